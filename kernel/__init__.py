@@ -1,0 +1,75 @@
+"""Kernel: the words that every room speaks. Standard library only, values without behaviour of their own.
+
+A noun belongs here when three rooms use it; otherwise it stays in the room that looks after it.
+"""
+
+from kernel.call import Call, Caller, Channel, Operation
+from kernel.clock import COPENHAGEN, Clock, SystemClock
+from kernel.errors import (
+    CallerMistake,
+    DataRefused,
+    HouseFault,
+    NotAllowed,
+    NotFound,
+    NotIdentified,
+    OperatorMistake,
+    PlatformError,
+    RequestInvalid,
+    TryAgainLater,
+)
+from kernel.grant import Grant, Limits
+from kernel.ids import (
+    AgreementId,
+    DatasetId,
+    EventId,
+    OrganisationId,
+    ServiceName,
+    SnapshotId,
+    SystemId,
+    TraceId,
+    new_event_id,
+    new_id,
+    new_trace_id,
+)
+from kernel.observation import CallAnswered, CallRefused, Observation, Observe, RowsDelivered, Timing
+from kernel.window import Window
+
+__all__ = [
+    "COPENHAGEN",
+    "AgreementId",
+    "Call",
+    "CallAnswered",
+    "CallRefused",
+    "Caller",
+    "CallerMistake",
+    "Channel",
+    "Clock",
+    "DataRefused",
+    "DatasetId",
+    "EventId",
+    "Grant",
+    "HouseFault",
+    "Limits",
+    "NotAllowed",
+    "NotFound",
+    "NotIdentified",
+    "Observation",
+    "Observe",
+    "Operation",
+    "OperatorMistake",
+    "OrganisationId",
+    "PlatformError",
+    "RequestInvalid",
+    "RowsDelivered",
+    "ServiceName",
+    "SnapshotId",
+    "SystemClock",
+    "SystemId",
+    "Timing",
+    "TraceId",
+    "TryAgainLater",
+    "Window",
+    "new_event_id",
+    "new_id",
+    "new_trace_id",
+]

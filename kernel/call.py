@@ -1,0 +1,50 @@
+"""What is asked, by whom, through which door."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from kernel.ids import AgreementId, ServiceName, SystemId, TraceId
+
+
+class Channel(StrEnum):
+    REST = "rest"
+    SFTP = "sftp"
+
+
+class Operation(StrEnum):
+    LOOKUP = "lookup"
+    RECORD = "record"
+    EXTRACT = "extract"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """A consumer system, known by its certificate (or its SSH key over SFTP).
+
+    credential   SHA-256 fingerprint, lower-case hex, of the certificate or key that proved it
+    """
+
+    system: SystemId
+    name: str
+    organisation_cvr: str
+    credential: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call on its way through the house.
+
+    The agreement may be named (`agreement`), or found from caller, service and `municipality_cvr`,
+    or, when neither is given, be the caller's only live agreement for the service.
+    """
+
+    trace: TraceId
+    caller: Caller
+    channel: Channel
+    service: ServiceName
+    operation: Operation
+    received: datetime
+    agreement: AgreementId | None = None
+    municipality_cvr: str | None = None
+    columns: tuple[str, ...] | None = None

@@ -1,0 +1,38 @@
+"""The permission that `control` issues and every room that hands out data honours."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kernel.ids import AgreementId, OrganisationId, ServiceName, SystemId
+from kernel.window import Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What an agreement lets one call or one minute hold; None is no limit."""
+
+    keys_per_call: int = 1_000
+    calls_per_minute: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What one consumer system may see of one service on behalf of one municipality.
+
+    columns        names of top-level columns, None for all that the service offers
+    rows           column -> the values a row may hold in it; a row outside is as if it did not exist
+    protected      whether name and address of persons with name and address protection may be seen
+    terms_hash     SHA-256 of the agreement's terms; stands in every ledger line
+    """
+
+    agreement: AgreementId
+    system: SystemId
+    municipality: OrganisationId
+    municipality_cvr: str
+    service: ServiceName
+    valid: Window
+    terms_hash: str
+    columns: frozenset[str] | None = None
+    rows: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    protected: bool = False
+    limits: Limits = field(default_factory=Limits)

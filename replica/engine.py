@@ -1,0 +1,70 @@
+"""DuckDB and its extensions: the one module that knows their version and how they are loaded.
+
+The extensions come as wheels of the same version as the engine and are loaded by path, with automatic
+installing and loading off, so that nothing is fetched at run time and nothing is written outside `scratch`.
+(DuckDB 2.0 has no such wheels yet: docs/decisions/0001-duckdb-line.md.)
+"""
+
+import importlib.util
+import sqlite3
+from pathlib import Path
+
+import duckdb
+
+DUCKDB_LINE = "1.5.5"
+# httpfs is here for its cryptography: without it DuckDB refuses to write encrypted Parquet with its own.
+EXTENSIONS = ("httpfs", "sqlite_scanner", "ducklake")
+
+
+def extension_path(name: str) -> Path:
+    """Where the wheel of an extension keeps its file. Raises RuntimeError when the wheel is not installed."""
+    spec = importlib.util.find_spec(f"duckdb_extension_{name}")
+    if spec is None or not spec.submodule_search_locations:
+        raise RuntimeError(f"the package duckdb-extension-{name.replace('_', '-')} is not installed")
+    folder = Path(spec.submodule_search_locations[0])
+    return folder / "extensions" / f"v{DUCKDB_LINE}" / f"{name}.duckdb_extension"
+
+
+def connect(scratch: Path, *, memory_limit: str = "2GB", threads: int | None = None) -> duckdb.DuckDBPyConnection:
+    """An in-memory database with the extensions loaded; spills and secrets stay below `scratch`."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "extension_directory": str(scratch / "extensions"),
+        "home_directory": str(scratch),
+        "secret_directory": str(scratch / "secrets"),
+        "temp_directory": str(scratch / "spill"),
+        "memory_limit": memory_limit,
+    }
+    if threads is not None:
+        config["threads"] = str(threads)
+    con = duckdb.connect(":memory:", config=config)
+    for name in EXTENSIONS:
+        con.execute(f"LOAD '{_quoted(extension_path(name))}'")
+    con.execute("SET TimeZone = 'UTC'")
+    return con
+
+
+def attach_lake(
+    con: duckdb.DuckDBPyConnection, alias: str, folder: Path, *, read_only: bool, encrypted: bool
+) -> None:
+    """Attach the DuckLake of `folder` (catalogue `catalog.sqlite`, Parquet below `data/`) as `alias`.
+
+    The catalogue is made in WAL mode, so that readers go on beside the writer. Rows are never inlined into
+    the catalogue, since it is not encrypted. The caller holds the writer's lock when `read_only` is false.
+    """
+    catalog = folder / "catalog.sqlite"
+    if not read_only:
+        (folder / "data").mkdir(parents=True, exist_ok=True)
+        with sqlite3.connect(catalog) as db:
+            db.execute("PRAGMA journal_mode=WAL")
+        db.close()
+    options = [f"DATA_PATH '{_quoted(folder / 'data')}'", "DATA_INLINING_ROW_LIMIT 0"]
+    options += ["READ_ONLY"] if read_only else []
+    options += ["ENCRYPTED"] if encrypted else []
+    con.execute(f"ATTACH 'ducklake:sqlite:{_quoted(catalog)}' AS {alias} ({', '.join(options)})")
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
