@@ -46,9 +46,7 @@ def connect(scratch: Path, *, memory_limit: str = "2GB", threads: int | None = N
     return con
 
 
-def attach_lake(
-    con: duckdb.DuckDBPyConnection, alias: str, folder: Path, *, read_only: bool, encrypted: bool
-) -> None:
+def attach_lake(con: duckdb.DuckDBPyConnection, alias: str, folder: Path, *, read_only: bool, encrypted: bool) -> None:
     """Attach the DuckLake of `folder` (catalogue `catalog.sqlite`, Parquet below `data/`) as `alias`.
 
     The catalogue is made in WAL mode, so that readers go on beside the writer. Rows are never inlined into

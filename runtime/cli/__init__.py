@@ -1,0 +1,77 @@
+"""The command line: `knudepunkt VERB`. One verb per file; each parses, builds, calls and prints.
+
+Verbs import what they need when they run, so that `knudepunkt --help` answers at once.
+"""
+
+import sys
+
+import typer
+
+from kernel import PlatformError
+from runtime.cli import (
+    api,
+    bench,
+    contract,
+    demo,
+    down,
+    extract,
+    init,
+    ledger,
+    lookup,
+    sftp,
+    sql,
+    status,
+    sync,
+    testdata,
+    up,
+    worker,
+)
+from runtime.cli.console import print_error
+
+app = typer.Typer(
+    name="knudepunkt",
+    help="Knudepunkt: an open service platform for public data.\n\n"
+    "Start with `knudepunkt demo`; every verb has examples in its --help.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    add_completion=False,
+)
+
+TRY = "Try it"
+RUN = "Run it"
+USE = "Use it"
+LOOK = "Look into it"
+
+app.command(rich_help_panel=TRY)(demo.demo)
+app.command(rich_help_panel=TRY)(testdata.testdata)
+app.command(rich_help_panel=RUN)(init.init)
+app.command(rich_help_panel=RUN)(up.up)
+app.command(rich_help_panel=RUN)(down.down)
+app.command(rich_help_panel=RUN)(sync.sync)
+app.command(rich_help_panel=RUN)(api.api)
+app.command(rich_help_panel=RUN)(sftp.sftp)
+app.command(rich_help_panel=RUN)(worker.worker)
+app.command(rich_help_panel=USE)(lookup.lookup)
+app.command(rich_help_panel=USE)(extract.extract)
+app.command(rich_help_panel=USE)(sql.sql)
+app.command(rich_help_panel=LOOK)(status.status)
+app.add_typer(ledger.app, name="ledger", rich_help_panel=LOOK)
+app.add_typer(contract.app, name="contract", rich_help_panel=LOOK)
+app.add_typer(bench.app, name="bench", rich_help_panel=LOOK)
+
+
+def main() -> None:
+    """Run the command line; a mistake that the house knows ends in a sentence and exit code 1."""
+    try:
+        app()
+    except PlatformError as error:
+        print_error(error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of a pipe (`| head`) has seen enough.
+        sys.stderr.close()
+        sys.exit(0)

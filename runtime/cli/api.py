@@ -1,0 +1,25 @@
+"""`knudepunkt api`: one role alone."""
+
+from runtime.cli.console import DEFAULT_INSTANCE, HandleOption, InstanceOption, LifelineOption
+
+
+def api(
+    instance: InstanceOption = DEFAULT_INSTANCE,
+    fd: HandleOption = None,
+    lifeline: LifelineOption = None,
+) -> None:
+    """One role alone: answer REST over mutual TLS. `knudepunkt up` runs all roles.
+
+    Example: `knudepunkt api --instance /srv/knudepunkt`
+    """
+    from runtime.instance import Instance
+    from runtime.logs import configure_logs
+    from runtime.processes import follow_lifeline
+    from runtime.roles import run_api
+    from runtime.settings import load_settings
+
+    found = Instance.find(instance)
+    settings = load_settings(found.settings_file)
+    configure_logs(role="api", level=settings.logs.level)
+    follow_lifeline(lifeline)
+    run_api(found, settings, fd)

@@ -1,0 +1,74 @@
+"""`knudepunkt bench`: measure the promises. Benchmarks report and never gate."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from runtime.cli.console import console, print_table
+
+app = typer.Typer(help="Measure what the platform promises (docs/BENCHMARKS.md).", no_args_is_help=True)
+
+FileOption = Annotated[
+    Path | None, typer.Option("--json", help="Also write the result to this file, as one JSON object.")
+]
+
+
+@app.command()
+def lookup(
+    rows: Annotated[int, typer.Option(min=1_000, help="Rows in the dataset.")] = 1_000_000,
+    lookups: Annotated[int, typer.Option(min=100, help="Lookups to time for each figure.")] = 20_000,
+    json_file: FileOption = None,
+) -> None:
+    """How fast is a key lookup in the process, beside DuckDB's index and SQLite in the same run?
+
+    Example: `knudepunkt bench lookup --rows 1000000 --json lookup.json`
+    """
+    measure = _benchmark("lookup")
+    with console(stderr=True).status(f"Looking up in {rows:,} rows ...") as status:
+        result = measure(rows, lookups=lookups, progress=status.update)
+    _report(result, json_file)
+
+
+@app.command()
+def rest(
+    persons: Annotated[int, typer.Option(min=100, help="Persons in the register.")] = 20_000,
+    seconds: Annotated[float, typer.Option(min=1, help="Length of each measured round.")] = 5.0,
+    json_file: FileOption = None,
+) -> None:
+    """What does a REST lookup over mutual TLS cost, with every check and the ledger on?
+
+    Example: `knudepunkt bench rest --json rest.json`
+    """
+    measure = _benchmark("rest")
+    with console(stderr=True).status("Starting an instance ...") as status:
+        result = measure(persons, seconds=seconds, progress=status.update)
+    _report(result, json_file)
+
+
+def _benchmark(name: str) -> Any:
+    try:
+        module = __import__(f"benchmarks.{name}", fromlist=["measure"])
+    except ImportError as error:
+        raise typer.BadParameter(
+            f"the benchmarks are part of the source tree and are not here ({error}); run from a clone"
+        ) from None
+    return module.measure
+
+
+def _report(result: dict[str, Any], file: Path | None) -> None:
+    targets = result["targets"]
+    rows = []
+    for name, value in result["figures"].items():
+        target = targets.get(name)
+        wanted = "" if target is None else ("<= " if "at_most" in target else ">= ")
+        wanted += "" if target is None else f"{target.get('at_most', target.get('at_least')):g}"
+        rows.append((name, float(value), wanted, None if target is None else ("met" if target["met"] else "missed")))
+    print_table(
+        f"bench {result['bench']}, {result['rows']:,} rows, {result['machine']}",
+        ("figure", "measured", "target", ""),
+        rows,
+    )
+    if file is not None:
+        file.write_text(json.dumps(result, indent=2) + "\n")

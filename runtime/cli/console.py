@@ -1,0 +1,79 @@
+"""How the command line speaks: people on a terminal, scripts through --json."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kernel import PlatformError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DEFAULT_INSTANCE = Path("instance")
+
+InstanceOption = Annotated[
+    Path,
+    typer.Option("--instance", envvar="KNUDEPUNKT_INSTANCE", help="Folder of the instance.", show_default=True),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+HandleOption = Annotated[int | None, typer.Option("--fd", hidden=True)]
+LifelineOption = Annotated[int | None, typer.Option("--lifeline", hidden=True)]
+
+
+def console(*, stderr: bool = False) -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=True)
+
+
+def print_error(error: PlatformError) -> None:
+    """What is wrong and what to do, on standard error."""
+    err = console(stderr=True)
+    err.print(f"[bold red]{error.title}[/]: ", end="")
+    err.print(error.message, markup=False)
+    if error.remedy:
+        err.print("What to do: ", end="", style="bold")
+        err.print(error.remedy, markup=False)
+    err.print(f"({error.code})", style="dim")
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+
+
+def print_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title or None, title_justify="left", header_style="bold")
+    for heading in headings:
+        table.add_column(heading)
+    for row in rows:
+        table.add_row(*(Text(_shown(cell)) for cell in row))
+    console().print(table)
+
+
+def _shown(cell: Any) -> str:
+    match cell:
+        case None:
+            return ""
+        case bool():
+            return "yes" if cell else "no"
+        case int():
+            return f"{cell:,}"
+        case float():
+            return f"{cell:,.3f}"
+        case datetime():
+            return cell.strftime("%Y-%m-%d %H:%M:%S")
+        case list() | dict():
+            return json.dumps(cell, ensure_ascii=False, default=_plain)
+        case _:
+            return str(cell)
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -1,0 +1,25 @@
+"""`knudepunkt sftp`: one role alone."""
+
+from runtime.cli.console import DEFAULT_INSTANCE, HandleOption, InstanceOption, LifelineOption
+
+
+def sftp(
+    instance: InstanceOption = DEFAULT_INSTANCE,
+    fd: HandleOption = None,
+    lifeline: LifelineOption = None,
+) -> None:
+    """One role alone: hand out extracts over SFTP. `knudepunkt up` runs all roles.
+
+    Example: `knudepunkt sftp --instance /srv/knudepunkt`
+    """
+    from runtime.instance import Instance
+    from runtime.logs import configure_logs
+    from runtime.processes import follow_lifeline
+    from runtime.roles import run_sftp
+    from runtime.settings import load_settings
+
+    found = Instance.find(instance)
+    settings = load_settings(found.settings_file)
+    configure_logs(role="sftp", level=settings.logs.level)
+    follow_lifeline(lifeline)
+    run_sftp(found, settings, fd)

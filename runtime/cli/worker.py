@@ -1,0 +1,24 @@
+"""`knudepunkt worker`: one role alone."""
+
+from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, LifelineOption
+
+
+def worker(
+    instance: InstanceOption = DEFAULT_INSTANCE,
+    lifeline: LifelineOption = None,
+) -> None:
+    """One role alone: run schedules and take ledger files into the usage lake. `knudepunkt up` runs all roles.
+
+    Example: `knudepunkt worker --instance /srv/knudepunkt`
+    """
+    from runtime.instance import Instance
+    from runtime.logs import configure_logs
+    from runtime.processes import follow_lifeline
+    from runtime.roles import run_worker
+    from runtime.settings import load_settings
+
+    found = Instance.find(instance)
+    settings = load_settings(found.settings_file)
+    configure_logs(role="worker", level=settings.logs.level)
+    follow_lifeline(lifeline)
+    run_worker(found, settings)

@@ -1,0 +1,55 @@
+"""The worker's clock: runs sources when they are due and takes sealed ledger files into the usage lake.
+
+APScheduler only wakes us. Whether a source is due is decided by `sync` from its schedule and its last run, so a
+worker that was down, or two that are up, neither miss a run nor make one twice: the lake has one writer.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from kernel import PlatformError
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Something that the worker does every so often. It never runs beside itself."""
+
+    name: str
+    every_s: float
+    run: Callable[[], None]
+
+
+def work(jobs: tuple[Job, ...], stop: threading.Event) -> None:
+    """Run `jobs` until `stop` is set; a job that runs then is finished first."""
+    scheduler = BackgroundScheduler(timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1})
+    for job in jobs:
+        scheduler.add_job(
+            _guarded(job), IntervalTrigger(seconds=job.every_s, timezone=UTC), id=job.name,
+            next_run_time=datetime.now(UTC), misfire_grace_time=None,
+        )  # fmt: skip
+    scheduler.start()
+    try:
+        stop.wait()
+    finally:
+        scheduler.shutdown(wait=True)
+
+
+def _guarded(job: Job) -> Callable[[], None]:
+    def run() -> None:
+        try:
+            job.run()
+        except PlatformError as error:
+            _log.warning("job_failed", job=job.name, code=error.code, reason=error.message)
+        except Exception:
+            # The next turn must come: one job's fault may not end the others.
+            _log.exception("job_broke", job=job.name)
+
+    return run

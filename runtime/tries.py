@@ -1,0 +1,160 @@
+"""The try-this list of the demo: commands that can be pasted as they are, and what must hold when they run.
+
+The list that a newcomer reads and the list that `knudepunkt demo --check` runs are this one value, so that what is
+promised on the screen is what is tested.
+"""
+
+import csv
+import json
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.client import Profile
+from runtime.processes import Addresses
+
+SQL = (
+    "select channel, service, operation, status, count(*) as calls, sum(rows) as rows "
+    "from calls where kind <> 'delivered' group by all order by all"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a command gave: its exit code, output, error output, and the folder it ran in."""
+
+    code: int
+    out: str
+    err: str
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """holds   None when the outcome is right, else a sentence that says what is not"""
+
+    title: str
+    command: str
+    holds: Callable[[Outcome], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    title: str
+    fault: str | None
+    seconds: float
+    output: str
+
+
+def tries(
+    profile: Profile,
+    addresses: Addresses,
+    *,
+    municipality_cvr: str,
+    persons: int,
+    program: str,
+    instance: Path,
+) -> tuple[Try, ...]:
+    """The list for one client profile.
+
+    persons    how many rows the extract must have
+    program    the `knudepunkt` command as it can be pasted here
+    instance   the instance as it can be named here
+    """
+    url = f"https://localhost:{addresses.api[1]}/v1/services"
+    files = {
+        name: shlex.quote(str(path))
+        for name, path in {
+            "ca": profile.authority, "cert": profile.certificate, "key": profile.key,
+            "person": profile.folder / "person.json", "ssh": profile.folder / "ssh_config",
+        }.items()
+    }  # fmt: skip
+    with_certificate = "curl -sS --cacert {ca} --cert {cert} --key {key}".format(**files)
+    body = "-H 'Content-Type: application/json' --data @{person}".format(**files)
+    where = "" if instance == Path("instance") else f" --instance {shlex.quote(str(instance))}"
+    shelf = f"/{municipality_cvr}/cpr-persons-extract"
+    return (
+        Try(
+            "Look a person up (REST over mutual TLS)",
+            f"{with_certificate} {body} {url}/cpr-persons/lookup",
+            _is_the_person(profile.folder / "person.json"),
+        ),
+        Try(
+            "Fetch the whole register as CSV (HTTPS)",
+            f"{with_certificate} -o persons.csv '{url}/cpr-persons-extract/extract?format=csv'",
+            _has_persons("persons.csv", persons),
+        ),
+        Try(
+            "Fetch the same extract over SFTP, and compare",
+            f"sftp -q -F {files['ssh']} 'knudepunkt:{shelf}/*.csv' persons-sftp.csv && cmp persons.csv persons-sftp.csv",
+            _has_persons("persons-sftp.csv", persons),
+        ),
+        Try(
+            "Ask with SQL what these calls were",
+            f'{program} sql "{SQL}"{where}',
+            _counts_the_calls,
+        ),
+        Try(
+            "Call without a certificate: refused, with the reason",
+            f"curl -sS --cacert {files['ca']} {body} {url}/cpr-persons/lookup",
+            _is_refused,
+        ),
+    )
+
+
+def run_all(listed: tuple[Try, ...], folder: Path) -> Iterator[Ran]:
+    """Run each command in a shell, in `folder`, one after the other."""
+    for item in listed:
+        began = time.monotonic()
+        # The commands are pasted into a shell by people, so a shell is what runs them here.
+        done = subprocess.run(
+            ["/bin/sh", "-c", item.command],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        outcome = Outcome(done.returncode, done.stdout, done.stderr, folder)
+        fault = f"exit code {done.returncode}: {done.stderr.strip()}" if done.returncode else item.holds(outcome)
+        yield Ran(item.title, fault, time.monotonic() - began, done.stdout)
+
+
+def _is_the_person(body: Path) -> Callable[[Outcome], str | None]:
+    def holds(outcome: Outcome) -> str | None:
+        try:
+            record = json.loads(outcome.out)["record"]
+        except (ValueError, KeyError):
+            return "the answer is not a record"
+        if record["pnr"] != json.loads(body.read_text())["key"]:
+            return "the answer is about somebody else"
+        return None if record["name"] and record["address_text"] else "the person has no name or no address"
+
+    return holds
+
+
+def _has_persons(name: str, persons: int) -> Callable[[Outcome], str | None]:
+    def holds(outcome: Outcome) -> str | None:
+        with (outcome.folder / name).open(encoding="utf-8", newline="") as file:
+            rows = sum(1 for _ in csv.DictReader(file))
+        return None if rows == persons else f"{rows} rows, and the register has {persons}"
+
+    return holds
+
+
+def _counts_the_calls(outcome: Outcome) -> str | None:
+    missing = [word for word in ("rest", "sftp", "lookup", "extract") if word not in outcome.out]
+    return f"the answer does not speak of {', '.join(missing)}" if missing else None
+
+
+def _is_refused(outcome: Outcome) -> str | None:
+    try:
+        problem = json.loads(outcome.out)
+    except ValueError:
+        return "the answer is not a problem document"
+    if (problem.get("status"), problem.get("code")) != (401, "certificate_missing"):
+        return f"refused as {problem.get('status')} {problem.get('code')}, not as 401 certificate_missing"
+    return None if problem.get("remedy") else "the refusal does not say what to do"

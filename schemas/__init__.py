@@ -1,0 +1,57 @@
+"""Schemas: what data and services promise.
+
+A register's folder says in files what its datasets hold (contract) and how they can be called (service descriptors);
+tables, validation, paths, documentation and catalogue entries follow from that.
+"""
+
+from schemas.catalogue import (
+    SHIPPED,
+    DatasetUnknown,
+    Registers,
+    ServiceUnknown,
+    check_registers,
+    load_registers,
+    register_folders,
+)
+from schemas.column import Classification, Column, Kind
+from schemas.contract import Contract
+from schemas.dataset import Dataset, ProtectionRule
+from schemas.document import Document, read_document
+from schemas.finding import ContractInvalid, Finding, Severity
+from schemas.service import (
+    IntegrationType,
+    Service,
+    ServiceStatus,
+    ServiceType,
+    SlaClass,
+    Suitability,
+    suitability,
+)
+
+__all__ = [
+    "SHIPPED",
+    "Classification",
+    "Column",
+    "Contract",
+    "ContractInvalid",
+    "Dataset",
+    "DatasetUnknown",
+    "Document",
+    "Finding",
+    "IntegrationType",
+    "Kind",
+    "ProtectionRule",
+    "Registers",
+    "Service",
+    "ServiceStatus",
+    "ServiceType",
+    "ServiceUnknown",
+    "Severity",
+    "SlaClass",
+    "Suitability",
+    "check_registers",
+    "load_registers",
+    "read_document",
+    "register_folders",
+    "suitability",
+]

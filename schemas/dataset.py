@@ -1,0 +1,93 @@
+"""A dataset: one table of a register, what its rows hold and who may see what of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+
+from kernel import DatasetId
+from schemas.column import Classification, Column
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectionRule:
+    """When the PROTECTED columns of a row are to be withheld.
+
+    A row is protected on a day when an element of `list_column` has one of `types` and start <= day < end. Either bound may
+    be open; with both open it is not active (the rule of the person register's search service, SF1520).
+    """
+
+    list_column: str = "protections"
+    type_field: str = "type"
+    types: frozenset[str] = frozenset({"0001"})
+    from_field: str = "from_date"
+    to_field: str = "to_date"
+
+    def active(self, row: Mapping[str, Any], today: date) -> bool:
+        for element in row.get(self.list_column) or ():
+            if element[self.type_field] not in self.types:
+                continue
+            start, end = element[self.from_field], element[self.to_field]
+            if start is None and end is None:
+                continue
+            if (start is None or start <= today) and (end is None or today < end):
+                return True
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """key                  name of the column that identifies a row; text
+    freshness_target_s   how old the mirror may be before somebody should look, seconds
+    version              of the contract that promises it
+    """
+
+    register: str
+    name: str
+    title: str = ""
+    description: str = ""
+    version: str = "1.0.0"
+    columns: tuple[Column, ...]
+    key: str
+    protection: ProtectionRule | None = None
+    freshness_target_s: int | None = None
+
+    @property
+    def id(self) -> DatasetId:
+        return DatasetId(f"{self.register}.{self.name}")
+
+    @property
+    def arrow(self) -> pa.Schema:
+        return pa.schema([pa.field(column.name, column.arrow) for column in self.columns])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns)
+
+    def column(self, name: str) -> Column:
+        """Raises KeyError."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+    @property
+    def classification(self) -> Classification:
+        """The strictest of its columns."""
+        found = {column.classification for column in self.columns}
+        strictest_first = (Classification.PROTECTED, Classification.PERSONAL)
+        return next((grade for grade in strictest_first if grade in found), Classification.PUBLIC)
+
+    @property
+    def personal(self) -> bool:
+        return self.classification is not Classification.PUBLIC
+
+    @property
+    def key_is_public(self) -> bool:
+        return self.column(self.key).classification is Classification.PUBLIC
+
+    @property
+    def protected_columns(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.columns if c.classification is Classification.PROTECTED)

@@ -1,0 +1,62 @@
+"""Files from a folder of this machine."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import BinaryIO
+
+from sync.errors import FileUnsettled, SourceUnreachable
+from sync.sources.port import Offered
+
+BESIDE = (".trigger", ".metadata", ".sftpreceipt", ".part", ".tmp")
+"""Files that accompany another one, or are on their way to become one."""
+
+
+class Folder:
+    """pattern    shell pattern of the file names
+    trigger    a file is offered only when `<name>.trigger` lies beside it: written last, it is the sender's
+               word that the file is whole
+    """
+
+    def __init__(self, path: Path, pattern: str, *, trigger: bool = False) -> None:
+        self.path, self.pattern, self.trigger = path, pattern, trigger
+
+    def offered(self) -> tuple[Offered, ...]:
+        try:
+            found = sorted(entry for entry in self.path.iterdir() if self._wanted(entry))
+            return tuple(_offered(entry) for entry in found)
+        except OSError as problem:
+            raise SourceUnreachable(
+                f"the folder of the source cannot be read: {problem.strerror}",
+                remedy="make the folder, or mend the path of the source",
+            ) from None
+
+    @contextmanager
+    def open(self, offered: Offered) -> Iterator[BinaryIO]:
+        path = self.path / offered.name
+        try:
+            with path.open("rb") as stream:
+                yield stream
+            now = _offered(path)
+        except FileNotFoundError:
+            raise SourceUnreachable("a file of the source is gone", remedy="let the source be read again") from None
+        if now != offered:
+            raise FileUnsettled("the file changed while it was read", remedy="let the source be read again")
+
+    def _wanted(self, entry: Path) -> bool:
+        name = entry.name
+        if name.startswith(".") or name.endswith(BESIDE) or not fnmatchcase(name, self.pattern):
+            return False
+        return entry.is_file() and (not self.trigger or entry.with_name(f"{name}.trigger").exists())
+
+
+def _offered(path: Path) -> Offered:
+    state = path.stat()
+    return Offered(
+        name=path.name,
+        size_bytes=state.st_size,
+        version=f"{state.st_size}-{state.st_mtime_ns}-{state.st_ino}",
+        modified=datetime.fromtimestamp(state.st_mtime, UTC),
+    )

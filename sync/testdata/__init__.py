@@ -1,0 +1,18 @@
+"""Test data: fictitious persons and the real municipalities, in the registers' own formats.
+
+Families of four, one per municipality, one in Greenland and one whose members are dead, make a hundred families
+with every case the layout knows; then the pattern repeats with other people. Nobody in it exists: see
+`sync.testdata.numbers` for how the personal numbers make sure of that.
+"""
+
+from sync.testdata.delivery import (
+    JOB,
+    PRODUCTION,
+    file_name,
+    generate,
+    generate_changes,
+    write_changes,
+    write_testdata,
+)
+
+__all__ = ["JOB", "PRODUCTION", "file_name", "generate", "generate_changes", "write_changes", "write_testdata"]
