@@ -1,7 +1,8 @@
-"""One field of a line: its typed value, whether it breaks its type, and what must be kept as delivered.
+"""One field of a line: its typed value, and which values need a closer look.
 
-Everything here builds polars expressions over a column `text` that holds one line each; nothing is computed
-until the decoder selects them for all lines of a record at once.
+Everything here builds polars expressions; nothing is computed until `records.parse` selects them for all lines
+of a record at once. Nearly all values are plain, so each field has a cheap expression for those, and the few
+others (uncertain dates, values that may break their type) are looked at one by one after that.
 
 Dates follow the register's conventions (U12180-P): `YYYY-MM-DD` or `YYYYMMDDhhmm`; all zeros or blanks mean
 none; an unknown part is zero, an unknown time has minute 99. The typed value is then the earliest moment that
@@ -9,7 +10,7 @@ the known parts allow, and the text as delivered is kept beside it. A month 13, 
 no date at all.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final
 
@@ -18,98 +19,97 @@ import polars as pl
 from sync.sources.cpr.layout import Field, Kind
 
 BLANK: Final = " "
+MARK: Final = "*"
+DATED: Final = (Kind.DATE, Kind.TIMESTAMP)
 CONTROL_CHARACTERS: Final = r"[\x00-\x1f\x7f-\x9f]"
+SHAPES: Final[Mapping[Kind, str]] = {
+    Kind.DATE: r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
+    Kind.TIMESTAMP: r"^[0-9]{12}$",
+}
+ZEROS: Final[Mapping[Kind, str]] = {Kind.DATE: "0000-00-00", Kind.TIMESTAMP: "000000000000"}
 
 
 class Fault(IntEnum):
-    """What can be wrong with a field; 0 is nothing."""
+    """What can be wrong with a field."""
 
     MISSING = 1
     WRONG_TYPE = 2
     DATE_IMPOSSIBLE = 3
 
 
-@dataclass(frozen=True, slots=True)
-class FieldExpressions:
-    """value      typed, null when the field is blank
-    fault      Fault as an integer, null when the field is sound; None when nothing can be wrong with it
-    verbatim   the text as delivered where `value` says less, else null; None when that cannot be
-    """
-
-    value: pl.Expr
-    fault: pl.Expr | None
-    verbatim: pl.Expr | None
+def raw(field: Field) -> pl.Expr:
+    """The field's characters from a column `text`; fewer than its length where the line is shorter."""
+    return pl.col("text").str.slice(field.start - 1, field.length)
 
 
-def expressions(field: Field) -> FieldExpressions:
-    raw = pl.col("text").str.slice(field.start - 1, field.length)
+def plain_value(field: Field, text: pl.Expr) -> pl.Expr:
+    """The typed value of a sound, certain field; null for blanks, and for dates that are neither."""
     match field.kind:
         case Kind.TEXT:
-            value = _stripped(raw)
-            missing = pl.when(value.is_null()).then(int(Fault.MISSING)) if field.required else None
-            return FieldExpressions(value, missing, None)
-        case Kind.CODE | Kind.NUMBER:
-            return _digits(field, raw)
+            stripped = text.str.strip_chars(BLANK)
+            return pl.when(stripped != "").then(stripped)
+        case Kind.CODE:
+            return pl.when(_shaped(field, text)).then(text)
+        case Kind.NUMBER:
+            return pl.when(_shaped(field, text) & (text != "0" * field.length)).then(text)
         case Kind.MARK:
-            kept = pl.when(~raw.is_in(["", BLANK, "*"])).then(raw)
-            return FieldExpressions(~raw.is_in(["", BLANK]), None, kept)
+            return (text != "") & (text != BLANK)
         case Kind.DATE:
-            return _date(field, raw)
+            return text.str.to_date("%Y-%m-%d", strict=False)
         case Kind.TIMESTAMP:
-            return _timestamp(field, raw)
+            return text.str.to_datetime("%Y%m%d%H%M", time_unit="us", strict=False)
 
 
-def _stripped(raw: pl.Expr) -> pl.Expr:
-    text = raw.str.strip_chars(BLANK)
-    return pl.when(text != "").then(text)
+def suspect(field: Field, text: pl.Expr) -> pl.Expr | None:
+    """Whether the field may break its type; it does unless it is blank. None when it cannot."""
+    if field.kind in (Kind.TEXT, Kind.MARK):
+        return None
+    return ~_shaped(field, text) & (text != "") & (text != BLANK * field.length)
 
 
-def _digits(field: Field, raw: pl.Expr) -> FieldExpressions:
-    value = _stripped(raw)
-    fault = _fault(field, value.is_null(), raw.str.contains(rf"^[0-9]{{{field.length}}}$"), None)
-    if field.kind is Kind.NUMBER:
-        value = pl.when(value != "0" * field.length).then(value)
-    return FieldExpressions(value, fault, None)
+def is_blank(text: pl.Expr) -> pl.Expr:
+    """Blanks of any number, also none: a value that is not given."""
+    return text.str.strip_chars_start(BLANK) == ""
 
 
-def _date(field: Field, raw: pl.Expr) -> FieldExpressions:
-    shaped = raw.str.contains(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
-    number = raw.str.replace_all("-", "", literal=True).cast(pl.Int32, strict=False)
-    year, month, day = number // 10_000, number // 100 % 100, number % 100
-    given = shaped & (number != 0)
-    impossible = given & ~_is_date(year, month, day)
-    value = pl.when(given & ~impossible).then(_days(year, month, day)).cast(pl.Date)
-    verbatim = pl.when(given & ((month == 0) | (day == 0))).then(raw)
-    return FieldExpressions(value, _fault(field, _is_blank(raw), shaped, impossible), verbatim)
+def is_odd(field: Field, text: pl.Expr, value: pl.Expr) -> pl.Expr:
+    """Whether a field with a date says more than its plain value, or a mark is another than `*`."""
+    if field.kind is Kind.MARK:
+        return value & (text != MARK)
+    return value.is_null() & (text.str.len_bytes() == field.length) & (text != ZEROS[field.kind])
 
 
-def _timestamp(field: Field, raw: pl.Expr) -> FieldExpressions:
-    shaped = raw.str.contains(r"^[0-9]{12}$")
-    number = raw.cast(pl.Int64, strict=False)
-    year, month, day = number // 100_000_000, number // 1_000_000 % 100, number // 10_000 % 100
-    hour, minute = number // 100 % 100, number % 100
-    dated = shaped & (number >= 10_000)
-    impossible = dated & ~_is_date(year, month, day)
-    hour_known = hour <= 23
-    minutes = pl.when(hour_known).then(hour * 60).otherwise(0) + pl.when(hour_known & (minute <= 59)).then(
-        minute
-    ).otherwise(0)
-    moment = (_days(year, month, day).cast(pl.Int64) * 1_440 + minutes) * 60_000_000
-    value = pl.when(dated & ~impossible).then(moment).cast(pl.Datetime("us"))
+def odd_dates(field: Field, texts: pl.Series) -> pl.DataFrame:
+    """text, value, impossible: what uncertain dates mean; texts that are no date at all are left out."""
+    shaped = texts.to_frame("text").filter(_shaped(field, pl.col("text")))
+    if field.kind is Kind.DATE:
+        number, clock = pl.col("text").str.replace_all("-", "", literal=True).cast(pl.Int32), pl.lit(0)
+    else:
+        number = pl.col("text").str.slice(0, 8).cast(pl.Int32)
+        clock = pl.col("text").str.slice(8, 4).cast(pl.Int32)
+    parts = shaped.select(
+        "text",
+        year=number // 10_000,
+        month=number // 100 % 100,
+        day=number % 100,
+        hour=clock // 100,
+        minute=clock % 100,
+        dated=number != 0,
+    )
+    days = _days(*(pl.col(name) for name in ("year", "month", "day"))).cast(pl.Int64)
+    hour_known = pl.col("hour") <= 23
+    minutes = pl.when(hour_known).then(pl.col("hour") * 60).otherwise(0)
+    minutes += pl.when(hour_known & (pl.col("minute") <= 59)).then(pl.col("minute")).otherwise(0)
+    impossible = pl.col("dated") & ~_is_date(*(pl.col(name) for name in ("year", "month", "day")))
+    moment = days.cast(pl.Int32) if field.kind is Kind.DATE else (days * 1_440 + minutes) * 60_000_000
+    kind = pl.Date if field.kind is Kind.DATE else pl.Datetime("us")
     # A time without a date says nothing that a timestamp could hold, but it was delivered.
-    vague = (month == 0) | (day == 0) | ~hour_known | (minute > 59)
-    verbatim = pl.when(shaped & (number != 0) & vague).then(raw)
-    return FieldExpressions(value, _fault(field, _is_blank(raw), shaped, impossible), verbatim)
+    value = pl.when(pl.col("dated") & ~impossible).then(moment).cast(kind)
+    return parts.select("text", value=value, impossible=impossible)
 
 
-def _fault(field: Field, blank: pl.Expr, shaped: pl.Expr, impossible: pl.Expr | None) -> pl.Expr:
-    fault = pl.when(blank).then(int(Fault.MISSING) if field.required else None)
-    fault = fault.when(~shaped).then(int(Fault.WRONG_TYPE))
-    return fault if impossible is None else fault.when(impossible).then(int(Fault.DATE_IMPOSSIBLE))
-
-
-def _is_blank(raw: pl.Expr) -> pl.Expr:
-    return raw.str.strip_chars_start(BLANK) == ""
+def _shaped(field: Field, text: pl.Expr) -> pl.Expr:
+    return text.str.contains(SHAPES.get(field.kind, rf"^[0-9]{{{field.length}}}$"))
 
 
 def _is_date(year: pl.Expr, month: pl.Expr, day: pl.Expr) -> pl.Expr:

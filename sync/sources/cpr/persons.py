@@ -64,9 +64,10 @@ def _repeated(layout: Layout, parsed: Sequence[Parsed]) -> list[pl.DataFrame]:
     found = []
     for group in layout.groups:
         maximum = 1 if group[0].shape is Shape.ONE else group[0].maximum
-        rows = pl.concat([part.typed.select("person", "line") for part in parsed if part.record in group])
-        if maximum is None or rows.height <= maximum:
+        lines = [part.typed.select("person", "line") for part in parsed if part.record in group and len(part.typed)]
+        if maximum is None or sum(map(len, lines)) <= maximum:
             continue
+        rows = pl.concat(lines)
         title = " and ".join(record.code for record in group)
         found.append(
             rows.filter(pl.len().over("person") > maximum).select(
@@ -101,12 +102,18 @@ def _incomplete(parsed: Sequence[Parsed], persons: int, broken: pl.DataFrame) ->
 
 def _assemble(layout: Layout, good: pl.DataFrame, parsed: Sequence[Parsed]) -> pl.DataFrame:
     by_code = {part.record.code: part for part in parsed}
-    rows, kept = good, []
+    person, columns, kept = good.select("person"), [good.select(KEY)], []
     for group in layout.groups:
-        columns, delivered = _column(group, [by_code[record.code] for record in group])
-        rows = rows.join(columns, on="person", how="left", maintain_order="left")
+        column, delivered = _column(group, [by_code[record.code] for record in group])
+        columns.append(column)
         kept.append(delivered)
-    rows = rows.join(_as_delivered(kept), on="person", how="left", maintain_order="left")
+    columns.append(_as_delivered(kept))
+    # Each column is brought into the order of the persons on its own: joining them one after the other would
+    # copy all columns so far each time.
+    aligned = [
+        person.join(column, on="person", how="left", maintain_order="left").drop("person") for column in columns[1:]
+    ]
+    rows = pl.concat([columns[0], *aligned], how="horizontal")
     codes = [pl.col(column).struct.field(MUNICIPALITY) for column in ("address", "address_text")]
     rows = rows.with_columns(
         pl.coalesce(pl.when(code != NO_MUNICIPALITY).then(code) for code in codes).alias(MUNICIPALITY)

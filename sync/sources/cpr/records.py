@@ -1,22 +1,29 @@
 """Lines of one record as typed columns, with the first fault of each line."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import polars as pl
 
-from sync.sources.cpr.fields import CONTROL_CHARACTERS, Fault, FieldExpressions, expressions
+from sync.sources.cpr.fields import (
+    CONTROL_CHARACTERS,
+    DATED,
+    Fault,
+    is_blank,
+    is_odd,
+    odd_dates,
+    plain_value,
+    raw,
+    suspect,
+)
 from sync.sources.cpr.layout import Field, Kind, Record
+from sync.sources.cpr.schema import TYPES
 from sync.sources.decoded import FAULTS
 
-RAW, OVERLONG, CONTROL = "_raw", "_overlong", "_control"
-"""Columns of our own; an underscore keeps them apart from the fields of a record."""
-_RULES = {
-    Fault.MISSING: "value_missing",
-    Fault.WRONG_TYPE: "wrong_type",
-    Fault.DATE_IMPOSSIBLE: "date_impossible",
-}
+RAW = "_raw"
+"""The line itself. Columns of our own begin with an underscore, which keeps them apart from the fields."""
+_OVERLONG, _CONTROL = "_overlong", "_control"
+KEPT = pl.Schema({"person": pl.UInt32, "line": pl.UInt32, "field": pl.String, "text": pl.String})
 _EXPECTED = {
     Kind.DATE: "a date YYYY-MM-DD",
     Kind.TIMESTAMP: "a time YYYYMMDDhhmm",
@@ -27,8 +34,8 @@ _EXPECTED = {
 @dataclass(frozen=True, slots=True)
 class Parsed:
     """typed   person, line, RAW and one column per field of the record
-    kept    (person, line, field, text): what was delivered where `typed` says less
-    faults  FAULTS; their lines are in `typed` too
+    kept    KEPT: what was delivered where `typed` says less
+    faults  FAULTS, one per broken line; their lines are in `typed` too
     """
 
     record: Record
@@ -37,82 +44,120 @@ class Parsed:
     faults: pl.DataFrame
 
 
-KEPT = pl.Schema({"person": pl.UInt32, "line": pl.UInt32, "field": pl.String, "text": pl.String})
-
-
-@cache
-def _compiled(record: Record) -> tuple[FieldExpressions, ...]:
-    return tuple(expressions(field) for field in record.fields)
-
-
 def parse(record: Record, lines: pl.DataFrame) -> Parsed:
     """Type all lines of one record.
 
     lines   person, line, text (of this record only)
     """
-    compiled = _compiled(record)
-    faults = [
-        pl.when(each.fault.is_not_null()).then(each.fault + index * 4)
-        for index, each in enumerate(compiled)
-        if each.fault is not None
-    ]
-    kept = {field.column: each.verbatim for field, each in zip(record.fields, compiled, strict=True)}
+    if lines.is_empty():
+        return _nothing(record)
+    # Three steps, since an expression that is used twice is computed twice.
+    fields = record.fields
+    whole = pl.col("text")
     frame = lines.select(
         "person",
         "line",
-        pl.col("text").alias(RAW),
-        *(each.value.alias(field.column) for field, each in zip(record.fields, compiled, strict=True)),
-        *(expr.alias(f"_kept_{name}") for name, expr in kept.items() if expr is not None),
-        pl.coalesce(*faults, pl.lit(None, pl.Int32)).alias("_fault"),
-        (pl.col("text").str.slice(record.length).str.strip_chars_start(" ") != "").alias(OVERLONG),
-        pl.col("text").str.contains(CONTROL_CHARACTERS).alias(CONTROL),
+        whole.alias(RAW),
+        (whole.str.len_bytes() > record.length).alias(_OVERLONG),
+        whole.str.contains(CONTROL_CHARACTERS).alias(_CONTROL),
+        *(raw(field).alias(_raw(field)) for field in fields),
     )
-    return Parsed(
-        record,
-        frame.select("person", "line", RAW, *(field.column for field in record.fields)),
-        _kept(frame, [name for name, expr in kept.items() if expr is not None]),
-        _faults(record, frame),
+    suspects = {_suspect(field): suspect(field, pl.col(_raw(field))) for field in fields}
+    frame = frame.with_columns(
+        *(plain_value(field, pl.col(_raw(field))).alias(field.column) for field in fields),
+        *(check.alias(name) for name, check in suspects.items() if check is not None),
+        *(is_blank(pl.col(_raw(field))).alias(_missing(field)) for field in fields if field.required),
     )
+    special = [field for field in fields if field.kind is Kind.MARK or field.kind in DATED]
+    frame = frame.with_columns(
+        is_odd(field, pl.col(_raw(field)), pl.col(field.column)).alias(_odd(field)) for field in special
+    )
+    kept, faults = [KEPT.to_frame()], [FAULTS.to_frame(), *_line_faults(record, frame)]
+    for field in fields:
+        faults += _field_faults(record, field, frame)
+    for field in special:
+        if frame[_odd(field)].any():
+            frame, delivered, impossible = _look_closer(record, field, frame)
+            kept.append(delivered)
+            faults.append(impossible)
+    found = pl.concat(faults)
+    if found.height:
+        found = found.unique("line", keep="first", maintain_order=True)
+    typed = frame.select("person", "line", RAW, *(field.column for field in fields))
+    return Parsed(record, typed, pl.concat(kept), found)
 
 
-def _kept(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    found = [KEPT.to_frame()]
-    for name in names:
-        text = f"_kept_{name}"
-        if frame[text].null_count() < frame.height:
-            filled = frame.filter(pl.col(text).is_not_null())
-            found.append(filled.select("person", "line", pl.lit(name).alias("field"), pl.col(text).alias("text")))
-    return pl.concat(found)
+@cache
+def _nothing(record: Record) -> Parsed:
+    columns = {field.column: TYPES[field.kind] for field in record.fields}
+    typed = pl.Schema({"person": pl.UInt32, "line": pl.UInt32, RAW: pl.String, **columns})
+    return Parsed(record, typed.to_frame(), KEPT.to_frame(), FAULTS.to_frame())
 
 
-def _faults(record: Record, frame: pl.DataFrame) -> pl.DataFrame:
-    bad = frame.filter(pl.col("_fault").is_not_null() | pl.col(OVERLONG) | pl.col(CONTROL))
-    if bad.is_empty():
-        return FAULTS.to_frame()
-    ends = {index * 4 + fault: field.end for index, field in enumerate(record.fields) for fault in Fault}
-    known = {
-        index * 4 + fault: (_RULES[fault], _reason(record, field, fault))
-        for index, field in enumerate(record.fields)
-        for fault in Fault
-    }
-    fault = pl.col("_fault")
-    # Trailing blanks may be cut by the sender, so a short line alone is no fault: one that ends before or
-    # within a field that had to be there is.
-    cut = fault.is_not_null() & (
-        pl.col(RAW).str.len_chars() < fault.replace_strict(ends, default=0, return_dtype=pl.UInt32)
-    )
-    impossible = (fault % 4) == int(Fault.DATE_IMPOSSIBLE)
-    rule = pl.when(pl.col(OVERLONG)).then(pl.lit("line_overlong")).when(pl.col(CONTROL)).then(pl.lit("wrong_type"))
-    rule = rule.when(cut & ~impossible).then(pl.lit("line_cut"))
-    rules = {code: rule for code, (rule, _) in known.items()}
-    reasons = {code: reason for code, (_, reason) in known.items()}
-    reason = pl.when(pl.col(OVERLONG)).then(pl.lit(f"{record.code}: longer than {record.length} characters"))
-    reason = reason.when(pl.col(CONTROL)).then(pl.lit(f"{record.code}: holds a control character"))
-    return bad.select(
-        "line",
-        rule.otherwise(fault.replace_strict(rules, default=None, return_dtype=pl.String)).alias("rule"),
-        reason.otherwise(fault.replace_strict(reasons, default=None, return_dtype=pl.String)).alias("reason"),
-    )
+def _line_faults(record: Record, frame: pl.DataFrame) -> list[pl.DataFrame]:
+    """Faults of a line as a whole."""
+    faults = []
+    if frame[_OVERLONG].any():
+        overlong = frame.filter(pl.col(_OVERLONG)).filter(~is_blank(pl.col(RAW).str.slice(record.length)))
+        reason = f"{record.code}: longer than {record.length} characters"
+        faults.append(_faults(overlong, pl.lit("line_overlong"), reason))
+    if frame[_CONTROL].any():
+        control = frame.filter(pl.col(_CONTROL))
+        faults.append(_faults(control, pl.lit("wrong_type"), f"{record.code}: holds a control character"))
+    return faults
+
+
+def _field_faults(record: Record, field: Field, frame: pl.DataFrame) -> list[pl.DataFrame]:
+    faults, text = [], pl.col(_raw(field))
+    # The sender may cut trailing blanks, so a short line alone is no fault: one that ends before or within a
+    # field that had to be there is.
+    cut = pl.when(pl.col(RAW).str.len_chars() < field.end).then(pl.lit("line_cut"))
+    if field.required and frame[_missing(field)].any():
+        missing = frame.filter(pl.col(_missing(field)))
+        reason = _reason(record, field, Fault.MISSING)
+        faults.append(_faults(missing, cut.otherwise(pl.lit("value_missing")), reason))
+    if _suspect(field) in frame.columns and frame[_suspect(field)].any():
+        broken = frame.filter(pl.col(_suspect(field))).filter(~is_blank(text))
+        reason = _reason(record, field, Fault.WRONG_TYPE)
+        faults.append(_faults(broken, cut.otherwise(pl.lit("wrong_type")), reason))
+    return faults
+
+
+def _look_closer(
+    record: Record, field: Field, frame: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """The frame with the values of uncertain dates; KEPT for them and for unknown marks; impossible dates."""
+    text, name = pl.col(_raw(field)), field.column
+    odd = frame.filter(pl.col(_odd(field)))
+    kept = odd.select("person", "line", field=pl.lit(name), text=text)
+    if field.kind is Kind.MARK:
+        return frame, kept, FAULTS.to_frame()
+    dates = odd_dates(field, odd[_raw(field)].unique())
+    values = pl.coalesce(name, text.replace_strict(dates["text"], dates["value"], default=None)).alias(name)
+    impossible = odd.join(dates.filter("impossible"), left_on=_raw(field), right_on="text", how="semi")
+    kept = kept.join(dates, on="text", how="semi")
+    reason = _reason(record, field, Fault.DATE_IMPOSSIBLE)
+    return frame.with_columns(values), kept, _faults(impossible, pl.lit("date_impossible"), reason)
+
+
+def _raw(field: Field) -> str:
+    return f"_raw_{field.column}"
+
+
+def _suspect(field: Field) -> str:
+    return f"_suspect_{field.column}"
+
+
+def _missing(field: Field) -> str:
+    return f"_missing_{field.column}"
+
+
+def _odd(field: Field) -> str:
+    return f"_odd_{field.column}"
+
+
+def _faults(lines: pl.DataFrame, rule: pl.Expr, reason: str) -> pl.DataFrame:
+    return lines.select("line", rule=rule, reason=pl.lit(reason))
 
 
 def _reason(record: Record, field: Field, fault: Fault) -> str:

@@ -1,0 +1,265 @@
+"""The mirror: one DuckLake per instance, a schema per register, a table per dataset, sorted by key.
+
+Every publication is one transaction: rows, quarantine and the run's record together. A crash leaves the snapshot before it or
+the snapshot after it, and the source's cursor always matches the data. One process writes at a time; it holds a file lock that the
+operating system releases when the process ends, however it ends.
+"""
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+
+from kernel import DatasetId, SnapshotId
+from replica import statements
+from replica.delivery import QUARANTINE, Delivery, Mode, Publication, RunSummary, SnapshotInfo
+from replica.engine import attach_lake, connect
+from replica.errors import DatasetNotReady, KeysRepeated, LakeBusy, LakeInconsistent
+from replica.queries import query
+from replica.settings import ReplicaSettings
+from schemas import Dataset
+
+
+class Lake:
+    """The mirror in `folder`. Made by `Lake.open`; closed by `with`. Methods may be called from several threads."""
+
+    def __init__(self, folder: Path, con: duckdb.DuckDBPyConnection, lock: int | None) -> None:
+        self._folder, self._con, self._lock = folder, con, lock
+        # One publication at a time within the process; the file lock keeps other processes out.
+        self._writing = threading.Lock()
+
+    @classmethod
+    def open(cls, folder: Path, settings: ReplicaSettings, *, write: bool) -> Self:
+        """Raises LakeBusy when another process writes, DatasetNotReady when there is nothing to read yet."""
+        lock = None
+        if write:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = _take_lock(folder / "writer.lock")
+        elif not (folder / "catalog.sqlite").exists():
+            raise DatasetNotReady("nothing has been mirrored yet", remedy="run `knudepunkt sync`")
+        try:
+            con = connect(folder / "scratch", memory_limit=settings.memory_limit, threads=settings.threads)
+            attach_lake(con, "lake", folder, read_only=not write, encrypted=settings.encrypt)
+            if write:
+                con.execute(query("make_bookkeeping"))
+        except BaseException:
+            if lock is not None:
+                os.close(lock)
+            raise
+        return cls(folder, con, lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._con.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def prepare(self, dataset: Dataset) -> None:
+        """Make the dataset's table if it is not there."""
+        with self._writing, self._cursor() as cursor:
+            cursor.execute(statements.make_table(dataset))
+
+    def publish(self, dataset: Dataset, delivery: Delivery) -> Publication:
+        """Take a delivery into the mirror, in one transaction.
+
+        Rows that are as they were are not written. A delivery that changes nothing leaves its run record and no new snapshot of
+        the dataset. Raises KeysRepeated, and nothing is published, when a key stands twice in the delivery.
+        """
+        with self._writing, self._cursor() as cursor:
+            cursor.register("incoming", delivery.rows)
+            cursor.register("held", delivery.quarantine)
+            gone = delivery.deletes if delivery.deletes is not None else pa.array([], pa.string())
+            cursor.register("gone", pa.table({"key": gone}))
+            # Everything is read, and the new snapshot's number is known, before the transaction begins: a read
+            # of the catalogue inside it can collide with the commit.
+            counts = self._compare(cursor, dataset, delivery)
+            before = self._info(cursor, dataset.id)
+            changed = counts["insert"] + counts["update"] + counts["delete"] > 0
+            next_snapshot = SnapshotId(self._snapshot(cursor) + 1)
+            published = datetime.now(UTC)
+            new = changed or before is None
+            publication = Publication(
+                dataset=dataset.id,
+                snapshot=next_snapshot if before is None or changed else before.snapshot,
+                changed=changed,
+                inserted=counts["insert"],
+                updated=counts["update"],
+                deleted=counts["delete"],
+                unchanged=counts["same"],
+                rows=(before.rows if before else 0) + counts["insert"] - counts["delete"],
+                published=published,
+            )
+            cursor.execute("BEGIN TRANSACTION")
+            try:
+                if changed:
+                    for statement in statements.write_changes(dataset):
+                        cursor.execute(statement)
+                if delivery.quarantine.num_rows:
+                    cursor.execute(query("insert_quarantine"))
+                cursor.execute(query("insert_run"), _run_values(dataset, delivery, publication, new))
+                cursor.execute("COMMIT")
+            except BaseException:
+                cursor.execute("ROLLBACK")
+                raise
+            if self._snapshot(cursor) != next_snapshot:
+                raise LakeInconsistent(
+                    f"the publication became snapshot {self._snapshot(cursor)}, not {next_snapshot}",
+                    remedy="somebody else writes to the lake; stop them",
+                )
+            return publication
+
+    def info(self, dataset: Dataset) -> SnapshotInfo | None:
+        """The dataset as it stands, None when nothing of it was ever published."""
+        with self._cursor() as cursor:
+            return self._info(cursor, dataset.id)
+
+    def last_run(self, source: str) -> RunSummary | None:
+        return next(iter(self.runs(source, 1)), None)
+
+    def runs(self, source: str | None = None, limit: int = 100, dataset: str | None = None) -> list[RunSummary]:
+        """Past runs, newest first."""
+        with self._cursor() as cursor:
+            values = {"source": source, "limit": limit, "dataset": dataset}
+            return [_summary(row) for row in _rows(cursor, query("runs"), values)]
+
+    def quarantined(self, dataset: Dataset, run: str | None = None) -> pa.Table:
+        """QUARANTINE rows of a dataset, of one run or of all. They hold personal data."""
+        with self._cursor() as cursor:
+            values = {"register": dataset.register, "dataset": dataset.name, "run": run}
+            return cursor.execute(query("quarantined"), values).to_arrow_table().cast(QUARANTINE)
+
+    def scan(
+        self,
+        dataset: Dataset,
+        *,
+        snapshot: SnapshotId | None = None,
+        columns: Sequence[str] | None = None,
+        rows: Mapping[str, frozenset[str]] | None = None,
+        hide_protected_on: date | None = None,
+        batch_rows: int = 65_536,
+    ) -> pa.RecordBatchReader:
+        """Stream rows sorted by key.
+
+        snapshot            None for the dataset's newest
+        rows                column -> the values it may hold; other rows are left out
+        hide_protected_on   the day on which protection is judged: PROTECTED columns of rows protected then are null
+
+        The reader keeps the snapshot it began with. Raises KeyError for a column that the dataset lacks,
+        DatasetNotReady when nothing was published.
+        """
+        cursor = self._con.cursor()
+        if snapshot is None:
+            info = self._info(cursor, dataset.id)
+            if info is None:
+                raise not_ready(dataset)
+            snapshot = info.snapshot
+        chosen = tuple(columns) if columns is not None else dataset.names
+        statement = statements.scan(dataset, snapshot, chosen, rows or {}, hide_protected_on)
+        reader = cursor.execute(statement.text, statement.values).to_arrow_reader(batch_rows)
+        schema = pa.schema([dataset.arrow.field(name) for name in chosen])
+        return pa.RecordBatchReader.from_batches(schema, _as(schema, reader))
+
+    def changes(self, dataset: Dataset, since: SnapshotId, until: SnapshotId) -> pa.Table:
+        """What changed after `since` up to and including `until`: `_change` (insert, update, delete) and the columns.
+
+        One row per key, sorted; a deleted row has its key alone.
+        """
+        schema = pa.schema([pa.field("_change", pa.string()), *dataset.arrow])
+        if until <= since:
+            return schema.empty_table()
+        with self._cursor() as cursor:
+            return cursor.execute(statements.changes(dataset, since, until)).to_arrow_table().cast(schema)
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        cursor = self._con.cursor()
+        try:
+            yield cursor
+        finally:
+            cursor.close()
+
+    def _compare(self, cursor: duckdb.DuckDBPyConnection, dataset: Dataset, delivery: Delivery) -> dict[str, int]:
+        for statement in statements.compare(dataset, delivery.mode):
+            cursor.execute(statement)
+        repeated = cursor.execute("SELECT count(*) - count(DISTINCT key) FROM fresh").fetchone()
+        if repeated is None or repeated[0]:
+            raise KeysRepeated(
+                f"the delivery for {dataset.id} holds keys more than once",
+                remedy="the decoder must give one row per key",
+            )
+        counted = dict(cursor.execute("SELECT what, count(*) FROM change GROUP BY what").fetchall())
+        return {what: counted.get(what, 0) for what in ("insert", "update", "delete", "same")}
+
+    def _info(self, cursor: duckdb.DuckDBPyConnection, dataset: DatasetId) -> SnapshotInfo | None:
+        row = _rows(cursor, query("info"), {"dataset": dataset})[0]
+        if row["snapshot"] is None:
+            return None
+        return SnapshotInfo(
+            dataset=dataset,
+            snapshot=SnapshotId(row["snapshot"]),
+            published=row["published"].replace(tzinfo=UTC),
+            as_of=row["as_of"].replace(tzinfo=UTC),
+            rows=row["rows"],
+        )
+
+    def _snapshot(self, cursor: duckdb.DuckDBPyConnection) -> int:
+        row = cursor.execute(query("snapshot")).fetchone()
+        return int(row[0]) if row is not None else 0
+
+
+def not_ready(dataset: Dataset) -> DatasetNotReady:
+    return DatasetNotReady(f"{dataset.id} has not been mirrored yet", remedy="run `knudepunkt sync`", retry_after_s=60)
+
+
+def _take_lock(path: Path) -> int:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise LakeBusy(
+            "another process is publishing", remedy="try again when it has finished", retry_after_s=5
+        ) from None
+    return handle
+
+
+def _as(schema: pa.Schema, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    for batch in reader:
+        yield batch if batch.schema.equals(schema) else batch.cast(schema)
+
+
+def _rows(cursor: duckdb.DuckDBPyConnection, text: str, values: dict[str, Any]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = cursor.execute(text, values).to_arrow_table().to_pylist()
+    return rows
+
+
+def _run_values(dataset: Dataset, delivery: Delivery, done: Publication, new: bool) -> dict[str, Any]:
+    run = delivery.run
+
+    def naive(moment: datetime) -> datetime:
+        return moment.astimezone(UTC).replace(tzinfo=None)
+
+    return {
+        "run": run.run, "source": run.source, "dataset": dataset.id, "mode": run.mode.value,
+        "started": naive(run.started), "finished": naive(done.published),
+        "content_sha256": run.content_sha256, "cursor": run.cursor, "as_of": naive(run.as_of),
+        "lines_in": run.lines_in, "lines_quarantined": run.lines_quarantined,
+        "rows_in": run.rows_in, "rows_quarantined": run.rows_quarantined,
+        "inserted": done.inserted, "updated": done.updated, "deleted": done.deleted,
+        "unchanged": done.unchanged, "changed": new, "snapshot": done.snapshot, "rows": done.rows,
+    }  # fmt: skip
+
+
+def _summary(row: dict[str, Any]) -> RunSummary:
+    times = {name: row[name].replace(tzinfo=UTC) for name in ("started", "finished", "as_of")}
+    return RunSummary(**(row | times | {"mode": Mode(row["mode"]), "dataset": DatasetId(row["dataset"])}))

@@ -1,0 +1,50 @@
+-- make_bookkeeping --
+-- Tables of the mirror's own: written in the transaction of each publication, so that they always match the rows.
+CREATE SCHEMA IF NOT EXISTS lake.knudepunkt;
+CREATE TABLE IF NOT EXISTS lake.knudepunkt.runs (
+    run VARCHAR, source VARCHAR, dataset VARCHAR, mode VARCHAR, started TIMESTAMP, finished TIMESTAMP,
+    content_sha256 VARCHAR, cursor VARCHAR, as_of TIMESTAMP,
+    lines_in BIGINT, lines_quarantined BIGINT, rows_in BIGINT, rows_quarantined BIGINT,
+    inserted BIGINT, updated BIGINT, deleted BIGINT, unchanged BIGINT,
+    changed BOOLEAN, snapshot BIGINT, rows BIGINT
+);
+CREATE TABLE IF NOT EXISTS lake.knudepunkt.quarantine (
+    register VARCHAR, dataset VARCHAR, run VARCHAR, source VARCHAR, file VARCHAR, line BIGINT,
+    rule VARCHAR, reason VARCHAR, text VARCHAR, "at" TIMESTAMP
+);
+
+-- insert_run --
+INSERT INTO lake.knudepunkt.runs VALUES (
+    $run, $source, $dataset, $mode, $started, $finished, $content_sha256, $cursor, $as_of,
+    $lines_in, $lines_quarantined, $rows_in, $rows_quarantined,
+    $inserted, $updated, $deleted, $unchanged, $changed, $snapshot, $rows
+);
+
+-- insert_quarantine --
+-- `held` is the delivery's quarantine, registered as an Arrow table.
+INSERT INTO lake.knudepunkt.quarantine
+SELECT register, dataset, run, source, file, line, rule, reason, text, "at"::TIMESTAMP FROM held;
+
+-- runs --
+-- Past runs, newest first; of one source, or of all where $source is null.
+SELECT * FROM lake.knudepunkt.runs
+ WHERE ($source IS NULL OR source = $source) AND ($dataset IS NULL OR dataset = $dataset)
+ ORDER BY finished DESC, run DESC
+ LIMIT $limit;
+
+-- info --
+-- A dataset's last change and the last time its source was heard.
+SELECT last(snapshot ORDER BY finished, run) FILTER (WHERE changed) AS snapshot,
+       last(finished ORDER BY finished, run) FILTER (WHERE changed) AS published,
+       last(as_of ORDER BY finished, run) AS as_of,
+       last(rows ORDER BY finished, run) AS rows
+  FROM lake.knudepunkt.runs
+ WHERE dataset = $dataset;
+
+-- quarantined --
+SELECT * FROM lake.knudepunkt.quarantine
+ WHERE register = $register AND dataset = $dataset AND ($run IS NULL OR run = $run)
+ ORDER BY "at", file, line;
+
+-- snapshot --
+SELECT max(id) FROM lake.current_snapshot();

@@ -1,0 +1,17 @@
+"""What an operator may set about the mirror."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaSettings:
+    """encrypt        Parquet files of the mirror are encrypted; decided when the lake is made
+    memory_limit   of DuckDB in each process, in its own words
+    threads        of DuckDB in each process; None for one per core
+    fold_share     deltas fold into a new base when they pass this share of its rows
+    """
+
+    encrypt: bool = True
+    memory_limit: str = "2GB"
+    threads: int | None = None
+    fold_share: float = 0.2

@@ -1,0 +1,194 @@
+"""SQL that follows from a dataset: its table, a publication, a scan, a change feed.
+
+Pure: text out. Only names that the dataset itself has get into the text, quoted; values are bound.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pyarrow as pa
+
+from kernel import SnapshotId
+from replica.delivery import Mode
+from schemas import Dataset
+
+HASHES = ("_hash_low", "_hash_high")
+"""Two halves of the MD5 of a row as JSON: two rows are the same when both are. Wide rows are compared without being read."""
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def table(dataset: Dataset) -> str:
+    return f"lake.{quoted(dataset.register)}.{quoted(dataset.name)}"
+
+
+def listed(names: Sequence[str], alias: str = "") -> str:
+    prefix = f"{alias}." if alias else ""
+    return ", ".join(prefix + quoted(name) for name in names)
+
+
+def sql_type(kind: pa.DataType) -> str:
+    """DuckDB's name of an Arrow type that a column can have."""
+    if pa.types.is_struct(kind):
+        return "STRUCT(" + ", ".join(f"{quoted(field.name)} {sql_type(field.type)}" for field in kind) + ")"
+    if pa.types.is_list(kind):
+        return sql_type(kind.value_type) + "[]"
+    return {
+        pa.string(): "VARCHAR",
+        pa.int64(): "BIGINT",
+        pa.float64(): "DOUBLE",
+        pa.bool_(): "BOOLEAN",
+        pa.date32(): "DATE",
+        pa.timestamp("us"): "TIMESTAMP",
+    }[kind]
+
+
+def make_table(dataset: Dataset) -> str:
+    columns = [f"{quoted(field.name)} {sql_type(field.type)}" for field in dataset.arrow]
+    columns += [f"{name} UBIGINT" for name in HASHES]
+    return (
+        f"CREATE SCHEMA IF NOT EXISTS lake.{quoted(dataset.register)};"
+        f"CREATE TABLE IF NOT EXISTS {table(dataset)} ({', '.join(columns)})"
+    )
+
+
+def compare(dataset: Dataset, mode: Mode) -> tuple[str, ...]:
+    """Statements that leave temporary tables `fresh` (key and hashes of the delivery) and `change` (key, what).
+
+    `incoming` is the delivery's rows, `gone` its keys to delete, both registered. what: insert, update, delete or same.
+    """
+    key = quoted(dataset.key)
+    fresh = f"""
+        CREATE OR REPLACE TEMP TABLE fresh AS
+        SELECT {key} AS key, md5_number_lower(text) AS low, md5_number_upper(text) AS high
+          FROM (SELECT {key}, to_json(struct_pack({", ".join(f"{quoted(n)} := {quoted(n)}" for n in dataset.names)}))::VARCHAR
+                    AS text
+                  FROM incoming)"""
+    changed = (
+        "'same'"
+        if mode is Mode.APPEND
+        else (
+            f"CASE WHEN (f.low, f.high) IS DISTINCT FROM (t.{HASHES[0]}, t.{HASHES[1]}) THEN 'update' ELSE 'same' END"
+        )
+    )
+    absent = "'delete'" if mode is Mode.FULL else "CASE WHEN g.key IS NOT NULL THEN 'delete' END"
+    # Under DELTA the mirror is only probed for the keys that came: the cost follows the delivery, not the register.
+    mirror = (
+        table(dataset)
+        if mode is Mode.FULL
+        else (
+            f"(SELECT {key}, {HASHES[0]}, {HASHES[1]} FROM {table(dataset)} SEMI JOIN "
+            f"(SELECT key FROM fresh UNION SELECT key FROM gone) asked ON asked.key = {key})"
+        )
+    )
+    change = f"""
+        CREATE OR REPLACE TEMP TABLE change AS
+        SELECT * FROM (
+            SELECT coalesce(f.key, t.{key}) AS key,
+                   CASE WHEN t.{key} IS NULL THEN 'insert' WHEN f.key IS NULL THEN {absent} ELSE {changed} END AS what
+              FROM fresh f
+              FULL JOIN {mirror} t ON f.key = t.{key}
+              LEFT JOIN gone g ON g.key = t.{key})
+         WHERE what IS NOT NULL"""
+    return fresh, change
+
+
+def write_changes(dataset: Dataset) -> tuple[str, ...]:
+    """Statements, inside the transaction, that take `change` over into the mirror, sorted by key."""
+    key = quoted(dataset.key)
+    return (
+        f"DELETE FROM {table(dataset)} WHERE {key} IN (SELECT key FROM change WHERE what IN ('update', 'delete'))",
+        f"""INSERT INTO {table(dataset)} ({listed(dataset.names)}, {", ".join(HASHES)})
+            SELECT {listed(dataset.names, "i")}, f.low, f.high
+              FROM incoming i
+              JOIN fresh f ON f.key = i.{key}
+              JOIN change c ON c.key = f.key AND c.what IN ('insert', 'update')
+             ORDER BY i.{key}""",
+    )
+
+
+def protected(dataset: Dataset) -> str:
+    """True for a row whose protection is active on $day: the rule of ProtectionRule.active, in SQL."""
+    rule = dataset.protection
+    if rule is None:
+        return "false"
+    start, end, kind = (f"p.{quoted(name)}" for name in (rule.from_field, rule.to_field, rule.type_field))
+    types = ", ".join("'" + value.replace("'", "''") + "'" for value in sorted(rule.types))
+    return (
+        f"coalesce(len(list_filter({quoted(rule.list_column)}, lambda p: {kind} IN ({types}) "
+        f"AND ({start} IS NOT NULL OR {end} IS NOT NULL) "
+        f"AND ({start} IS NULL OR {start} <= $day) AND ({end} IS NULL OR $day < {end}))) > 0, false)"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    text: str
+    values: dict[str, Any]
+
+
+def scan(
+    dataset: Dataset,
+    snapshot: SnapshotId,
+    columns: Sequence[str],
+    rows: Mapping[str, frozenset[str]],
+    hide_protected_on: date | None,
+) -> Statement:
+    """Rows of a snapshot sorted by key. Raises KeyError for a name that the dataset lacks."""
+    for name in (*columns, *rows):
+        dataset.column(name)
+    values: dict[str, Any] = {}
+    hidden = set(dataset.protected_columns) if hide_protected_on is not None and dataset.protection else set()
+    if hidden & set(columns):
+        values["day"] = hide_protected_on
+    chosen = ", ".join(
+        f"CASE WHEN {protected(dataset)} THEN NULL ELSE {quoted(name)} END AS {quoted(name)}"
+        if name in hidden
+        else quoted(name)
+        for name in columns
+    )
+    conditions = []
+    for number, (name, allowed) in enumerate(sorted(rows.items())):
+        values[f"rows_{number}"] = sorted(allowed)
+        conditions.append(f"list_contains($rows_{number}, {quoted(name)})")
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return Statement(
+        f"SELECT {chosen} FROM {table(dataset)} AT (VERSION => {int(snapshot)}){where} ORDER BY {quoted(dataset.key)}",
+        values,
+    )
+
+
+def changes(dataset: Dataset, since: SnapshotId, until: SnapshotId) -> str:
+    """The change feed after `since` up to `until`, one row per key: insert, update or delete.
+
+    A key that came and went in between is not in it. A deleted key's other columns are null.
+    """
+    key = quoted(dataset.key)
+    others = [name for name in dataset.names if name != dataset.key]
+    values = "".join(f", CASE WHEN e.alive THEN n.{quoted(name)} END AS {quoted(name)}" for name in others)
+    register, name = (part.replace("'", "''") for part in (dataset.register, dataset.name))
+    return f"""
+        WITH feed AS (
+            SELECT * FROM ducklake_table_changes('lake', '{register}', '{name}', {int(since) + 1}, {int(until)})),
+        marked AS (
+            SELECT {key} AS key, snapshot_id, change_type IN ('insert', 'update_postimage') AS arrives FROM feed),
+        ends AS (
+            SELECT key, max(snapshot_id) AS last_one,
+                   bool_or(arrives) FILTER (WHERE snapshot_id = latest) AS alive,
+                   bool_or(NOT arrives) FILTER (WHERE snapshot_id = earliest) AS existed
+              FROM (SELECT *, max(snapshot_id) OVER (PARTITION BY key) AS latest,
+                              min(snapshot_id) OVER (PARTITION BY key) AS earliest FROM marked)
+             GROUP BY key),
+        named AS (
+            SELECT key, last_one, coalesce(alive, false) AS alive, coalesce(existed, false) AS existed FROM ends)
+        SELECT CASE WHEN NOT e.alive THEN 'delete' WHEN e.existed THEN 'update' ELSE 'insert' END AS _change,
+               e.key AS {key}{values}
+          FROM named e
+          LEFT JOIN feed n ON n.{key} = e.key AND n.snapshot_id = e.last_one
+               AND n.change_type IN ('insert', 'update_postimage')
+         WHERE e.alive OR e.existed
+         ORDER BY e.key"""

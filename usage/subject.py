@@ -1,0 +1,17 @@
+"""Who was asked about, so that the one concerned can find it and nobody else can read it.
+
+A personal number has too few values for a plain hash: all of them can be tried in seconds. Under a key that
+lies outside the ledger and the usage lake, the hashes tell nothing to whoever holds only those two.
+"""
+
+import hmac
+
+
+def subject_hash(key: bytes, identifier: str) -> str:
+    """HMAC-SHA256 (RFC 2104) of an identifier as 64 lower-case hex digits.
+
+    The same key and identifier always give the same hash, so `list_contains(subjects, '<hash>')` finds the calls.
+    Blanks around the identifier do not count.
+    """
+    # A body may hold half a surrogate pair; it is hashed as it came, since a refused call is on record too.
+    return hmac.digest(key, identifier.strip().encode("utf-8", "surrogatepass"), "sha256").hex()
