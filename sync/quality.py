@@ -40,8 +40,8 @@ def _rules(column: Column) -> Iterator[tuple[str, pl.Expr, str]]:
     if column.pattern is not None:
         yield "pattern", ~value.str.contains(f"^(?:{column.pattern})$"), f"{name}: does not match {column.pattern}"
     if column.minimum is not None:
-        yield "minimum", value < column.minimum, f"{name}: below {column.minimum}"
+        yield "minimum", value < column.minimum, f"{name}: below {column.minimum:g}"
     if column.maximum is not None:
-        yield "maximum", value > column.maximum, f"{name}: above {column.maximum}"
+        yield "maximum", value > column.maximum, f"{name}: above {column.maximum:g}"
     if column.allowed is not None:
         yield "allowed", ~value.is_in(sorted(column.allowed)), f"{name}: not an allowed value"

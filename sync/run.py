@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, cast
 
 import polars as pl
 import pyarrow as pa
+from pyarrow import compute
 
 from kernel import Clock, DataRefused, new_id
 from replica import QUARANTINE, Delivery, Lake, Mode, Publication, RunRecord
@@ -188,9 +189,9 @@ def hold_back(decoded: Decoded, broken: pl.DataFrame, key: str) -> Decoded:
     if broken.is_empty():
         return decoded
     lines = decoded.origin.join(broken, on="key").select(QUARANTINED.names())
-    keys = pa.array(broken["key"].to_list(), decoded.rows.schema.field(key).type)
-    keep = pa.compute.invert(pa.compute.is_in(decoded.rows[key], value_set=keys))
-    rows = decoded.rows.filter(keep)
+    held = pa.array(broken["key"].to_list(), pa.string())
+    keys = decoded.rows[key].cast(pa.string())
+    rows = decoded.rows.filter(compute.invert(compute.is_in(keys, value_set=held)))
     return replace(
         decoded,
         rows=rows,

@@ -59,9 +59,7 @@ credential  SHA-256 fingerprint of the certificate or key
 node, role  the machine and the kind of process that wrote the line
 """
 
-STORED: Final = pa.schema(
-    [*SCHEMA, pa.field("file", _text, nullable=False), pa.field("line", _count, nullable=False)]
-)
+STORED: Final = pa.schema([*SCHEMA, pa.field("file", _text, nullable=False), pa.field("line", _count, nullable=False)])
 """As kept in the usage lake: the row, and where in the ledger it came from."""
 
 

@@ -75,8 +75,6 @@ def lines(data: bytes) -> Iterator[Line]:
         digest = hashlib.sha256(previous + text[:-_TAIL] + b"}").hexdigest().encode()
         # Compared as bytes, not as parsed: a blank or an escape somewhere in the member is a change too.
         if not isinstance(value, dict) or text[-_TAIL:] != b"".join((_MEMBER, digest, b'"}')):
-            raise Broken(
-                number, "the line does not follow from the one before it", is_json=True, last=last
-            )
+            raise Broken(number, "the line does not follow from the one before it", is_json=True, last=last)
         yield Line(number, value, digest, stop + 1)
         previous, start = digest, stop + 1

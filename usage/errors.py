@@ -1,5 +1,7 @@
 """What can go wrong with the accounts."""
 
+from typing import Final
+
 from kernel import CallerMistake, HouseFault, RequestInvalid, TryAgainLater
 
 
@@ -47,3 +49,15 @@ class SqlTooLarge(CallerMistake):
     code = "sql_too_large"
     status = 413
     title = "The question needs more room than one question gets"
+
+
+TIME_IS_UP: Final = 75
+"""Exit code of a sandbox whose question could not be interrupted."""
+
+
+def took_too_long(timeout_s: float) -> SqlTimeout:
+    return SqlTimeout(
+        f"the question was stopped after {timeout_s:g} seconds",
+        remedy="ask about fewer days, or aggregate before joining",
+        rule="usage.sql_timeout_s",
+    )

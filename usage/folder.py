@@ -160,7 +160,7 @@ def locked_if_free(path: Path) -> Iterator[int | None]:
             return
         # Between opening and locking, the writer may have sealed it and moved it away: then it is not ours.
         try:
-            same = os.stat(path).st_ino == os.fstat(handle).st_ino
+            same = path.stat().st_ino == os.fstat(handle).st_ino
         except FileNotFoundError:
             same = False
         yield handle if same else None

@@ -20,7 +20,7 @@ from usage.calls import table_of
 from usage.chain import START, Fault, link
 from usage.errors import UsageUnavailable
 from usage.folder import FileList, LedgerFolder, locked_if_free
-from usage.lake import CALLS, FILES, LEDGER_FILES, hash_of, writing
+from usage.lake import LEDGER_FILES, hash_of, writing
 from usage.record import LedgerFile, read_ledger_file
 
 BATCH_EVENTS: Final = 100_000
@@ -29,6 +29,14 @@ MERGE_AT: Final = 48
 """Parquet files of one table: above this, small ones are merged into larger ones."""
 KEEP_REPLACED: Final = "1 hour"
 """How long files that were merged stay for readers that opened the lake before."""
+
+
+FRESH: Final = """
+SELECT * FROM arriving
+ WHERE event NOT IN (SELECT event FROM lake.main.calls WHERE event BETWEEN ? AND ?)
+QUALIFY row_number() OVER (PARTITION BY event ORDER BY file, line) = 1
+"""
+"""The rows of `arriving` (shape STORED) whose event the lake does not have, once each; parameters: span_of(rows)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,8 +208,8 @@ class _Intake:
         self.con.register("entering", rows)
         self.con.register("entering_files", pa.Table.from_pylist(notes, schema=LEDGER_FILES))
         self.con.execute("BEGIN")
-        self.con.execute(f"INSERT INTO {CALLS} FROM entering ORDER BY time")
-        self.con.execute(f"INSERT INTO {FILES} FROM entering_files ORDER BY number")
+        self.con.execute("INSERT INTO lake.main.calls FROM entering ORDER BY time")
+        self.con.execute("INSERT INTO lake.main.ledger_files FROM entering_files ORDER BY number")
         self.con.execute("COMMIT")
         self.con.unregister("entering")
         self.con.unregister("entering_files")
@@ -215,7 +223,7 @@ class _Intake:
         """The rows whose event id is not in the lake, once each."""
         self.con.register("arriving", rows)
         try:
-            return self.con.execute(fresh_rows("arriving", *span_of(rows))).to_arrow_table().cast(rows.schema)
+            return self.con.execute(FRESH, span_of(rows)).to_arrow_table().cast(rows.schema)
         finally:
             self.con.unregister("arriving")
 
@@ -223,12 +231,15 @@ class _Intake:
         """File -> hash of its last line, of those that the lake has."""
         if not names:
             return {}
-        listed = ", ".join(quoted(name) for name in sorted(names))
-        found = self.con.execute(f"SELECT file, last_hash FROM {FILES} WHERE file IN ({listed})")
+        found = self.con.execute(
+            "SELECT file, last_hash FROM lake.main.ledger_files WHERE file IN (SELECT unnest(?))", [sorted(names)]
+        )
         return dict(found.fetchall())
 
     def _head(self) -> tuple[int, str]:
-        row = self.con.execute(f"SELECT number, hash FROM {FILES} ORDER BY number DESC LIMIT 1").fetchone()
+        row = self.con.execute(
+            "SELECT number, hash FROM lake.main.ledger_files ORDER BY number DESC LIMIT 1"
+        ).fetchone()
         return (row[0], row[1]) if row else (0, START.decode())
 
     def _merge_small_files(self) -> None:
@@ -251,24 +262,10 @@ def rows_of(file: LedgerFile) -> pa.Table:
     return table_of(file.events, file=file.id, node=file.header["node"], role=file.header["role"])
 
 
-def span_of(rows: pa.Table) -> tuple[str, str]:
+def span_of(rows: pa.Table) -> list[str]:
     """First and last event id: ids sort by time, so looking for repeats reads only the files of that time."""
     events = rows["event"].to_pylist()
-    return (min(events), max(events)) if events else ("", "")
-
-
-def fresh_rows(table: str, first: str, last: str) -> str:
-    """SQL: the rows of `table` (shape STORED) whose event is not in the lake, once each."""
-    return (
-        f"SELECT * FROM {table} WHERE event NOT IN "
-        f"(SELECT event FROM {CALLS} WHERE event BETWEEN {quoted(first)} AND {quoted(last)}) "
-        "QUALIFY row_number() OVER (PARTITION BY event ORDER BY file, line) = 1"
-    )
-
-
-def quoted(text: str) -> str:
-    """A SQL string."""
-    return "'" + text.replace("'", "''") + "'"
+    return [min(events), max(events)] if events else ["", ""]
 
 
 def _batches(

@@ -26,9 +26,6 @@ from replica.engine import attach_lake, connect
 from usage.calls import STORED
 from usage.errors import UsageBusy, UsageDamaged
 
-CALLS: Final = "lake.main.calls"
-FILES: Final = "lake.main.ledger_files"
-
 LEDGER_FILES: Final = pa.schema(
     [
         pa.field("number", pa.int64(), nullable=False),
@@ -116,8 +113,8 @@ def _make_tables(con: duckdb.DuckDBPyConnection, ready: Path) -> None:
     con.register("calls_shape", STORED.empty_table())
     con.register("files_shape", LEDGER_FILES.empty_table())
     con.execute("BEGIN")
-    con.execute(f"CREATE TABLE IF NOT EXISTS {CALLS} AS FROM calls_shape")
-    con.execute(f"CREATE TABLE IF NOT EXISTS {FILES} AS FROM files_shape")
+    con.execute("CREATE TABLE IF NOT EXISTS lake.main.calls AS FROM calls_shape")
+    con.execute("CREATE TABLE IF NOT EXISTS lake.main.ledger_files AS FROM files_shape")
     con.execute("COMMIT")
     con.unregister("calls_shape")
     con.unregister("files_shape")
@@ -127,5 +124,5 @@ def _make_tables(con: duckdb.DuckDBPyConnection, ready: Path) -> None:
 def _damaged(error: duckdb.Error) -> UsageDamaged:
     return UsageDamaged(
         f"the usage lake cannot be opened ({type(error).__name__})",
-        remedy="look into the file system of the instance; the ledger files are kept, the lake can be made again from them",
+        remedy="look at the disk; the ledger files are kept, and the lake can be made again from them",
     )

@@ -23,8 +23,8 @@ import pyarrow as pa
 
 from usage.chain import START, Fault
 from usage.folder import FileList, LedgerFolder, locked_if_free
-from usage.intake import fault_of, quoted, rows_of
-from usage.lake import CALLS, FILES, hash_of, reading
+from usage.intake import fault_of, rows_of
+from usage.lake import hash_of, reading
 from usage.record import LedgerFile, read_ledger_file
 
 LAKE: Final = "usage lake"
@@ -32,6 +32,13 @@ _WRITE_S: Final = 0.05
 """How long a living process may need to finish a line that it is writing, seconds."""
 _BATCH_ROWS: Final = 50_000
 _BATCH_FILES: Final = 256
+_COUNTS: Final = "SELECT file, count(*) FROM lake.main.calls WHERE file IN (SELECT unnest(?)) GROUP BY file"
+_OTHERS: Final = """
+SELECT file, count(*)
+  FROM (SELECT * FROM lake.main.calls WHERE file IN (SELECT unnest(?)) EXCEPT ALL SELECT * FROM written)
+ GROUP BY file
+"""
+"""Rows of these files in the lake that are not in the files (`written`)."""
 
 
 def verify(ledger_folder: Path, usage_root: Path) -> list[Fault]:
@@ -111,16 +118,16 @@ class _Audit:
             self.faults.append(Fault(file.name, 1, f"it does not follow {former.name}, though it says so"))
 
     def _check_missing(self, listed: FileList) -> None:
-        former = {
-            file.header["previous_file"] for file in self.seen.values() if file.header.get("previous_file")
-        }
+        former = {file.header["previous_file"] for file in self.seen.values() if file.header.get("previous_file")}
         self.faults += [
             Fault(f"{id_}.jsonl", 0, "the file is missing")
             for id_ in sorted((listed.begun | former | listed.sealed.keys()) - self.seen.keys())
         ]
 
     def _check_lake(self, con: duckdb.DuckDBPyConnection, listed: FileList) -> None:
-        notes: list[dict[str, Any]] = con.execute(f"FROM {FILES} ORDER BY number").to_arrow_table().to_pylist()
+        notes: list[dict[str, Any]] = (
+            con.execute("FROM lake.main.ledger_files ORDER BY number").to_arrow_table().to_pylist()
+        )
         previous = START.decode()
         batch: list[tuple[dict[str, Any], pa.Table]] = []
         for number, note in enumerate(notes, 1):
@@ -141,7 +148,8 @@ class _Audit:
             if place == self.folder.taken and id_ not in known
         ]
         strange = con.execute(
-            f"SELECT DISTINCT file FROM {CALLS} WHERE file NOT IN (SELECT file FROM {FILES}) ORDER BY 1"
+            "SELECT DISTINCT file FROM lake.main.calls "
+            "WHERE file NOT IN (SELECT file FROM lake.main.ledger_files) ORDER BY 1"
         ).fetchall()
         self.faults += [Fault(LAKE, 0, f"rows of a file that no intake names: {name}") for (name,) in strange]
 
@@ -177,11 +185,10 @@ class _Audit:
         """The lake's rows of some files must be rows of those files, and as many as entered."""
         if not batch:
             return
-        names = ", ".join(quoted(note["file"]) for note, _ in batch)
+        names = [note["file"] for note, _ in batch]
         con.register("written", pa.concat_tables([rows for _, rows in batch]))
-        held = f"SELECT * FROM {CALLS} WHERE file IN ({names})"
-        counts = dict(con.execute(f"SELECT file, count(*) FROM ({held}) GROUP BY file").fetchall())
-        others = dict(con.execute(f"SELECT file, 1 FROM ({held} EXCEPT ALL FROM written) GROUP BY file").fetchall())
+        counts = dict(con.execute(_COUNTS, [names]).fetchall())
+        others = dict(con.execute(_OTHERS, [names]).fetchall())
         con.unregister("written")
         self.faults += [
             Fault(LAKE, note["number"], f"the rows are not those of {note['file']}.jsonl")

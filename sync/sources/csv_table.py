@@ -1,16 +1,13 @@
 """The CSV decoder: one row per line, columns as the contract names them."""
 
-import io
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+import csv
+from collections.abc import Mapping
 from typing import BinaryIO
 
 import polars as pl
-import pyarrow as pa
-from pyarrow import csv
 
 from schemas import Column, Dataset, Kind
-from sync.errors import DeliveryUnreadable
+from sync.errors import DeliveryUnreadable, SourceMisfit
 from sync.sources.decoded import FAULTS, ORIGIN, QUARANTINED, Decoded, Tell
 from sync.sources.lines import read_lines
 
@@ -29,9 +26,15 @@ class CsvDecoder:
 
     A column that the contract does not require may be missing; one that it does not have refuses the file, since
     nobody has said whether it may be shown. Values never hold line breaks. An empty value is null.
+
+    Raises SourceMisfit for a dataset with objects or arrays.
     """
 
     def __init__(self, dataset: Dataset, *, delimiter: str = ",", encoding: str = "utf-8") -> None:
+        if nested := [column.name for column in dataset.columns if column.kind in (Kind.OBJECT, Kind.ARRAY)]:
+            raise SourceMisfit(
+                f"a CSV file cannot hold the columns {', '.join(nested)}", remedy="use another decoder"
+            )
         self.dataset, self.delimiter, self.encoding = dataset, delimiter, encoding
 
     def decode(self, stream: BinaryIO, former: Mapping[str, str], tell: Tell) -> Decoded:  # noqa: ARG002
@@ -68,7 +71,7 @@ class CsvDecoder:
         )
 
     def _header(self, line: str) -> list[str]:
-        (names,) = _parsed(pl.Series([line]), self.delimiter)
+        names = _read(line, self.delimiter) or []
         known = {column.name: column for column in self.dataset.columns}
         problems = {
             "twice": [name for name in names if names.count(name) > 1],
@@ -85,51 +88,49 @@ class CsvDecoder:
 
     def _values(self, body: pl.DataFrame, header: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """line and one text column per name; and FAULTS of lines with another number of values."""
-        bad: set[int] = set()
-
-        def skip(row: csv.InvalidRow) -> str:
-            bad.add(row.number)
-            return "skip"
-
-        data = "\n".join([self.delimiter.join(header), *body["text"], ""]).encode()
-        table = csv.read_csv(
-            io.BytesIO(data),
-            read_options=csv.ReadOptions(use_threads=False),
-            parse_options=csv.ParseOptions(
-                delimiter=self.delimiter, ignore_empty_lines=False, invalid_row_handler=skip
-            ),
-            convert_options=csv.ConvertOptions(
-                column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=True, null_values=[""]
-            ),
-        )
-        # Rows are counted with the header as the first.
-        broken = pl.int_range(2, body.height + 2, eager=True).is_in(sorted(bad))
-        frame = pl.DataFrame(pl.from_arrow(table)).with_columns(body.filter(~broken)["line"])
+        quoted = pl.col("text").str.contains('"', literal=True)
+        plain = body.filter(~quoted).select("line", values=pl.col("text").str.split(self.delimiter))
+        # A quotation mark that is never closed must not swallow the lines after it, so each is read by itself.
+        careful = body.filter(quoted)
+        read = [_read(text, self.delimiter) for text in careful["text"]]
+        odd = careful.select("line", values=pl.Series(read, dtype=pl.List(pl.String)))
+        lines = pl.concat([plain, odd]).sort("line")
+        whole = pl.col("values").list.len() == len(header)
+        fields = (pl.col("values").list.get(place).alias(name) for place, name in enumerate(header))
+        values = lines.filter(whole).select("line", *fields)
+        ragged = lines.filter(~whole.fill_null(value=False))
+        empty = (pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in header)
         reason = f"not {len(header)} values"
-        ragged = body.filter(broken).select("line", rule=pl.lit("wrong_columns"), reason=pl.lit(reason))
-        return frame, ragged
+        return values.with_columns(empty), ragged.select(
+            "line", rule=pl.lit("wrong_columns"), reason=pl.lit(reason)
+        )
 
     def _typed(self, values: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """line and the typed columns; and FAULTS of values that are not of their type."""
+        types = pl.DataFrame(pl.from_arrow(self.dataset.arrow.empty_table())).schema
         exprs, faults = [pl.col("line")], [FAULTS.to_frame()]
         for column in self.dataset.columns:
-            kind = pl.Schema(pl.DataFrame(pl.from_arrow(self.dataset.arrow.empty_table())).schema)[column.name]
             if column.name not in values.columns:
-                exprs.append(pl.lit(None, kind).alias(column.name))
+                exprs.append(pl.lit(None, types[column.name]).alias(column.name))
                 continue
-            value = _cast(column, kind)
+            value = _cast(column, types[column.name])
             exprs.append(value.alias(column.name))
             wrong = values.filter(pl.col(column.name).is_not_null() & value.is_null())
-            reason = f"{column.name}: not {_article(column.kind)}"
+            reason = f"{column.name}: not {'an' if column.kind is Kind.INTEGER else 'a'} {column.kind.value}"
             faults.append(wrong.select("line", rule=pl.lit("wrong_type"), reason=pl.lit(reason)))
         return values.select(exprs), pl.concat(faults)
 
 
+def _read(text: str, delimiter: str) -> list[str] | None:
+    """The values of one line; None for one that is not CSV."""
+    try:
+        return next(csv.reader([text], delimiter=delimiter, strict=True))
+    except csv.Error:
+        return None
+
+
 def _needed(dataset: Dataset, column: Column) -> bool:
     return column.required or column.name == dataset.key
-
-
-def _article(kind: Kind) -> str:
-    return f"an {kind.value}" if kind is Kind.INTEGER else f"a {kind.value}"
 
 
 def _cast(column: Column, kind: pl.DataType) -> pl.Expr:

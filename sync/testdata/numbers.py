@@ -11,14 +11,16 @@ from datetime import date
 from kernel import OperatorMistake
 from sync.sources.cpr.number import FICTITIOUS_DAY, check_digit
 
-BLOCK = 4
 ROLES = 6
+CHOICES = 4
+"""Serial numbers to choose among for one person, so that sex and check digit can mostly both be had."""
 CYCLE_DAYS = 14_245
 """Families are born on this many days before a day is used again."""
 SERIES_1900 = (*range(400), *range(400, 500), *range(900, 1_000))
 SERIES_2000 = tuple(range(400, 1_000))
 """First three digits of the serial number for births 1937-1999 and 2000-2036."""
-CAPACITY = len(SERIES_1900) // BLOCK // ROLES * CYCLE_DAYS
+SLOTS = len(SERIES_1900) // CHOICES
+CAPACITY = SLOTS // ROLES * CYCLE_DAYS
 """Families, before a number would be used twice."""
 
 
@@ -34,7 +36,7 @@ def number(family: int, role: int, birth: date, *, female: bool) -> str:
     """
     slot = family // CYCLE_DAYS * ROLES + role
     series = SERIES_2000 if birth.year >= 2000 else SERIES_1900
-    return _number(birth, series[slot * BLOCK : (slot + 1) * BLOCK], female=female, valid=(family + role) % 23 != 7)
+    return _number(birth, series[slot::SLOTS], female=female, valid=(family + role) % 23 != 7)
 
 
 def newborn_number(index: int, birth: date, *, female: bool) -> str:
@@ -48,7 +50,7 @@ def _number(birth: date, prefixes: tuple[int, ...], *, female: bool, valid: bool
         digit = check_digit(f"{day}{prefix:03}")
         if valid and digit is not None and digit % 2 == (not female):
             return f"{day}{prefix:03}{digit}"
-    # None of the block fits the sex, or none is wanted: a digit of the right sex that is not the check digit.
+    # None of the choices fits the sex, or none is wanted: a digit of the right sex that is not the check digit.
     nine = f"{day}{prefixes[0]:03}"
     digits = (0, 2) if female else (1, 3)
     return f"{nine}{digits[0] if check_digit(nine) != digits[0] else digits[1]}"

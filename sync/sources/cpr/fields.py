@@ -11,6 +11,7 @@ no date at all.
 """
 
 from collections.abc import Mapping
+from datetime import date
 from enum import IntEnum
 from typing import Final
 
@@ -26,6 +27,7 @@ SHAPES: Final[Mapping[Kind, str]] = {
     Kind.DATE: r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$",
     Kind.TIMESTAMP: r"^[0-9]{12}$",
 }
+FIRST_YEAR: Final = date(1, 1, 1)
 ZEROS: Final[Mapping[Kind, str]] = {Kind.DATE: "0000-00-00", Kind.TIMESTAMP: "000000000000"}
 
 
@@ -76,7 +78,9 @@ def is_odd(field: Field, text: pl.Expr, value: pl.Expr) -> pl.Expr:
     """Whether a field with a date says more than its plain value, or a mark is another than `*`."""
     if field.kind is Kind.MARK:
         return value & (text != MARK)
-    return value.is_null() & (text.str.len_bytes() == field.length) & (text != ZEROS[field.kind])
+    # The quick reading takes the year 0000 for one.
+    plain = value >= FIRST_YEAR
+    return plain.fill_null(value=False).not_() & (text.str.len_bytes() == field.length) & (text != ZEROS[field.kind])
 
 
 def odd_dates(field: Field, texts: pl.Series) -> pl.DataFrame:

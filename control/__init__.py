@@ -1,0 +1,46 @@
+"""Control: who takes part, whose certificate is whose, and which municipality lets which system do what.
+
+Changes go through ControlStore; the data rooms only ever see a Grant, which the Policy issues.
+"""
+
+from control.agreements import Agreement, AgreementStep, ServiceTerms, State, Step, Terms
+from control.certificates import (
+    Certificate,
+    IssuedCertificate,
+    Kind,
+    Subject,
+    TestAuthority,
+    fingerprint_of,
+    read_subject,
+)
+from control.organisations import Organisation, OrganisationKind
+from control.policy import Policy, ensure_valid
+from control.store import ControlStore, load_trust
+from control.systems import SshKey, System, ssh_fingerprint
+from control.watcher import PolicyWatcher
+
+__all__ = [
+    "Agreement",
+    "AgreementStep",
+    "Certificate",
+    "ControlStore",
+    "IssuedCertificate",
+    "Kind",
+    "Organisation",
+    "OrganisationKind",
+    "Policy",
+    "PolicyWatcher",
+    "ServiceTerms",
+    "SshKey",
+    "State",
+    "Step",
+    "Subject",
+    "System",
+    "Terms",
+    "TestAuthority",
+    "ensure_valid",
+    "fingerprint_of",
+    "load_trust",
+    "read_subject",
+    "ssh_fingerprint",
+]

@@ -1,0 +1,51 @@
+"""The life of an agreement, as a table. What is not in it cannot happen.
+
+Expiry is not a step: an approved agreement is out of force when its window ends, whether or not anybody looks.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from control.errors import IllegalStep
+
+
+class State(StrEnum):
+    DRAFT = "draft"
+    REQUESTED = "requested"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    SUSPENDED = "suspended"
+    TERMINATED = "terminated"
+
+
+class Step(StrEnum):
+    REQUEST = "request"
+    APPROVE = "approve"
+    REJECT = "reject"
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    TERMINATE = "terminate"
+
+
+NEXT: Final[Mapping[tuple[State, Step], State]] = {
+    (State.DRAFT, Step.REQUEST): State.REQUESTED,
+    (State.REQUESTED, Step.APPROVE): State.APPROVED,
+    (State.REQUESTED, Step.REJECT): State.REJECTED,
+    (State.APPROVED, Step.SUSPEND): State.SUSPENDED,
+    (State.APPROVED, Step.TERMINATE): State.TERMINATED,
+    (State.SUSPENDED, Step.RESUME): State.APPROVED,
+    (State.SUSPENDED, Step.TERMINATE): State.TERMINATED,
+}
+
+
+def advance(state: State, step: Step) -> State:
+    """Raises IllegalStep, which says what is possible instead."""
+    try:
+        return NEXT[state, step]
+    except KeyError:
+        possible = [str(each) for (before, each) in NEXT if before is state]
+        raise IllegalStep(
+            f"an agreement that is {state} cannot take the step {step}",
+            remedy=f"possible now: {', '.join(possible)}" if possible else "make a new agreement",
+        ) from None

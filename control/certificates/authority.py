@@ -1,0 +1,217 @@
+"""A certificate authority for the test environment: certificates in the shape of OCES3, marked as test.
+
+Its root signs itself and its issuing certificates; clients and servers get theirs from the issuing one. Keys lie unencrypted in the instance, which is
+why production trusts the public authorities and never this one.
+"""
+
+import ipaddress
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from control.errors import AuthorityInvalid
+
+ROOT_NAME = "Knudepunkt Test OCES rod-CA"
+ISSUING_NAME = "Knudepunkt Test OCES udstedende-CA 1"
+ORGANISATION = "Knudepunkt test"
+UNIT = "Test - cti"
+"""The organisational unit by which the public test authorities are known too."""
+SYSTEM_DAYS = 3 * 365
+SERVER_DAYS = 397
+AUTHORITY_DAYS = 10 * 365
+# A clock that is a little behind ours must not find a new certificate to be of tomorrow.
+BACKDATED = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCertificate:
+    """cert_pem   the certificate and the issuing authority's, in the order that TLS wants them
+    key_pem    the private key, unencrypted PKCS#8
+    """
+
+    cert_pem: bytes
+    key_pem: bytes
+
+
+class TestAuthority:
+    """Opened from its folder, or made there, by `open_or_create`."""
+
+    __test__ = False  # pytest: not a test
+
+    def __init__(self, root: x509.Certificate, issuer: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
+        self._root, self._issuer, self._key = root, issuer, key
+
+    @classmethod
+    def open_or_create(cls, folder: Path) -> Self:
+        """Raises AuthorityInvalid when what lies there cannot be read."""
+        if not (folder / "issuing.key").exists():
+            cls._create(folder)
+        try:
+            key = load_pem_private_key((folder / "issuing.key").read_bytes(), None)
+            root = x509.load_pem_x509_certificate((folder / "root.pem").read_bytes())
+            issuer = x509.load_pem_x509_certificate((folder / "issuing.pem").read_bytes())
+        except (OSError, ValueError) as error:
+            raise AuthorityInvalid(
+                f"the test authority in {folder} cannot be read: {error}", remedy="restore the folder, or remove it"
+            ) from None
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise AuthorityInvalid("the test authority's key is of another kind", remedy="restore the folder")
+        return cls(root, issuer, key)
+
+    @property
+    def ca_pem(self) -> bytes:
+        """Root and issuing certificate: what clients and servers trust."""
+        return self._root.public_bytes(Encoding.PEM) + self._issuer.public_bytes(Encoding.PEM)
+
+    def issue_system(
+        self,
+        cvr: str,
+        organisation: str,
+        system: str,
+        *,
+        days: int = SYSTEM_DAYS,
+        not_before: datetime | None = None,
+    ) -> IssuedCertificate:
+        """An organisation certificate for a system. Expired ones can be made: not_before in the past, few days."""
+        name = x509.Name(
+            [
+                x509.NameAttribute(NameOID.COUNTRY_NAME, "DK"),
+                x509.NameAttribute(NameOID.ORGANIZATION_IDENTIFIER, f"NTRDK-{cvr}"),
+                x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
+                x509.NameAttribute(NameOID.SERIAL_NUMBER, f"UI:DK-O:G:{uuid.uuid4()}"),
+                x509.NameAttribute(NameOID.COMMON_NAME, system),
+            ]
+        )
+        # As the real ones: no extended key usage.
+        return self._issue(name, days, not_before, ())
+
+    def issue_server(self, names: Sequence[str], *, days: int = SERVER_DAYS) -> IssuedCertificate:
+        """A server certificate for host names and addresses; always also for this machine itself."""
+        subject = x509.Name(
+            [
+                x509.NameAttribute(NameOID.COUNTRY_NAME, "DK"),
+                x509.NameAttribute(NameOID.ORGANIZATION_NAME, ORGANISATION),
+                x509.NameAttribute(NameOID.COMMON_NAME, names[0] if names else "localhost"),
+            ]
+        )
+        alternatives = x509.SubjectAlternativeName(
+            [_general_name(name) for name in dict.fromkeys((*names, "localhost", "127.0.0.1", "::1"))]
+        )
+        return self._issue(
+            subject, days, None, (alternatives, x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]))
+        )
+
+    def _issue(
+        self, subject: x509.Name, days: int, not_before: datetime | None, extensions: Sequence[x509.ExtensionType]
+    ) -> IssuedCertificate:
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = _begin(subject, self._issuer.subject, key.public_key(), self._key.public_key(), days, not_before)
+        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        builder = builder.add_extension(_usage(authority=False), critical=True)
+        for extension in extensions:
+            builder = builder.add_extension(extension, critical=False)
+        certificate = builder.sign(self._key, SHA256())
+        chain = certificate.public_bytes(Encoding.PEM) + self._issuer.public_bytes(Encoding.PEM)
+        return IssuedCertificate(chain, _pem(key))
+
+    @classmethod
+    def _create(cls, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        root_key, issuing_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+        root = _authority(ROOT_NAME, ROOT_NAME, root_key.public_key(), root_key, path_length=1)
+        issuing = _authority(ISSUING_NAME, ROOT_NAME, issuing_key.public_key(), root_key, path_length=0)
+        _write(folder / "root.key", _pem(root_key))
+        _write(folder / "root.pem", root.public_bytes(Encoding.PEM))
+        _write(folder / "issuing.pem", issuing.public_bytes(Encoding.PEM))
+        # Last: its presence says that the authority is whole.
+        _write(folder / "issuing.key", _pem(issuing_key))
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.COUNTRY_NAME, "DK"),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, ORGANISATION),
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, UNIT),
+            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
+        ]
+    )
+
+
+def _authority(
+    name: str,
+    issuer: str,
+    public: ec.EllipticCurvePublicKey,
+    signer: ec.EllipticCurvePrivateKey,
+    *,
+    path_length: int,
+) -> x509.Certificate:
+    builder = _begin(_name(name), _name(issuer), public, signer.public_key(), AUTHORITY_DAYS, None)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
+    return builder.add_extension(_usage(authority=True), critical=True).sign(signer, SHA256())
+
+
+def _begin(
+    subject: x509.Name,
+    issuer: x509.Name,
+    public: ec.EllipticCurvePublicKey,
+    issuer_public: ec.EllipticCurvePublicKey,
+    days: int,
+    not_before: datetime | None,
+) -> x509.CertificateBuilder:
+    start = not_before or datetime.now(UTC) - BACKDATED
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(start + timedelta(days=days))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_public), critical=False)
+    )
+
+
+def _usage(*, authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not authority,
+        key_encipherment=not authority,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        content_commitment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.touch(mode=0o600)
+    path.write_bytes(content)

@@ -1,0 +1,60 @@
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from control.certificates.values import Certificate
+from control.errors import CertificateRefused, Unregistered
+from control.tables import CERTIFICATES
+from control.times import from_text, from_text_or_none, to_text
+from kernel import SystemId, Window
+
+
+def bind_certificate(db: Connection, certificate: Certificate) -> None:
+    """Raises CertificateRefused when the certificate is bound already, to whichever system."""
+    same = CERTIFICATES.c.fingerprint == certificate.fingerprint
+    if db.execute(select(CERTIFICATES.c.system).where(same)).first() is not None:
+        raise CertificateRefused(
+            "it is bound to a system already",
+            remedy="a certificate works for exactly one system; issue another",
+            rule="certificate.one_system",
+        )
+    values: dict[str, Any] = {
+        "fingerprint": certificate.fingerprint,
+        "system": certificate.system,
+        "issuer": certificate.issuer,
+        "serial": certificate.serial,
+        "subject": certificate.subject,
+        "valid_from": to_text(certificate.valid.start),
+        "valid_to": to_text(certificate.valid.end) if certificate.valid.end else "",
+        "bound": to_text(certificate.bound),
+        "revoked": None,
+    }
+    db.execute(insert(CERTIFICATES).values(values))
+
+
+def revoke_certificate(db: Connection, fingerprint: str, at: datetime) -> None:
+    """Raises Unregistered. A certificate that was revoked before keeps its first day."""
+    mine = CERTIFICATES.c.fingerprint == fingerprint
+    if db.execute(select(CERTIFICATES.c.system).where(mine)).first() is None:
+        raise Unregistered("no such certificate is bound", remedy="give the SHA-256 fingerprint in hex")
+    db.execute(update(CERTIFICATES).where(mine & CERTIFICATES.c.revoked.is_(None)).values(revoked=to_text(at)))
+
+
+def load_certificates(db: Connection, system: SystemId | None = None) -> tuple[Certificate, ...]:
+    query = select(CERTIFICATES)
+    if system is not None:
+        query = query.where(CERTIFICATES.c.system == system)
+    return tuple(
+        Certificate(
+            fingerprint=row["fingerprint"],
+            system=SystemId(row["system"]),
+            issuer=row["issuer"],
+            serial=row["serial"],
+            subject=row["subject"],
+            valid=Window(from_text(row["valid_from"]), from_text(row["valid_to"])),
+            bound=from_text(row["bound"]),
+            revoked=from_text_or_none(row["revoked"]),
+        )
+        for row in db.execute(query).mappings()
+    )

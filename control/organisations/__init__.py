@@ -1,0 +1,13 @@
+"""Organisations: suppliers, municipalities and operators, known by their CVR number."""
+
+from control.organisations.store import add_organisation, find_organisation, load_organisations
+from control.organisations.values import Organisation, OrganisationKind, has_cvr_check_digit
+
+__all__ = [
+    "Organisation",
+    "OrganisationKind",
+    "add_organisation",
+    "find_organisation",
+    "has_cvr_check_digit",
+    "load_organisations",
+]

@@ -1,0 +1,45 @@
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, insert, select
+
+from control.errors import OrganisationInvalid
+from control.organisations.values import Organisation, OrganisationKind
+from control.tables import ORGANISATIONS
+from control.times import from_text, to_text
+from kernel import OrganisationId
+
+
+def add_organisation(db: Connection, organisation: Organisation) -> None:
+    """Raises OrganisationInvalid when the CVR number is registered already."""
+    if find_organisation(db, organisation.cvr) is not None:
+        raise OrganisationInvalid(
+            f"CVR {organisation.cvr} is registered already", remedy="use the organisation that is there"
+        )
+    values: dict[str, Any] = {
+        "id": organisation.id,
+        "kind": organisation.kind.value,
+        "cvr": organisation.cvr,
+        "name": organisation.name,
+        "created": to_text(organisation.created),
+    }
+    db.execute(insert(ORGANISATIONS).values(values))
+
+
+def find_organisation(db: Connection, cvr: str) -> Organisation | None:
+    row = db.execute(select(ORGANISATIONS).where(ORGANISATIONS.c.cvr == cvr)).mappings().first()
+    return None if row is None else _organisation(row)
+
+
+def load_organisations(db: Connection) -> dict[OrganisationId, Organisation]:
+    rows = db.execute(select(ORGANISATIONS)).mappings()
+    return {OrganisationId(row["id"]): _organisation(row) for row in rows}
+
+
+def _organisation(row: RowMapping) -> Organisation:
+    return Organisation(
+        id=OrganisationId(row["id"]),
+        kind=OrganisationKind(row["kind"]),
+        cvr=row["cvr"],
+        name=row["name"],
+        created=from_text(row["created"]),
+    )

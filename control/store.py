@@ -1,0 +1,229 @@
+"""The control database: every change to organisations, systems, certificates and agreements goes through here.
+
+A change and the new version of the policy are one transaction, so that every process that sees the version sees the change.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from cryptography import x509
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
+
+from control import agreements, certificates, organisations, systems
+from control.agreements import Agreement, AgreementStep, State, Step, Terms
+from control.certificates import Certificate, fingerprint_of
+from control.certificates.rules import ensure_bindable
+from control.errors import CertificateRefused, Unregistered
+from control.organisations import Organisation, OrganisationKind
+from control.systems import SshKey, System
+from control.tables import POLICY_VERSION
+from kernel import AgreementId, Clock, OrganisationId, SystemId, Window, new_id
+
+Environment = Literal["test", "production"]
+
+
+class ControlStore:
+    """Opened with the address of a migrated database, for instance `sqlite:////.../control.sqlite`.
+
+    environment   in `test` a request for an agreement is approved at once, in the municipality's place
+    """
+
+    def __init__(self, url: str, *, environment: Environment, clock: Clock) -> None:
+        self._engine, self._environment, self._clock = open_engine(url), environment, clock
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def add_organisation(self, kind: OrganisationKind, cvr: str, name: str) -> Organisation:
+        """Raises OrganisationInvalid."""
+        made = Organisation(id=OrganisationId(new_id()), kind=kind, cvr=cvr, name=name, created=self._clock.now())
+        with self._change() as db:
+            organisations.add_organisation(db, made)
+        return made
+
+    def find_organisation(self, cvr: str) -> Organisation | None:
+        with self._engine.connect() as db:
+            return organisations.find_organisation(db, cvr)
+
+    def add_system(self, organisation: OrganisationId, name: str, *, purpose: str, contact: str) -> System:
+        """Raises SystemInvalid, and Unregistered when there is no such organisation."""
+        made = System(
+            id=SystemId(new_id()),
+            organisation=organisation,
+            name=name,
+            purpose=purpose,
+            contact=contact,
+            created=self._clock.now(),
+        )
+        with self._change() as db:
+            if organisation not in organisations.load_organisations(db):
+                raise Unregistered("no such organisation", remedy="register it first")
+            systems.add_system(db, made)
+        return made
+
+    def systems(self) -> tuple[System, ...]:
+        with self._engine.connect() as db:
+            return tuple(systems.load_systems(db).values())
+
+    def bind_certificate(self, system: SystemId, pem: bytes, *, trust: Path) -> Certificate:
+        """Let a certificate speak for a system.
+
+        pem     the certificate; of several in the file, the first
+        trust   folder of PEM files with the authorities that are trusted
+
+        Raises CertificateRefused, and Unregistered when there is no such system.
+        """
+        try:
+            certificate = x509.load_pem_x509_certificate(pem)
+        except ValueError:
+            raise CertificateRefused(
+                "it cannot be read", remedy="give the certificate in PEM form (-----BEGIN CERTIFICATE-----)"
+            ) from None
+        at = self._clock.now()
+        made = Certificate(
+            fingerprint=fingerprint_of(certificate),
+            system=system,
+            issuer=certificate.issuer.rfc4514_string(),
+            serial=str(certificate.serial_number),
+            subject=certificate.subject.rfc4514_string(),
+            valid=Window(certificate.not_valid_before_utc, certificate.not_valid_after_utc),
+            bound=at,
+            revoked=None,
+        )
+        with self._change() as db:
+            owner = _owner(db, system)
+            ensure_bindable(
+                certificate,
+                owner_cvr=owner.cvr,
+                trusted=load_trust(trust),
+                bound=certificates.load_certificates(db, system),
+                at=at,
+            )
+            certificates.bind_certificate(db, made)
+        return made
+
+    def revoke_certificate(self, fingerprint: str) -> None:
+        """Raises Unregistered."""
+        with self._change() as db:
+            certificates.revoke_certificate(db, fingerprint, self._clock.now())
+
+    def bind_ssh_key(self, system: SystemId, public_key: str) -> SshKey:
+        """public_key   a line in OpenSSH's format. Raises SystemInvalid, Unregistered."""
+        with self._change() as db:
+            _owner(db, system)
+            return systems.bind_ssh_key(db, system, public_key, self._clock.now())
+
+    def revoke_ssh_key(self, fingerprint: str) -> None:
+        """Raises Unregistered."""
+        with self._change() as db:
+            systems.revoke_ssh_key(db, fingerprint, self._clock.now())
+
+    def draft_agreement(self, municipality: OrganisationId, system: SystemId, terms: Terms, valid: Window) -> Agreement:
+        """Raises Unregistered when the municipality or the system is not registered."""
+        made = Agreement(
+            id=AgreementId(new_id()),
+            municipality=municipality,
+            system=system,
+            terms=terms,
+            valid=valid,
+            state=State.DRAFT,
+        )
+        with self._change() as db:
+            _owner(db, system)
+            found = organisations.load_organisations(db).get(municipality)
+            if found is None or found.kind is not OrganisationKind.MUNICIPALITY:
+                raise Unregistered("no such municipality", remedy="an agreement is made with a municipality")
+            agreements.add_agreement(db, made)
+        return made
+
+    def step(self, agreement: AgreementId, step: Step, *, by: str, note: str = "") -> Agreement:
+        """Take a step in an agreement's life. Raises Unregistered, IllegalStep, AgreementTaken."""
+        with self._change() as db:
+            at = self._clock.now()
+            done = agreements.take_step(db, agreement, step, by=by, at=at, note=note)
+            if step is Step.REQUEST and self._environment == "test":
+                done = agreements.take_step(
+                    db,
+                    agreement,
+                    Step.APPROVE,
+                    by="rule: in the test environment a request is approved at once",
+                    at=at,
+                    note="",
+                )
+            return done
+
+    def find_agreement(self, agreement: AgreementId) -> Agreement | None:
+        with self._engine.connect() as db:
+            return agreements.find_agreement(db, agreement)
+
+    def agreements(self, system: SystemId | None = None) -> tuple[Agreement, ...]:
+        with self._engine.connect() as db:
+            return agreements.load_agreements(db, system)
+
+    def history(self, agreement: AgreementId) -> tuple[AgreementStep, ...]:
+        with self._engine.connect() as db:
+            return agreements.load_steps(db, agreement)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One consistent picture of the database."""
+        with self._engine.begin() as db:
+            yield db
+
+    @contextmanager
+    def _change(self) -> Iterator[Connection]:
+        with self._engine.begin() as db:
+            # First, so that on every engine the writers queue here and read nothing that is about to change.
+            bumped = db.execute(update(POLICY_VERSION).values(version=POLICY_VERSION.c.version + 1))
+            if bumped.rowcount == 0:
+                db.execute(insert(POLICY_VERSION).values({"id": 1, "version": 1}))
+            yield db
+
+
+def policy_version(db: Connection) -> int:
+    """Grows with every change; 0 before the first."""
+    return db.execute(select(POLICY_VERSION.c.version)).scalar() or 0
+
+
+def load_trust(folder: Path) -> tuple[x509.Certificate, ...]:
+    """The authorities in every PEM file of a folder."""
+    found: list[x509.Certificate] = []
+    for path in sorted(folder.glob("*.pem")):
+        found += x509.load_pem_x509_certificates(path.read_bytes())
+    return tuple(found)
+
+
+def open_engine(url: str) -> Engine:
+    """An engine on which writers queue instead of failing, and readers see one picture."""
+    if not url.startswith("sqlite"):
+        return create_engine(url)
+    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _: Any) -> None:
+        # The driver's own transactions begin too late: a read before the first write could be of an older picture.
+        connection.isolation_level = None
+        for pragma in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    return engine
+
+
+def _owner(db: Connection, system: SystemId) -> Organisation:
+    found = systems.find_system(db, system)
+    if found is None:
+        raise Unregistered("no such system", remedy="register it first")
+    return organisations.load_organisations(db)[found.organisation]

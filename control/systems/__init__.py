@@ -1,0 +1,16 @@
+"""Systems: the IT systems that call services, and the SSH keys by which SFTP knows them."""
+
+from control.systems.store import add_system, bind_ssh_key, find_system, load_ssh_keys, load_systems, revoke_ssh_key
+from control.systems.values import SshKey, System, ssh_fingerprint
+
+__all__ = [
+    "SshKey",
+    "System",
+    "add_system",
+    "bind_ssh_key",
+    "find_system",
+    "load_ssh_keys",
+    "load_systems",
+    "revoke_ssh_key",
+    "ssh_fingerprint",
+]

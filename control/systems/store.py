@@ -1,0 +1,84 @@
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, insert, select, update
+
+from control.errors import SystemInvalid, Unregistered
+from control.systems.values import SshKey, System, ssh_fingerprint
+from control.tables import SSH_KEYS, SYSTEMS
+from control.times import from_text, from_text_or_none, to_text
+from kernel import OrganisationId, SystemId
+
+
+def add_system(db: Connection, system: System) -> None:
+    """Raises SystemInvalid when the organisation has a system of that name."""
+    same = (SYSTEMS.c.organisation == system.organisation) & (SYSTEMS.c.name == system.name)
+    if db.execute(select(SYSTEMS.c.id).where(same)).first() is not None:
+        raise SystemInvalid(f"the organisation has a system {system.name!r} already", remedy="choose another name")
+    values: dict[str, Any] = {
+        "id": system.id,
+        "organisation": system.organisation,
+        "name": system.name,
+        "purpose": system.purpose,
+        "contact": system.contact,
+        "created": to_text(system.created),
+    }
+    db.execute(insert(SYSTEMS).values(values))
+
+
+def find_system(db: Connection, system: SystemId) -> System | None:
+    row = db.execute(select(SYSTEMS).where(SYSTEMS.c.id == system)).mappings().first()
+    return None if row is None else _system(row)
+
+
+def load_systems(db: Connection) -> dict[SystemId, System]:
+    return {SystemId(row["id"]): _system(row) for row in db.execute(select(SYSTEMS)).mappings()}
+
+
+def bind_ssh_key(db: Connection, system: SystemId, public_key: str, at: datetime) -> SshKey:
+    """Raises SystemInvalid for a key that cannot be read, or that is bound already."""
+    fingerprint = ssh_fingerprint(public_key)
+    if db.execute(select(SSH_KEYS.c.system).where(SSH_KEYS.c.fingerprint == fingerprint)).first() is not None:
+        raise SystemInvalid("the SSH key is bound already", remedy="make a key of its own for each system")
+    key = SshKey(fingerprint=fingerprint, system=system, public_key=public_key.strip(), bound=at, revoked=None)
+    values: dict[str, Any] = {
+        "fingerprint": key.fingerprint,
+        "system": key.system,
+        "public_key": key.public_key,
+        "bound": to_text(at),
+        "revoked": None,
+    }
+    db.execute(insert(SSH_KEYS).values(values))
+    return key
+
+
+def revoke_ssh_key(db: Connection, fingerprint: str, at: datetime) -> None:
+    """Raises Unregistered. A key that was revoked before keeps its first day."""
+    mine = SSH_KEYS.c.fingerprint == fingerprint
+    if db.execute(select(SSH_KEYS.c.system).where(mine)).first() is None:
+        raise Unregistered("no such SSH key is bound", remedy="give the SHA-256 of the key blob in hex")
+    db.execute(update(SSH_KEYS).where(mine & SSH_KEYS.c.revoked.is_(None)).values(revoked=to_text(at)))
+
+
+def load_ssh_keys(db: Connection) -> tuple[SshKey, ...]:
+    return tuple(
+        SshKey(
+            fingerprint=row["fingerprint"],
+            system=SystemId(row["system"]),
+            public_key=row["public_key"],
+            bound=from_text(row["bound"]),
+            revoked=from_text_or_none(row["revoked"]),
+        )
+        for row in db.execute(select(SSH_KEYS)).mappings()
+    )
+
+
+def _system(row: RowMapping) -> System:
+    return System(
+        id=SystemId(row["id"]),
+        organisation=OrganisationId(row["organisation"]),
+        name=row["name"],
+        purpose=row["purpose"],
+        contact=row["contact"],
+        created=from_text(row["created"]),
+    )

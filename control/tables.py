@@ -1,0 +1,109 @@
+"""The tables of the control database. They work alike on SQLite and PostgreSQL; times are ISO 8601 text in UTC.
+
+Text, because SQLite has no time type, and a comparison of ISO texts in one zone is a comparison of times.
+"""
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+ORGANISATIONS = Table(
+    "organisations",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("cvr", String(8), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("created", String(32), nullable=False),
+    CheckConstraint("kind IN ('supplier', 'municipality', 'operator')", name="kind"),
+)
+
+SYSTEMS = Table(
+    "systems",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("organisation", String(36), ForeignKey("organisations.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("contact", Text, nullable=False),
+    Column("created", String(32), nullable=False),
+    UniqueConstraint("organisation", "name", name="uq_systems_organisation_name"),
+)
+
+CERTIFICATES = Table(
+    "certificates",
+    METADATA,
+    # One fingerprint belongs to one system, for ever: a certificate that changed hands would speak for two.
+    Column("fingerprint", String(64), primary_key=True),
+    Column("system", String(36), ForeignKey("systems.id"), nullable=False, index=True),
+    Column("issuer", Text, nullable=False),
+    Column("serial", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("valid_from", String(32), nullable=False),
+    Column("valid_to", String(32), nullable=False),
+    Column("bound", String(32), nullable=False),
+    Column("revoked", String(32)),
+)
+
+SSH_KEYS = Table(
+    "ssh_keys",
+    METADATA,
+    Column("fingerprint", String(64), primary_key=True),
+    Column("system", String(36), ForeignKey("systems.id"), nullable=False, index=True),
+    Column("public_key", Text, nullable=False),
+    Column("bound", String(32), nullable=False),
+    Column("revoked", String(32)),
+)
+
+AGREEMENTS = Table(
+    "agreements",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("municipality", String(36), ForeignKey("organisations.id"), nullable=False),
+    Column("system", String(36), ForeignKey("systems.id"), nullable=False),
+    Column("terms", Text, nullable=False),
+    Column("terms_hash", String(64), nullable=False),
+    Column("valid_from", String(32), nullable=False),
+    Column("valid_to", String(32)),
+    Column("state", String(20), nullable=False),
+    Index("ix_agreements_system_municipality", "system", "municipality"),
+)
+
+AGREEMENT_STEPS = Table(
+    "agreement_steps",
+    METADATA,
+    # A number without gaps per agreement: a step that was taken out shows.
+    Column("agreement", String(36), ForeignKey("agreements.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("step", String(20), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("note", Text, nullable=False),
+)
+
+POLICY_VERSION = Table(
+    "policy_version",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("version", Integer, nullable=False),
+)

@@ -1,0 +1,59 @@
+"""The policy of this process, kept up with the control database: a revocation bites within a second."""
+
+import threading
+from types import TracebackType
+from typing import Final, Self
+
+import structlog
+
+from control.policy import Policy
+from control.store import ControlStore, policy_version
+
+_log = structlog.get_logger(__name__)
+
+LOOK_EVERY_S: Final = 0.25
+
+
+class PolicyWatcher:
+    """Use with `with`: a thread looks at the version row and loads the policy anew when it has changed.
+
+    When the database cannot be read, the last policy stays in force and the log says so: an outage of the control database must
+    not become an outage of every lookup.
+    """
+
+    def __init__(self, store: ControlStore) -> None:
+        self._store = store
+        self._policy = self._load()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="policy", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def current(self) -> Policy:
+        return self._policy
+
+    def _load(self) -> Policy:
+        with self._store.reading() as db:
+            return Policy.load(db)
+
+    def _watch(self) -> None:
+        failing = False
+        while not self._stop.wait(LOOK_EVERY_S):
+            try:
+                with self._store.reading() as db:
+                    changed = policy_version(db) != self._policy.version
+                if changed:
+                    self._policy = self._load()
+                failing = False
+            except Exception:
+                if not failing:
+                    _log.exception("policy_not_read", version=self._policy.version)
+                failing = True

@@ -1,0 +1,133 @@
+"""A whole delivery: every field of every record comes back."""
+
+import csv
+import io
+from collections import Counter, defaultdict
+from datetime import UTC, date, datetime
+
+import pytest
+
+from schemas import Dataset
+from sync.sources.cpr import CprDecoder, load_layout, person_schema
+from sync.sources.cpr.layout import Shape
+from sync.sources.decoded import Decoded
+from tests.sync import slow_reader
+from tests.sync.conftest import real_data
+
+
+def decode(delivery: bytes, persons: Dataset, **settings: bool | int) -> Decoded:
+    decoder = CprDecoder(load_layout("a"), persons.arrow, **settings)  # type: ignore[arg-type]
+    return decoder.decode(io.BytesIO(delivery), {}, lambda _what, _more: None)
+
+
+def account(delivery: bytes, decoded: Decoded) -> Counter[str]:
+    readings = defaultdict(list)
+    for reading in slow_reader.read(delivery):
+        readings[reading.pnr].append(reading)
+    rows = {row["pnr"]: row for row in decoded.rows.to_pylist()}
+    assert rows.keys() == readings.keys()
+    seen: Counter[str] = Counter()
+    for pnr, row in rows.items():
+        seen += slow_reader.account(readings[pnr], row)
+    return seen
+
+
+class TestEveryFieldIsAccountedFor:
+    def test_in_the_real_delivery_of_80_persons(self, persons: Dataset) -> None:
+        delivery = real_data("cpr", "layout_a_80_persons.txt").read_bytes()
+        decoded = decode(delivery, persons)
+        assert (decoded.lines_in, decoded.lines_envelope, decoded.quarantine.height) == (1_100, 2, 0)
+        assert (decoded.rows_in, decoded.rows.num_rows) == (80, 80)
+        assert decoded.warnings == ()
+        seen = account(delivery, decoded)
+        assert len(seen) == 31  # record types in it
+        assert seen["099"] == 116 * 4
+
+    def test_in_a_generated_delivery_which_has_all_records_of_the_layout(
+        self, persons: Dataset, small: bytes
+    ) -> None:
+        seen = account(small, decode(small, persons))
+        assert set(seen) == {record.code for record in load_layout("a").persons}
+
+    def test_whatever_the_size_of_the_parts_it_is_decoded_in(self, persons: Dataset, small: bytes) -> None:
+        assert decode(small, persons, persons_at_once=33).rows.equals(decode(small, persons).rows)
+
+    def test_with_windows_line_ends_and_blanks_that_were_not_cut(self, persons: Dataset, small: bytes) -> None:
+        layout = load_layout("a")
+        lines = small.decode("iso-8859-1").splitlines()
+        padded = "\r\n".join(line.ljust(layout.records[line[:3]].length) for line in lines) + "\r\n"
+        assert decode(padded.encode("iso-8859-1"), persons).rows.equals(decode(small, persons).rows)
+
+
+class TestTheRealDelivery:
+    def test_tells_about_a_person_as_the_register_does(self, persons: Dataset) -> None:
+        rows = decode(real_data("cpr", "layout_a_80_persons.txt").read_bytes(), persons).rows.to_pylist()
+        row = next(row for row in rows if row["pnr"] == "0901414025")
+        assert row["name"]["addressing_name"] == "Arne Henriksen"
+        assert row["municipality_code"] == "0851"
+        assert row["address_text"]["street_address"] == "Toregårdsvej 9,5 tv"
+        assert [child["pnr"] for child in row["children"]] == ["0707614293", "0709610058"]
+        assert row["citizenship"]["valid_from"] == datetime(1991, 3, 20, 12, 0)  # noqa: DTZ001
+        assert row["citizenship"]["valid_from_uncertain"] is True
+        assert {"field": "citizenship.valid_from", "text": "199103201299"} in row["as_delivered"]
+        assert row["name_history"][0]["valid_from"] == datetime(1941, 1, 1, 12, 0)  # noqa: DTZ001
+
+    def test_tells_protections_with_their_bounds(self, persons: Dataset) -> None:
+        rows = decode(real_data("cpr", "layout_a_80_persons.txt").read_bytes(), persons).rows.to_pylist()
+        row = next(row for row in rows if row["pnr"] == "2802363039")
+        assert row["protections"][0] == {
+            "type": "0001",
+            "from_date": date(1997, 9, 9),
+            "to_date": date(2001, 2, 20),
+        }
+        assert persons.protection is not None
+        assert persons.protection.active(row, date(2001, 2, 19))
+        assert not persons.protection.active(row, date(2001, 2, 20))
+
+    def test_is_as_of_the_end_of_its_production_date(self, persons: Dataset) -> None:
+        decoded = decode(real_data("cpr", "layout_a_80_persons.txt").read_bytes(), persons)
+        assert decoded.as_of is not None
+        assert decoded.as_of.astimezone(UTC) == datetime(2001, 11, 19, 23, 0, tzinfo=UTC)
+        assert decoded.position == {"job": "110901", "produced": "2001-11-19"}
+
+
+class TestTheTables:
+    def test_agree_with_the_registers_published_positions(self) -> None:
+        with real_data("cpr", "layout_a.csv").open(encoding="utf-8") as lines:
+            published = [
+                (row["record"], row["field"], row["start"], row["length"], row["type"])
+                for row in csv.DictReader(lines)
+            ]
+        ours = [
+            (code, row["field"], row["start"], row["length"], row["type"])
+            for code, rows in slow_reader.FIELDS.items()
+            for row in rows
+        ]
+        assert ours == published
+
+    @pytest.mark.parametrize("record", load_layout("a").records.values(), ids=lambda record: record.code)
+    def test_leave_no_gap_and_no_overlap(self, record) -> None:  # type: ignore[no-untyped-def]
+        fields = [(int(row["start"]), int(row["length"])) for row in slow_reader.FIELDS[record.code]]
+        assert fields[0][0] == 4
+        assert all(start + length == follows for (start, length), (follows, _) in zip(fields, fields[1:]))  # noqa: B905
+        assert sum(fields[-1]) - 1 == record.length
+
+    def test_sort_every_list_by_a_field_it_has(self) -> None:
+        for record in load_layout("a").persons:
+            if record.shape is Shape.MANY:
+                assert record.order in {field.column for field in record.fields}
+
+    def test_give_the_columns_of_the_contract(self, persons: Dataset) -> None:
+        import polars as pl
+
+        contract = pl.DataFrame(pl.from_arrow(persons.arrow.empty_table())).schema
+        assert dict(contract) == person_schema(load_layout("a"))
+        assert persons.names == tuple(person_schema(load_layout("a")))
+
+    def test_are_named_by_the_contract_as_the_origin_of_each_column(self, persons: Dataset) -> None:
+        for record in load_layout("a").persons:
+            for field in record.fields:
+                holder = persons.column(record.column or field.column)
+                inner = holder.item.fields if holder.item else holder.fields
+                column = next((each for each in inner if each.name == field.column), holder)
+                assert f"{record.code}.{field.name}" in (column.source or "").split(", ")
