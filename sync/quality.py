@@ -19,11 +19,11 @@ def violations(rows: pa.Table, dataset: Dataset) -> pl.DataFrame:
 
     rows   in the dataset's Arrow schema, with a key in each
     """
-    rules = {(column.name, rule): (broken, reason) for column in dataset.columns for rule, broken, reason in _rules(column)}
-    flat = sorted({name for name, _ in rules} | {dataset.key})
+    rules = [(column.name, *rule) for column in dataset.columns for rule in _rules(column)]
+    flat = sorted({name for name, *_ in rules} | {dataset.key})
     frame = pl.DataFrame(pl.from_arrow(rows.select(flat)))
     found = [VIOLATIONS.to_frame()]
-    for (_, rule), (broken, reason) in rules.items():
+    for _, rule, broken, reason in rules:
         bad = frame.filter(broken)
         key = pl.col(dataset.key).cast(pl.String).alias("key")
         found.append(bad.select(key, rule=pl.lit(rule), reason=pl.lit(reason)))

@@ -4,7 +4,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from time import perf_counter
 from typing import Any, BinaryIO, cast
 
@@ -66,9 +65,7 @@ def run_source(
             break
         loaded.add(sha256)
         cursor = cursor.after(file, sha256, position, offered)
-    return RunReport(
-        source=spec.name, dataset=dataset.id, files=tuple(reports), duration_s=perf_counter() - begun
-    )
+    return RunReport(source=spec.name, dataset=dataset.id, files=tuple(reports), duration_s=perf_counter() - begun)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +104,7 @@ class _Run:
         plan = plan_load(self.spec, self._facts(decoded))
         if plan.refusal is not None:
             refusal = plan.refusal
-            return replace(
-                report, outcome=Outcome.REFUSED, code=refusal.code, message=refusal.message
-            ), cursor.position
+            return replace(report, outcome=Outcome.REFUSED, code=refusal.code, message=refusal.message), cursor.position
         self.progress(self._at(file, Stage.PUBLISHING, 0, decoded.rows.num_rows))
         record = RunRecord(
             run=new_id(),

@@ -32,9 +32,7 @@ class CsvDecoder:
 
     def __init__(self, dataset: Dataset, *, delimiter: str = ",", encoding: str = "utf-8") -> None:
         if nested := [column.name for column in dataset.columns if column.kind in (Kind.OBJECT, Kind.ARRAY)]:
-            raise SourceMisfit(
-                f"a CSV file cannot hold the columns {', '.join(nested)}", remedy="use another decoder"
-            )
+            raise SourceMisfit(f"a CSV file cannot hold the columns {', '.join(nested)}", remedy="use another decoder")
         self.dataset, self.delimiter, self.encoding = dataset, delimiter, encoding
 
     def decode(self, stream: BinaryIO, former: Mapping[str, str], tell: Tell) -> Decoded:  # noqa: ARG002
@@ -60,7 +58,9 @@ class CsvDecoder:
             body, on="line", maintain_order="left"
         )
         return Decoded(
-            rows=rows.select(self.dataset.names).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(self.dataset.arrow),
+            rows=rows.select(self.dataset.names)
+            .to_arrow(compat_level=pl.CompatLevel.oldest())
+            .cast(self.dataset.arrow),
             origin=origin.select(ORIGIN.names()),
             quarantine=faults.join(body, on="line").sort("line").select(QUARANTINED.names()),
             as_of=None,
@@ -101,9 +101,7 @@ class CsvDecoder:
         ragged = lines.filter(~whole.fill_null(value=False))
         empty = (pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in header)
         reason = f"not {len(header)} values"
-        return values.with_columns(empty), ragged.select(
-            "line", rule=pl.lit("wrong_columns"), reason=pl.lit(reason)
-        )
+        return values.with_columns(empty), ragged.select("line", rule=pl.lit("wrong_columns"), reason=pl.lit(reason))
 
     def _typed(self, values: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """line and the typed columns; and FAULTS of values that are not of their type."""
@@ -150,9 +148,7 @@ def _cast(column: Column, kind: pl.DataType) -> pl.Expr:
             return shaped.cast(kind, strict=False)
 
 
-def _without_doubtful_keys(
-    rows: pl.DataFrame, faults: pl.DataFrame, key: str
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _without_doubtful_keys(rows: pl.DataFrame, faults: pl.DataFrame, key: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows without a key go, and so do all rows that share one: which of them is right is not known."""
     missing = rows.filter(pl.col(key).is_null())
     shared = rows.filter(pl.col(key).is_not_null() & pl.col(key).is_duplicated())

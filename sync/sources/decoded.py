@@ -9,8 +9,8 @@ import polars as pl
 import pyarrow as pa
 
 FAULTS = pl.Schema({"line": pl.UInt32, "rule": pl.String, "reason": pl.String})
-"""One line per held-back line of a file; `line` is 1-based."""
-QUARANTINED = pl.Schema({**FAULTS, "text": pl.String})
+"""One row per held-back line of a file; `line` is 1-based."""
+QUARANTINED = pl.Schema({"line": pl.UInt32, "rule": pl.String, "reason": pl.String, "text": pl.String})
 ORIGIN = pl.Schema({"key": pl.String, "line": pl.UInt32, "text": pl.String})
 """The lines that each row came from."""
 

@@ -1,6 +1,5 @@
 """The port that a connector fills: which files there are, and their bytes."""
 
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime

@@ -11,7 +11,16 @@ from sync.testdata.family import DEAD_SLOT, FORMER, Family, add_former_home, bur
 from sync.testdata.line import NO_TIME, NOBODY, d10, t12
 from sync.testdata.numbers import number
 from sync.testdata.person import (
-    ABROAD_TAXED, ANNULLED, CHANGED, DELETED, DISAPPEARED, EMIGRATED, HIGH_ROAD, MIGRATED, Person, clear_text,
+    ABROAD_TAXED,
+    ANNULLED,
+    CHANGED,
+    DELETED,
+    DISAPPEARED,
+    EMIGRATED,
+    HIGH_ROAD,
+    MIGRATED,
+    Person,
+    clear_text,
 )  # fmt: skip
 from sync.testdata.places import Municipality, municipalities
 
@@ -181,7 +190,7 @@ def _naturalised(family: Family, production: date) -> None:
     man.birth_place = (GERMANY, "Flensburg")
 
 
-def _marked(family: Family, production: date) -> None:  # noqa: ARG001
+def _marked(family: Family, _production: date) -> None:
     woman, man = family.woman, family.man
     woman.given, woman.name_marks = "Anne Marie Louise Frederikke Wilhelmine Augusta Car", ("+", "", "=")
     man.name_marks = ("*", "*", "")
@@ -206,26 +215,26 @@ def _immigrated(family: Family, production: date) -> None:
         person.event("A04", production - YEAR)
 
 
-def _spouse_abroad(family: Family, production: date) -> None:  # noqa: ARG001
+def _spouse_abroad(family: Family, _production: date) -> None:
     """The spouse has no number, so birth date and name stand in its place."""
     wedding = family.woman.civil[6]
     family.woman.civil = ("G", "", "1970-05-00", "*", "Ingenmand,Björn", "*", wedding, "*", "")
 
 
-def _mother_unknown(family: Family, production: date) -> None:  # noqa: ARG001
+def _mother_unknown(family: Family, _production: date) -> None:
     for child in family.children:
         child.mother = (NOBODY, "1968-00-00", "*", "Fiktivsen,Ulla", "=")
         child.father = (NOBODY, "", "", "", "")
 
 
-def _taxed_from_abroad(family: Family, production: date) -> None:  # noqa: ARG001
+def _taxed_from_abroad(family: Family, _production: date) -> None:
     man = family.man
     man.status, man.uuid = ABROAD_TAXED, ""
     if man.home is not None:
         man.home = type(man.home)(Municipality("0010", ""), "9999", "", 0, "", "", "", "")
 
 
-def _high_road(family: Family, production: date) -> None:  # noqa: ARG001
+def _high_road(family: Family, _production: date) -> None:
     for person in family.members:
         if person.home is not None:
             person.status, person.home = HIGH_ROAD, person.home.with_high_road_code()
@@ -237,7 +246,7 @@ def _withdrawn(family: Family, production: date) -> None:
     family.children[1].current_pnr = family.children[0].pnr
 
 
-def _supplemented(family: Family, production: date) -> None:  # noqa: ARG001
+def _supplemented(family: Family, _production: date) -> None:
     for person in family.members:
         person.supplement, person.care_of = ("Adgang fra gården", "2. opgang, ringeklokke Ø"), "c/o Prøvesen"
 
@@ -254,7 +263,7 @@ def _corrected(family: Family, production: date) -> None:
         add_former_home(family.man, family.random, municipalities()[0], until - YEAR, until, mark)
 
 
-def _identified(family: Family, production: date) -> None:  # noqa: ARG001
+def _identified(family: Family, _production: date) -> None:
     for person in family.members:
         person.uuid = str(UUID(int=family.random.getrandbits(128), version=4))
 

@@ -41,7 +41,7 @@ def _move(family: Family, turn: int, on: date) -> list[Person]:
     return moved
 
 
-def _bury(family: Family, turn: int, on: date) -> list[Person]:  # noqa: ARG001
+def _bury(family: Family, _turn: int, on: date) -> list[Person]:
     if family.woman.status == "90":
         return []
     bury(family.woman, on, widowed=family.man if family.man.status != "90" else None)
@@ -77,11 +77,9 @@ def _bear(family: Family, turn: int, on: date) -> list[Person]:
     return [family.woman, family.man, child]
 
 
-def _protect(family: Family, turn: int, on: date) -> list[Person]:  # noqa: ARG001
+def _protect(family: Family, _turn: int, on: date) -> list[Person]:
     unprotected = [person for person in family.members if not person.more.get("004")]
     for person in unprotected:
         person.add("004", "0001", d10(on), "")
         person.event("A33", on)
     return unprotected
-
-

@@ -28,9 +28,7 @@ def generate(persons: int, seed: int, production: date = PRODUCTION) -> Iterator
     has them at its end. The same arguments give the same bytes. Raises TooManyPersons above 1.4 million.
     """
     if persons > CAPACITY * FAMILY:
-        raise TooManyPersons(
-            f"the generator has numbers for {CAPACITY * FAMILY:,} persons", remedy="ask for fewer"
-        )
+        raise TooManyPersons(f"the generator has numbers for {CAPACITY * FAMILY:,} persons", remedy="ask for fewer")
     return _delivery(_persons(persons, seed, production), production, None)
 
 
@@ -68,7 +66,6 @@ def write_changes(
 def file_name(production: date) -> str:
     """`dYYMMDD.lNNNNNN`: letter l, then the job number (the CPR office's guide to extracts)."""
     return f"d{production:%y%m%d}.l{JOB}"
-
 
 
 def _persons(persons: int, seed: int, production: date) -> Iterator[list[Person]]:

@@ -147,4 +147,3 @@ def bury(person: Person, on: date, widowed: Person | None = None) -> None:
     person.civil = ("D", "", "", "", "", "", t12(on), "", "")
     if widowed is not None:
         widowed.civil = ("E", person.pnr, "", "", "", "", t12(on), "", "")
-

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kernel import DatasetId
 from schemas import SHIPPED, Dataset, load_registers
 from sync.testdata import generate
 
@@ -24,12 +25,12 @@ def real_data(*names: str) -> Path:
 
 @pytest.fixture(scope="session")
 def persons() -> Dataset:
-    return load_registers(SHIPPED).dataset("cpr.persons")
+    return load_registers(SHIPPED).dataset(DatasetId("cpr.persons"))
 
 
 @pytest.fixture(scope="session")
 def municipalities() -> Dataset:
-    return load_registers(SHIPPED).dataset("municipality.municipalities")
+    return load_registers(SHIPPED).dataset(DatasetId("municipality.municipalities"))
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,7 @@ FIELDS: dict[str, list[dict[str, str]]] = defaultdict(list)
 for _row in csv.DictReader((TABLES / "layout_a.csv").read_text(encoding="utf-8").splitlines()):
     FIELDS[_row["record"]].append(_row)
 RECORDS = {
-    row["record"]: row
-    for row in csv.DictReader((TABLES / "records_a.csv").read_text(encoding="utf-8").splitlines())
+    row["record"]: row for row in csv.DictReader((TABLES / "records_a.csv").read_text(encoding="utf-8").splitlines())
 }
 
 
@@ -102,9 +101,7 @@ def account(readings: list[Reading], row: Mapping[str, Any]) -> Counter[str]:
         else:
             assert sorted(map(repr, held)) == sorted(map(repr, told)), column
     expected = Counter(
-        (RECORDS[reading.record]["column"], name, text)
-        for reading in readings
-        for name, text in reading.odd.items()
+        (RECORDS[reading.record]["column"], name, text) for reading in readings for name, text in reading.odd.items()
     )
     assert Counter(map(_path, row["as_delivered"])) == expected
     for entry in row["as_delivered"]:

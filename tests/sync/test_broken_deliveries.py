@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kernel import DatasetId
 from schemas import SHIPPED, Dataset, load_registers
 from sync import DeliveryIncomplete, DeliveryMiscounted, DeliveryOutOfChain, DeliveryUnreadable
 from sync.sources.cpr import CprDecoder, load_layout
@@ -16,7 +17,7 @@ from sync.sources.decoded import Decoded
 from sync.testdata import generate
 from tests.sync.test_cpr_decoder import decode
 
-PERSONS = load_registers(SHIPPED).dataset("cpr.persons")
+PERSONS = load_registers(SHIPPED).dataset(DatasetId("cpr.persons"))
 LINES = b"".join(generate(24, 3)).splitlines()
 """Six families; the third, `LINES[PROTECTED]` and so on, is protected by name and address."""
 KEYS = sorted({line[3:13].decode() for line in LINES[1:-1]})
@@ -123,15 +124,18 @@ class TestALineIsHeldBack:
             ("001", put(b"1980-13-01", 40), "date_impossible", "001 FOED_DT at 40+10: no such date"),
             ("001", put(b"1981-02-29", 40), "date_impossible", "001 FOED_DT at 40+10: no such date"),
             ("001", put(b"0000-02-01", 40), "date_impossible", "001 FOED_DT at 40+10: no such date"),
-            ("010", put(b"199113201299", 18), "date_impossible", "010 HAENSTART-STATSBORGERSKAB at 18+12: no such date"),
+            (
+                "010",
+                put(b"199113201299", 18),
+                "date_impossible",
+                "010 HAENSTART-STATSBORGERSKAB at 18+12: no such date",
+            ),
             ("012", put(b"01019x0001", 15), "wrong_type", "012 AEGTEPNR at 15+10: not ten digits"),
             ("008", put(b"\x07", 20), "wrong_type", "008: holds a control character"),
             ("037", put(b"rest", 50), "line_overlong", "037: longer than 49 characters"),
         ],
     )
-    def test_that_breaks_its_record(
-        self, code: str, spoil: Callable[[bytes], bytes], rule: str, reason: str
-    ) -> None:
+    def test_that_breaks_its_record(self, code: str, spoil: Callable[[bytes], bytes], rule: str, reason: str) -> None:
         index = where(code)
         decoded = decode(spoilt(index, spoil), PERSONS)
         broken = decoded.quarantine.filter(pl.col("rule") != "person_held_back")

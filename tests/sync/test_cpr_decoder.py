@@ -4,7 +4,9 @@ import csv
 import io
 from collections import Counter, defaultdict
 from datetime import UTC, date, datetime
+from itertools import pairwise
 
+import polars as pl
 import pytest
 
 from schemas import Dataset
@@ -43,9 +45,7 @@ class TestEveryFieldIsAccountedFor:
         assert len(seen) == 31  # record types in it
         assert seen["099"] == 116 * 4
 
-    def test_in_a_generated_delivery_which_has_all_records_of_the_layout(
-        self, persons: Dataset, small: bytes
-    ) -> None:
+    def test_in_a_generated_delivery_which_has_all_records_of_the_layout(self, persons: Dataset, small: bytes) -> None:
         seen = account(small, decode(small, persons))
         assert set(seen) == {record.code for record in load_layout("a").persons}
 
@@ -95,8 +95,7 @@ class TestTheTables:
     def test_agree_with_the_registers_published_positions(self) -> None:
         with real_data("cpr", "layout_a.csv").open(encoding="utf-8") as lines:
             published = [
-                (row["record"], row["field"], row["start"], row["length"], row["type"])
-                for row in csv.DictReader(lines)
+                (row["record"], row["field"], row["start"], row["length"], row["type"]) for row in csv.DictReader(lines)
             ]
         ours = [
             (code, row["field"], row["start"], row["length"], row["type"])
@@ -109,7 +108,7 @@ class TestTheTables:
     def test_leave_no_gap_and_no_overlap(self, record) -> None:  # type: ignore[no-untyped-def]
         fields = [(int(row["start"]), int(row["length"])) for row in slow_reader.FIELDS[record.code]]
         assert fields[0][0] == 4
-        assert all(start + length == follows for (start, length), (follows, _) in zip(fields, fields[1:]))  # noqa: B905
+        assert all(start + length == follows for (start, length), (follows, _) in pairwise(fields))
         assert sum(fields[-1]) - 1 == record.length
 
     def test_sort_every_list_by_a_field_it_has(self) -> None:
@@ -118,8 +117,6 @@ class TestTheTables:
                 assert record.order in {field.column for field in record.fields}
 
     def test_give_the_columns_of_the_contract(self, persons: Dataset) -> None:
-        import polars as pl
-
         contract = pl.DataFrame(pl.from_arrow(persons.arrow.empty_table())).schema
         assert dict(contract) == person_schema(load_layout("a"))
         assert persons.names == tuple(person_schema(load_layout("a")))

@@ -27,10 +27,12 @@ class TestAFolder:
         path.write_bytes(b"half")
         folder = Folder(tmp_path, "*")
         (offered,) = folder.offered()
-        with pytest.raises(FileUnsettled), folder.open(offered) as stream:
-            stream.read()
-            with path.open("ab") as more:
-                more.write(b" and half")
+        reading = folder.open(offered)
+        assert reading.__enter__().read() == b"half"
+        with path.open("ab") as more:
+            more.write(b" and half")
+        with pytest.raises(FileUnsettled):
+            reading.__exit__(None, None, None)
 
     def test_says_so_when_a_file_or_itself_is_gone(self, tmp_path: Path) -> None:
         path = tmp_path / "a.csv"

@@ -26,7 +26,9 @@ def spec(mode: Mode) -> SourceSpec:
 
 
 def facts(**told: int) -> Facts:
-    return Facts(**({"rows_in": 100, "rows_quarantined": 0, "lines_quarantined": 0, "mirrored": 100, "vanished": 0} | told))
+    return Facts(
+        **({"rows_in": 100, "rows_quarantined": 0, "lines_quarantined": 0, "mirrored": 100, "vanished": 0} | told)
+    )
 
 
 class TestPending:

@@ -101,9 +101,7 @@ class TestTheRealDelivery:
 
 
 class TestARun:
-    def test_publishes_a_status_extract_and_then_its_changes(
-        self, lake: Lake, inbox: Path, persons: Dataset
-    ) -> None:
+    def test_publishes_a_status_extract_and_then_its_changes(self, lake: Lake, inbox: Path, persons: Dataset) -> None:
         (inbox / "d261030.l990001").write_bytes(b"".join(generate(400, 1)))
         assert run(cpr(inbox), persons, lake).published == 400
         before = mirrored(lake, persons)
@@ -117,9 +115,7 @@ class TestARun:
         assert sum(was is not None and now is None for was, now in places) == 1  # and somebody died
         assert len(after) == 401
 
-    def test_loads_several_files_in_the_order_of_their_names(
-        self, lake: Lake, inbox: Path, persons: Dataset
-    ) -> None:
+    def test_loads_several_files_in_the_order_of_their_names(self, lake: Lake, inbox: Path, persons: Dataset) -> None:
         (inbox / "d261102.l990001").write_bytes(b"".join(generate_changes(400, 1, NEXT, PRODUCTION)))
         (inbox / "d261030.l990001").write_bytes(b"".join(generate(400, 1)))
         report = run(cpr(inbox), persons, lake)
@@ -169,9 +165,7 @@ class TestARun:
         run(cpr(inbox), persons, lake)
         assert mirrored(lake, persons)[owner] == before[owner]
 
-    def test_publishes_nothing_of_a_delivery_that_was_cut_off(
-        self, lake: Lake, inbox: Path, persons: Dataset
-    ) -> None:
+    def test_publishes_nothing_of_a_delivery_that_was_cut_off(self, lake: Lake, inbox: Path, persons: Dataset) -> None:
         delivery = b"".join(generate(40, 1))
         path = inbox / "d261030.l990001"
         path.write_bytes(delivery[:-500])
@@ -208,9 +202,7 @@ class TestARun:
         assert run(cpr(inbox), persons, lake).deleted == 0
         assert len(mirrored(lake, persons)) == 40
 
-    def test_refuses_a_full_load_that_would_delete_too_much(
-        self, lake: Lake, inbox: Path, persons: Dataset
-    ) -> None:
+    def test_refuses_a_full_load_that_would_delete_too_much(self, lake: Lake, inbox: Path, persons: Dataset) -> None:
         full = cpr(inbox, mode=Mode.FULL)
         (inbox / "d261030.l990001").write_bytes(b"".join(generate(40, 1)))
         run(full, persons, lake)
@@ -227,9 +219,7 @@ class TestARun:
         assert told[0].done == told[0].total == (inbox / "d261030.l990001").stat().st_size
         assert told[1].done == 40
 
-    def test_says_itself_in_one_line_without_personal_data(
-        self, lake: Lake, inbox: Path, persons: Dataset
-    ) -> None:
+    def test_says_itself_in_one_line_without_personal_data(self, lake: Lake, inbox: Path, persons: Dataset) -> None:
         (inbox / "d261030.l990001").write_bytes(b"".join(generate(40, 1)))
         line = run(cpr(inbox), persons, lake).one_line()
         assert line.startswith("cpr-persons: published: 40 rows in, 40 published, 0 unchanged, 0 held back in ")
@@ -258,9 +248,7 @@ class TestAFullLoadOfMunicipalities:
         report = run(registers(inbox), municipalities, lake)
         assert (report.deleted, report.unchanged) == (1, 97)
 
-    def test_deletes_nothing_when_a_line_was_held_back(
-        self, lake: Lake, inbox: Path, municipalities: Dataset
-    ) -> None:
+    def test_deletes_nothing_when_a_line_was_held_back(self, lake: Lake, inbox: Path, municipalities: Dataset) -> None:
         path = inbox / "municipalities.csv"
         path.write_bytes(municipalities_csv())
         run(registers(inbox), municipalities, lake)
@@ -269,9 +257,7 @@ class TestAFullLoadOfMunicipalities:
         assert (report.deleted, report.unchanged, report.quarantined) == (0, 97, 1)
         assert report.warnings == ("municipalities.csv: nothing was deleted, since 1 lines were held back",)
 
-    def test_holds_back_rows_that_break_the_contract(
-        self, lake: Lake, inbox: Path, municipalities: Dataset
-    ) -> None:
+    def test_holds_back_rows_that_break_the_contract(self, lake: Lake, inbox: Path, municipalities: Dataset) -> None:
         rows = ["0101,København,,64942212,1", "101,Kort,,64942212,1", "0147,Frederiksberg,,11259979,-1"]
         (inbox / "municipalities.csv").write_text(self.HEAD + "\n".join(rows), encoding="utf-8")
         spec = dataclasses.replace(registers(inbox), max_quarantine_share=0.9)

@@ -89,7 +89,9 @@ class TestAGeneratedDelivery:
 
 class TestAChangeDelivery:
     def test_holds_whole_persons_of_whom_some_moved_died_were_renamed_born_or_protected(
-        self, persons: Dataset, rows: list[dict]  # type: ignore[type-arg]
+        self,
+        persons: Dataset,
+        rows: list[dict],  # type: ignore[type-arg]
     ) -> None:
         changes = decode(b"".join(generate_changes(400, 1, NEXT, PRODUCTION)), persons)
         assert changes.quarantine.is_empty()

@@ -29,7 +29,7 @@ import pyarrow as pa
 from kernel import COPENHAGEN
 from sync.errors import SourceMisfit
 from sync.sources.cpr.envelope import ensure_chain, open_envelope
-from sync.sources.cpr.layout import KEY, KEY_LENGTH, KEY_START, TYPE_LENGTH, Layout
+from sync.sources.cpr.layout import KEY_LENGTH, KEY_START, TYPE_LENGTH, Layout
 from sync.sources.cpr.persons import decode_persons
 from sync.sources.cpr.schema import person_schema
 from sync.sources.decoded import FAULTS, ORIGIN, QUARANTINED, Decoded, Tell
@@ -82,10 +82,8 @@ class CprDecoder:
         stray = _stray(body, envelope.stray, self.layout)
         owned = body.join(stray, on="line", how="anti")
         numbers = owned["key"].unique().sort()
-        held = _held(body, stray, numbers)
-        owned = owned.join(
-            pl.DataFrame({"key": numbers}).with_row_index("person"), on="key", maintain_order="left"
-        )
+        held = _held(stray, numbers)
+        owned = owned.join(pl.DataFrame({"key": numbers}).with_row_index("person"), on="key", maintain_order="left")
         tables, faults = [], [stray.select(FAULTS.names())]
         for first in range(0, numbers.len(), self.persons_at_once):
             part = numbers.slice(first, self.persons_at_once)
@@ -147,7 +145,7 @@ def _stray(body: pl.DataFrame, after_end: pl.DataFrame, layout: Layout) -> pl.Da
     )
 
 
-def _held(body: pl.DataFrame, stray: pl.DataFrame, numbers: pl.Series) -> pl.DataFrame:
+def _held(stray: pl.DataFrame, numbers: pl.Series) -> pl.DataFrame:
     """person, reason: everyone who could own a line that cannot be given to a person."""
     patterns = stray["pattern"].drop_nulls().unique().sort()
     reason = pl.lit("a broken line could belong to the person").alias("reason")

@@ -12,7 +12,6 @@ import polars as pl
 
 from sync.errors import DeliveryIncomplete, DeliveryMiscounted, DeliveryOutOfChain, DeliveryUnreadable
 from sync.sources.cpr.layout import TYPE_LENGTH, Layout, Shape
-from sync.sources.decoded import FAULTS
 
 START, END, ERROR = "000", "999", "910"
 COUNT_CEILING = 99_999_999
@@ -67,7 +66,7 @@ def open_envelope(lines: pl.DataFrame, layout: Layout, *, strict: bool) -> Envel
         if found:
             warnings.append(f"{found:,} {title}")
     stray = after.filter(kind != ERROR).select(
-        "line", rule=pl.lit("after_end"), reason=pl.lit("the line stands after the end record")
+        pl.col("line"), rule=pl.lit("after_end"), reason=pl.lit("the line stands after the end record")
     )
     return Envelope(
         job=job,
@@ -75,7 +74,7 @@ def open_envelope(lines: pl.DataFrame, layout: Layout, *, strict: bool) -> Envel
         former=former,
         body=pl.concat([inside.filter(~kind.is_in(extra)), after.filter(kind != ERROR)]),
         lines=2 + errors.height + beside.height,
-        stray=stray.cast(dict(FAULTS)),  # type: ignore[arg-type]
+        stray=stray,
         warnings=tuple(warnings),
     )
 
@@ -100,9 +99,7 @@ def _start(text: str, layout: Layout) -> tuple[str, date, date | None]:
     where = {field.name: slice(field.start - 1, field.end) for field in layout.records[START].fields}
     record = layout.records[START]
     if not text.startswith(START):
-        raise DeliveryUnreadable(
-            "the first line is not a start record 000", remedy="check the pattern of the source"
-        )
+        raise DeliveryUnreadable("the first line is not a start record 000", remedy="check the pattern of the source")
     if len(text.rstrip()) > record.length:
         raise DeliveryUnreadable(
             "the lines are not separated: the start record goes on past its length",
@@ -126,9 +123,7 @@ def _date(text: str) -> date | None:
             raise ValueError(digits)
         return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
     except ValueError:
-        raise DeliveryUnreadable(
-            "a date in the start record is no date", remedy="have it delivered again"
-        ) from None
+        raise DeliveryUnreadable("a date in the start record is no date", remedy="have it delivered again") from None
 
 
 def _count(text: str) -> int:

@@ -150,4 +150,3 @@ def _as_delivered(kept: Sequence[pl.DataFrame]) -> pl.DataFrame:
         .agg(pl.struct("field", "text").alias(AS_DELIVERED))
         .cast({AS_DELIVERED: AS_DELIVERED_TYPE})
     )
-

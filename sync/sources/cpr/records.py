@@ -123,9 +123,7 @@ def _field_faults(record: Record, field: Field, frame: pl.DataFrame) -> list[pl.
     return faults
 
 
-def _look_closer(
-    record: Record, field: Field, frame: pl.DataFrame
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+def _look_closer(record: Record, field: Field, frame: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """The frame with the values of uncertain dates; KEPT for them and for unknown marks; impossible dates."""
     text, name = pl.col(_raw(field)), field.column
     odd = frame.filter(pl.col(_odd(field)))

@@ -1,0 +1,1 @@
+"""Delivery: how finished extracts reach those who may have them."""

@@ -1,0 +1,19 @@
+"""What an operator may set about handing out in bulk."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SftpSettings:
+    """connections     at once, in one process
+    login_s         how long a client may take to prove who it is, seconds
+    idle_s          a session without a request for this long is closed, seconds
+    grace_s         how long running transfers may take when the server stops, seconds
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 2222
+    connections: int = 100
+    login_s: float = 30.0
+    idle_s: float = 600.0
+    grace_s: float = 25.0
