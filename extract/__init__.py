@@ -3,14 +3,12 @@
 from extract.delivery.manifest import Manifest
 from extract.delivery.sftp_server import SftpServer
 from extract.delivery.shelf import Shelf
-from extract.errors import ColumnsNotCovered, ColumnUnknown, ExtractBroken, ExtractNotReady
+from extract.errors import ExtractBroken, ExtractNotReady
 from extract.plan import ExtractPlan, ExtractRequest, Format, plan_extract
 from extract.settings import SftpSettings
 from extract.store import Extract, ExtractStore
 
 __all__ = [
-    "ColumnUnknown",
-    "ColumnsNotCovered",
     "Extract",
     "ExtractBroken",
     "ExtractNotReady",

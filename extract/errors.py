@@ -1,16 +1,6 @@
 """What can go wrong when data is handed out in bulk."""
 
-from kernel import NotAllowed, NotFound, RequestInvalid, TryAgainLater
-
-
-class ColumnUnknown(RequestInvalid):
-    code = "column_unknown"
-    title = "There is no such column"
-
-
-class ColumnsNotCovered(NotAllowed):
-    code = "columns_not_covered"
-    title = "The agreement does not cover these columns"
+from kernel import NotFound, TryAgainLater
 
 
 class ExtractNotReady(NotFound):

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from extract.errors import ColumnsNotCovered, ColumnUnknown
 from kernel import DatasetId, Grant, ServiceName, SnapshotId
 from replica import SnapshotInfo
-from schemas import Dataset
+from schemas import Dataset, visible_columns
 
 
 class Format(StrEnum):
@@ -93,21 +92,7 @@ def plan_extract(
     request: ExtractRequest, grant: Grant, dataset: Dataset, info: SnapshotInfo, today: date
 ) -> ExtractPlan:
     """Choose what to write. Raises ColumnUnknown, ColumnsNotCovered."""
-    covered = tuple(name for name in dataset.names if grant.columns is None or name in grant.columns)
-    columns = covered if request.columns is None else request.columns
-    if unknown := sorted(set(columns) - set(dataset.names)):
-        raise ColumnUnknown(
-            f"{dataset.id} has no column {', '.join(unknown)}", remedy="see the columns in GET /openapi.json"
-        )
-    if refused := sorted(set(columns) - set(covered)):
-        raise ColumnsNotCovered(
-            f"the agreement does not cover {', '.join(refused)}",
-            remedy="leave them out, or have the agreement extended",
-            rule="agreement.columns",
-            owner=f"municipality {grant.municipality_cvr}",
-        )
-    # In the dataset's own order, so that the same choice in another order is the same file.
-    columns = tuple(name for name in dataset.names if name in set(columns))
+    columns = visible_columns(dataset, grant, request.columns)
     hides = not grant.protected and bool(set(columns) & set(dataset.protected_columns))
     schema = str([dataset.arrow.field(name) for name in columns])
     return ExtractPlan(

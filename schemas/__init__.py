@@ -27,11 +27,14 @@ from schemas.service import (
     Suitability,
     suitability,
 )
+from schemas.visible import ColumnsNotCovered, ColumnUnknown, visible_columns
 
 __all__ = [
     "SHIPPED",
     "Classification",
     "Column",
+    "ColumnUnknown",
+    "ColumnsNotCovered",
     "Contract",
     "ContractInvalid",
     "Dataset",
@@ -54,4 +57,5 @@ __all__ = [
     "read_document",
     "register_folders",
     "suitability",
+    "visible_columns",
 ]

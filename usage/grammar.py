@@ -13,12 +13,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import duckdb
 import orjson
 
 from usage.errors import SqlInvalid, SqlRefused
 
 VIEWS: Final = frozenset({"calls", "calls_daily"})
 TABLE_FUNCTIONS: Final = frozenset({"generate_series", "range", "unnest"})
+LONGEST: Final = 20_000
+"""Characters in a question."""
 
 _NODES: Final = frozenset({"CTE_NODE", "RECURSIVE_CTE_NODE", "SELECT_NODE", "SET_OPERATION_NODE"})
 _TABLES: Final = frozenset(
@@ -42,9 +45,20 @@ def refused(what: str, *, rule: str) -> SqlRefused:
     return SqlRefused(f"this SQL is not allowed: {what}", remedy=REMEDY, rule=f"sql.{rule}")
 
 
-def check_duckdb_tree(serialized: str) -> None:
-    """Judge the answer of DuckDB's json_serialize_sql. Raises SqlRefused, or SqlInvalid when it does not parse."""
-    tree = orjson.loads(serialized)
+def check_text(sql: str) -> None:
+    """Raises SqlInvalid for an empty question, SqlRefused for one that no parser shall see."""
+    if not sql.strip():
+        raise SqlInvalid("there is no question", remedy=REMEDY)
+    # DuckDB's json_serialize_sql reads up to the first NUL, and would judge only the half before it.
+    if len(sql) > LONGEST or "\0" in sql:
+        raise refused(f"it is longer than {LONGEST:,} characters or holds a NUL", rule="text")
+
+
+def check_with_duckdb(con: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Let DuckDB parse the question without running it. Raises SqlRefused, or SqlInvalid when it does not parse."""
+    check_text(sql)
+    serialized = con.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
+    tree = orjson.loads(serialized[0] if serialized else "{}")
     if tree.get("error"):
         if tree.get("error_type") == "parser":
             raise SqlInvalid(_told(tree.get("error_message", "")), remedy="mend the SQL")

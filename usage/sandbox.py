@@ -28,7 +28,7 @@ import pyarrow as pa
 from kernel import PlatformError
 from replica.engine import connect
 from usage.errors import TIME_IS_UP, SqlTooLarge, took_too_long
-from usage.grammar import check_duckdb_tree, invalid, refused
+from usage.grammar import check_with_duckdb, invalid, refused
 from usage.intake import FRESH, span_of
 from usage.lake import attach
 from usage.untaken import read_untaken
@@ -87,8 +87,7 @@ def _answer(request: dict[str, Any]) -> tuple[pa.Table, dict[str, Any]]:
     memory_mb: int = request["memory_mb"]
     with connect(Path(request["scratch"]), memory_limit=f"{memory_mb}MB", threads=THREADS) as con:
         con.execute("SET python_enable_replacements = false")
-        serialized = con.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
-        check_duckdb_tree(serialized[0] if serialized else "{}")
+        check_with_duckdb(con, sql)
         if not request["read_by_both"]:
             raise refused("one of the two parsers that judge it cannot read it", rule="text")
         left_out = offer(con, Path(request["ledger"]), usage_root, request["cvr"])

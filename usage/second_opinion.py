@@ -6,10 +6,7 @@ from typing import Final
 import sqlglot
 from sqlglot import expressions as exp
 
-from usage.errors import SqlInvalid
-from usage.grammar import REMEDY, TABLE_FUNCTIONS, VIEWS, offered_functions, plain, refused
-
-LONGEST: Final = 20_000
+from usage.grammar import TABLE_FUNCTIONS, VIEWS, check_text, offered_functions, plain, refused
 
 _ROOTS: Final = (exp.Select, exp.SetOperation, exp.Subquery, exp.Values, exp.Describe, exp.Summarize)
 _NEVER: Final = (
@@ -28,10 +25,7 @@ def check_with_sqlglot(sql: str) -> bool:
 
     When it could not, DuckDB shall say whether the question is wrong; if not, it stays refused.
     """
-    if not sql.strip():
-        raise SqlInvalid("there is no question", remedy=REMEDY)
-    if len(sql) > LONGEST or "\0" in sql:
-        raise refused(f"it is longer than {LONGEST:,} characters or holds a NUL", rule="text")
+    check_text(sql)
     try:
         statements = sqlglot.parse(sql, dialect="duckdb")
     except (sqlglot.ParseError, sqlglot.TokenError):

@@ -242,7 +242,7 @@ def mutations(draw: st.DrawFn) -> list[bytes]:
 
 class TestWhateverIsWrong:
     @given(mutations(), st.randoms(use_true_random=False))
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     def test_the_counts_add_up_and_the_order_of_lines_never_matters(
         self, lines: list[bytes], rng: random.Random
     ) -> None:
@@ -256,7 +256,7 @@ class TestWhateverIsWrong:
         assert sorted(again.quarantine.drop("line").rows()) == sorted(decoded.quarantine.drop("line").rows())
 
     @given(st.binary(max_size=400))
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=15, deadline=None)
     def test_a_file_of_anything_is_refused_or_counted(self, body: bytes) -> None:
         body = body.replace(b"\n999", b"\n998")
         try:

@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 
 def faults_when(path: Path, data: bytes, house: House) -> list[Fault]:
-    kept = path.read_bytes()
-    try:
+    with restored(path):
         path.write_bytes(data)
         return verify(house.ledger, house.usage)
-    finally:
-        path.write_bytes(kept)
 
 
 def all_files(house: House) -> list[Path]:
@@ -145,17 +143,30 @@ class TestFiles:
         assert verify(house.ledger, house.usage) == []
 
 
-class TestLake:
-    @pytest.fixture
-    def taken(self, house: House) -> House:
-        house.record(an_answer("e-1"), an_answer("e-2"))
-        house.record(an_answer("e-3"))
-        take_in(house.ledger, house.usage)
-        house.record(an_answer("e-4"))
-        take_in(house.ledger, house.usage)
-        assert verify(house.ledger, house.usage) == []
-        return house
+@pytest.fixture(scope="module")
+def taken(tmp_path_factory: pytest.TempPathFactory) -> House:
+    root = tmp_path_factory.mktemp("taken")
+    house = House(root / "ledger", root / "usage")
+    house.record(an_answer("e-1"), an_answer("e-2"))
+    house.record(an_answer("e-3"))
+    take_in(house.ledger, house.usage)
+    house.record(an_answer("e-4"))
+    take_in(house.ledger, house.usage)
+    assert verify(house.ledger, house.usage) == []
+    return house
 
+
+@contextmanager
+def restored(path: Path) -> Iterator[None]:
+    """What is done to the file in this block is undone after it."""
+    kept = path.read_bytes()
+    try:
+        yield
+    finally:
+        path.write_bytes(kept)
+
+
+class TestLake:
     @pytest.mark.parametrize(
         "attack",
         [
@@ -172,17 +183,20 @@ class TestLake:
         ],
     )
     def test_a_change_in_the_lake_shows(self, taken: House, attack: str) -> None:
-        with writing(taken.usage) as con:
-            con.execute(attack)
-        assert verify(taken.ledger, taken.usage)
+        with restored(taken.usage / "catalog.sqlite"):
+            with writing(taken.usage) as con:
+                con.execute(attack)
+            assert verify(taken.ledger, taken.usage)
 
     def test_a_file_removed_after_it_was_taken_in_shows_even_without_its_list(self, taken: House) -> None:
-        taken.files("taken")[0].unlink()
-        (taken.ledger / "files.jsonl").unlink()
-        whats = {fault.what for fault in verify(taken.ledger, taken.usage)}
+        with restored(taken.files("taken")[0]), restored(taken.ledger / "files.jsonl"):
+            taken.files("taken")[0].unlink()
+            (taken.ledger / "files.jsonl").unlink()
+            whats = {fault.what for fault in verify(taken.ledger, taken.usage)}
         assert "the file is missing, and was taken in" in whats
         assert "the list of ledger files was longer or other at this intake" in whats
 
     def test_a_lake_that_is_gone_shows(self, taken: House) -> None:
-        (taken.usage / "ready").unlink()
-        assert any(fault.file == "usage lake" for fault in verify(taken.ledger, taken.usage))
+        with restored(taken.usage / "ready"):
+            (taken.usage / "ready").unlink()
+            assert any(fault.file == "usage lake" for fault in verify(taken.ledger, taken.usage))

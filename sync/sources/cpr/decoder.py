@@ -20,6 +20,7 @@ can; all of these are held back. A record of an unknown type holds back only its
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import BinaryIO
 
@@ -28,16 +29,16 @@ import pyarrow as pa
 
 from kernel import COPENHAGEN
 from sync.errors import SourceMisfit
-from sync.sources.cpr.envelope import ensure_chain, open_envelope
+from sync.sources.cpr.envelope import Envelope, ensure_chain, open_envelope
 from sync.sources.cpr.layout import KEY_LENGTH, KEY_START, TYPE_LENGTH, Layout
 from sync.sources.cpr.persons import decode_persons
 from sync.sources.cpr.schema import person_schema
-from sync.sources.decoded import FAULTS, ORIGIN, QUARANTINED, Decoded, Tell
+from sync.sources.decoded import FAULTS, QUARANTINED, Decoded, Tell
 from sync.sources.lines import read_lines
 
 ENCODING = "iso-8859-1"
-PERSONS_AT_ONCE = 40_000
-"""Bounds the memory for typed columns; the lines of a delivery themselves are all in memory."""
+PERSONS_AT_ONCE = 20_000
+"""Bounds the memory for typed columns. The lines of a delivery and its rows are all in memory: about 6 kB a person."""
 READABLE = rf"^[0-9]{{{KEY_LENGTH}}}$"
 UNKNOWN = "0" * KEY_LENGTH
 MOST_FRAGMENTS = 1_000
@@ -75,31 +76,24 @@ class CprDecoder:
         lines = read_lines(stream, ENCODING, tell)
         envelope = open_envelope(lines, self.layout, strict=self.strict)
         warnings = envelope.warnings + ensure_chain(envelope, former, strict=self.strict_chain)
-        body = envelope.body.with_columns(
-            record=pl.col("text").str.slice(0, TYPE_LENGTH),
-            key=pl.col("text").str.slice(KEY_START - 1, KEY_LENGTH),
-        )
-        stray = _stray(body, envelope.stray, self.layout)
-        owned = body.join(stray, on="line", how="anti")
-        numbers = owned["key"].unique().sort()
-        held = _held(stray, numbers)
-        owned = owned.join(pl.DataFrame({"key": numbers}).with_row_index("person"), on="key", maintain_order="left")
-        tables, faults = [], [stray.select(FAULTS.names())]
+        given = _give_out(envelope, self.layout)
+        numbers = given.numbers
+        tables, faults = [], [given.stray]
         for first in range(0, numbers.len(), self.persons_at_once):
             part = numbers.slice(first, self.persons_at_once)
             inside = pl.col("person").is_between(first, first + part.len() - 1)
             shift = (pl.col("person") - first).cast(pl.UInt32)
-            persons = decode_persons(
-                self.layout, part, *(each.filter(inside).with_columns(shift) for each in (owned, held))
-            )
+            own, held = (each.filter(inside).with_columns(shift) for each in (given.lines, given.held))
+            persons = decode_persons(self.layout, part, own, held)
             tables.append(to_arrow(persons.rows, self.schema))
             faults.append(persons.faults)
             tell("rows", part.len())
-        quarantine = pl.concat(faults).join(body.select("line", "text"), on="line").sort("line")
+        quarantine = pl.concat(faults).join(envelope.body, on="line").sort("line")
         rows = pa.concat_tables(tables) if tables else self.schema.empty_table()
+        passed = given.lines.join(quarantine, on="line", how="anti")
         return Decoded(
             rows=rows,
-            origin=owned.join(quarantine, on="line", how="anti").select(ORIGIN.names()),
+            origin=passed.select(numbers.gather(passed["person"]).alias("key"), "line", "text"),
             quarantine=quarantine.select(QUARANTINED.names()),
             # The register's day is over when it delivers: the rows are as of the end of the production date.
             as_of=datetime.combine(envelope.produced + timedelta(days=1), time(), COPENHAGEN),
@@ -112,9 +106,41 @@ class CprDecoder:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """Lines given to persons.
+
+    numbers   the personal numbers of the delivery, sorted, unique
+    lines     person (position in `numbers`), record, line, text
+    stray     FAULTS of lines that cannot be given to anybody
+    held      person, reason: everyone who could own a stray line
+    """
+
+    numbers: pl.Series
+    lines: pl.DataFrame
+    stray: pl.DataFrame
+    held: pl.DataFrame
+
+
 def to_arrow(rows: pl.DataFrame, schema: pa.Schema) -> pa.Table:
     """Polars rows in exactly the Arrow schema of a dataset."""
     return rows.select(schema.names).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)
+
+
+def _give_out(envelope: Envelope, layout: Layout) -> _Given:
+    # The columns made here are many times larger than what is kept of them, so they end with this function.
+    body = envelope.body.with_columns(
+        record=pl.col("text").str.slice(0, TYPE_LENGTH),
+        key=pl.col("text").str.slice(KEY_START - 1, KEY_LENGTH),
+    )
+    stray = _stray(body, envelope.stray, layout)
+    owned = body.join(stray, on="line", how="anti")
+    numbers = owned["key"].unique().sort()
+    codes = pl.Enum([record.code for record in layout.persons])
+    lines = owned.join(pl.DataFrame({"key": numbers}).with_row_index("person"), on="key", maintain_order="left").select(
+        "person", pl.col("record").cast(codes), "line", "text"
+    )
+    return _Given(numbers, lines, stray.select(FAULTS.names()), _held(stray, numbers))
 
 
 def _stray(body: pl.DataFrame, after_end: pl.DataFrame, layout: Layout) -> pl.DataFrame:
