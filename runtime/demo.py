@@ -1,24 +1,149 @@
 """The demo's cast: a municipality, a supplier, its system, an agreement, fictitious data.
 
 Everything goes through the same doors that an operator uses; only the decisions (who, what for) are made here.
+Each step leaves alone what is there already, so that a demo that was interrupted goes on where it stopped.
 """
 
 import json
-import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from control import ControlStore, TestAuthority
-from kernel import SystemClock
+import pyarrow as pa
+
+from control import ControlStore, OrganisationKind, ServiceTerms, Step, Terms, TestAuthority
+from kernel import AgreementId, ServiceName, SystemId, Window
+from replica import Lake
 from runtime.client import Profile
 from runtime.files import write_whole
+from runtime.founding import found_instance
 from runtime.instance import Instance
+from runtime.mirroring import Mirroring
 from runtime.processes import Addresses
+from runtime.settings import load_settings
 from runtime.ssh_keys import new_ssh_key
+from runtime.wiring import CLOCK, open_control
+from sync import Progress, RunReport, write_testdata
 
 PROFILE: Final = "demo"
-MUNICIPALITY_CVR: Final = "11111111"
-SUPPLIER_CVR: Final = "12345678"
+MUNICIPALITY: Final = ("11111111", "Korsbæk Kommune")
+SUPPLIER: Final = ("12345678", "Fiktive Fagsystemer ApS")
 SERVICES: Final = ("cpr-persons", "cpr-persons-extract", "municipalities", "municipalities-extract")
+TERMS: Final = Terms(
+    services={ServiceName(name): ServiceTerms() for name in SERVICES},
+    purpose="To try the platform with fictitious data.",
+    legal_basis="None is needed: nobody in the data exists.",
+    reason="A first successful call.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A demo that is ready to run. persons: how many the register holds."""
+
+    instance: Instance
+    profile: Profile
+    agreement: AgreementId
+    persons: int
+    reports: tuple[RunReport, ...]
+
+
+def set_the_stage(
+    root: Path,
+    *,
+    persons: int,
+    seed: int,
+    host: str = "127.0.0.1",
+    api_port: int = 8443,
+    sftp_port: int = 2222,
+    tell: Callable[[str], None],
+    progress: Callable[[Progress], None] | None = None,
+) -> Stage:
+    """Make the instance with its cast and its data, as far as it is not there yet."""
+    tell("Making the instance")
+    instance = found_instance(root, environment="test", host=host, api_port=api_port, sftp_port=sftp_port)
+    settings = load_settings(instance.settings_file)
+    tell("Registering a municipality, a supplier, its system and their agreement")
+    with open_control(instance, settings) as control:
+        profile, agreement = _cast(instance, control)
+    if not any((instance.inbox / "cpr").glob("d*")):
+        tell(f"Writing {persons:,} fictitious persons and the municipalities")
+        write_testdata(instance.inbox, persons, seed)
+    tell("Mirroring the registers")
+    mirroring = Mirroring.of(instance, settings, CLOCK)
+    with Lake.open(instance.lake, settings.replica, write=True) as lake:
+        reports = tuple(mirroring.run(source, lake, progress) for source in mirroring.sources)
+        dataset = next(each for each in mirroring.registers.datasets if each.id == "cpr.persons")
+        info = lake.info(dataset)
+        chosen = _somebody(lake.scan(dataset, columns=["pnr", "status", "protections", "address_text"]))
+    write_whole(profile.folder / "person.json", json.dumps({"key": chosen}).encode())
+    return Stage(instance, profile, agreement, info.rows if info else 0, reports)
+
+
+def write_ssh_config(profile: Profile, addresses: Addresses) -> None:
+    """How OpenSSH reaches the SFTP server: `sftp -F ssh_config knudepunkt:`."""
+    host = "127.0.0.1" if addresses.sftp[0] in {"0.0.0.0", "::"} else addresses.sftp[0]  # noqa: S104
+    lines = {
+        "HostName": host,
+        "Port": str(addresses.sftp[1]),
+        "User": PROFILE,
+        "IdentityFile": f'"{profile.ssh_key}"',
+        "IdentitiesOnly": "yes",
+        # The key is looked up under this name, whatever the address and port.
+        "HostKeyAlias": "knudepunkt",
+        "UserKnownHostsFile": f'"{profile.known_hosts}"',
+        "GlobalKnownHostsFile": "/dev/null",
+        "StrictHostKeyChecking": "yes",
+        "BatchMode": "yes",
+    }
+    text = "Host knudepunkt\n" + "".join(f"    {name} {value}\n" for name, value in lines.items())
+    write_whole(profile.folder / "ssh_config", text.encode())
+
+
+def _cast(instance: Instance, control: ControlStore) -> tuple[Profile, AgreementId]:
+    municipality = control.find_organisation(MUNICIPALITY[0]) or control.add_organisation(
+        OrganisationKind.MUNICIPALITY, *MUNICIPALITY
+    )
+    supplier = control.find_organisation(SUPPLIER[0]) or control.add_organisation(OrganisationKind.SUPPLIER, *SUPPLIER)
+    owned = [system for system in control.systems() if system.organisation == supplier.id and system.name == PROFILE]
+    system = (
+        owned[0]
+        if owned
+        else control.add_system(supplier.id, PROFILE, purpose="Tries the platform.", contact="nobody@example.invalid")
+    )
+    profile = Profile(instance.clients / PROFILE)
+    if not profile.certificate.exists():
+        _make_profile(instance, control, profile, system.id)
+    live = [each for each in control.agreements(system.id) if each.live(CLOCK.now())]
+    if live:
+        return profile, live[0].id
+    drafted = control.draft_agreement(municipality.id, system.id, TERMS, Window(CLOCK.now()))
+    return profile, control.step(drafted.id, Step.REQUEST, by=SUPPLIER[1]).id
+
+
+def _make_profile(instance: Instance, control: ControlStore, profile: Profile, system: SystemId) -> None:
+    profile.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    authority = TestAuthority.open_or_create(instance.authority)
+    issued = authority.issue_system(*SUPPLIER, PROFILE)
+    private, public = new_ssh_key(PROFILE)
+    control.bind_certificate(system, issued.cert_pem, trust=instance.trust)
+    control.bind_ssh_key(system, public.decode())
+    host_key = instance.host_key.with_suffix(".pub").read_text().split()
+    write_whole(profile.authority, authority.ca_pem, 0o644)
+    write_whole(profile.key, issued.key_pem)
+    write_whole(profile.ssh_key, private)
+    write_whole(profile.known_hosts, f"knudepunkt {host_key[0]} {host_key[1]}\n".encode(), 0o644)
+    # Last: a profile with a certificate is whole.
+    write_whole(profile.certificate, issued.cert_pem, 0o644)
+
+
+def _somebody(rows: pa.RecordBatchReader) -> str:
+    """A living person with an address and without protection, so that the first call shows something."""
+    first = ""
+    for batch in rows:
+        for row in batch.to_pylist():
+            first = first or row["pnr"]
+            if row["status"] == "01" and not row["protections"] and row["address_text"]:
+                return str(row["pnr"])
+    return first

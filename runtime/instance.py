@@ -64,9 +64,9 @@ class Instance:
         return self.root / "registers"
 
     @property
-    def sources(self) -> Path:
-        """Where folder sources look for deliveries, by their relative path."""
-        return self.root / "sources"
+    def inbox(self) -> Path:
+        """Where folder sources look for deliveries, a folder per source."""
+        return self.root / "inbox"
 
     @property
     def ledger(self) -> Path:
@@ -123,7 +123,7 @@ class Instance:
     def make_folders(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
         private = (
-            self.lake, self.segments, self.control, self.sources, self.ledger, self.usage, self.extracts,
+            self.lake, self.segments, self.control, self.inbox, self.ledger, self.usage, self.extracts,
             self.authority, self.secrets, self.clients, self.run, self.logs,
         )  # fmt: skip
         for folder in private:

@@ -46,14 +46,6 @@ class ApiSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config={"extra": "forbid"})
-class DoorSettings:
-    """Where the SFTP server listens."""
-
-    host: str = "127.0.0.1"
-    port: Port = 2222
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, config={"extra": "forbid"})
 class WorkerSettings:
     """intake_every_s   how often sealed ledger files enter the usage lake, seconds
     look_every_s     how often schedules are compared with the clock, seconds
@@ -75,8 +67,7 @@ class Settings(BaseSettings):
 
     environment: Literal["test", "production"] = "test"
     api: ApiSettings = field(default_factory=ApiSettings)
-    sftp: DoorSettings = field(default_factory=DoorSettings)
-    sftp_server: SftpSettings = field(default_factory=SftpSettings)
+    sftp: SftpSettings = field(default_factory=SftpSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     replica: ReplicaSettings = field(default_factory=ReplicaSettings)
     usage: UsageSettings = field(default_factory=UsageSettings)

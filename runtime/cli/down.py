@@ -3,8 +3,12 @@
 import os
 import signal
 import time
+from typing import TYPE_CHECKING
 
 from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, console
+
+if TYPE_CHECKING:
+    from runtime.instance import Instance
 
 
 def down(instance: InstanceOption = DEFAULT_INSTANCE) -> None:
@@ -13,15 +17,20 @@ def down(instance: InstanceOption = DEFAULT_INSTANCE) -> None:
     Example: `knudepunkt down`
     """
     from runtime.instance import Instance
+
+    stopped = stop_parent(Instance.find(instance))
+    console().print("Stopped." if stopped else "Nothing runs for this instance.")
+
+
+def stop_parent(instance: "Instance") -> bool:
+    """Stop the parent that runs an instance and wait until it has ended; False when none runs."""
     from runtime.processes import running_parent
 
-    found = Instance.find(instance)
-    pid = running_parent(found)
+    pid = running_parent(instance)
     if pid is None:
-        console().print("Nothing runs for this instance.")
-        return
+        return False
     os.kill(pid, signal.SIGTERM)
-    with console().status("Finishing running answers and streams ..."):
-        while running_parent(found) is not None:
+    with console(stderr=True).status("Finishing running answers and streams ..."):
+        while running_parent(instance) is not None:
             time.sleep(0.1)
-    console().print("Stopped.")
+    return True

@@ -29,4 +29,4 @@ def init(
     made = found_instance(instance, environment=environment)
     out = console()
     out.print(f"An instance for the {environment} environment lies in {made.root}.")
-    out.print("Next: put deliveries below `sources/`, then `knudepunkt sync` and `knudepunkt up`.")
+    out.print("Next: put deliveries below `inbox/`, then `knudepunkt sync` and `knudepunkt up`.")

@@ -31,9 +31,11 @@ def sql(
     `knudepunkt sql "describe calls"`
     """
     from runtime.instance import Instance
+    from runtime.settings import load_settings
     from runtime.wiring import ask_usage
 
-    answer = ask_usage(Instance.find(instance), query, cvr=cvr)
+    found = Instance.find(instance)
+    answer = ask_usage(found, load_settings(found.settings_file), query, cvr=cvr)
     rows = answer.table.to_pylist()
     if as_json:
         print_json(rows)

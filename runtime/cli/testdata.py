@@ -12,7 +12,7 @@ def testdata(
     persons: Annotated[int, typer.Option(min=1, help="How many persons.")] = 400,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 1,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder; files go where the sources look.")] = Path(
-        "instance/sources"
+        "instance/inbox"
     ),
 ) -> None:
     """Write fictitious test data: a CPR status extract (layout A) and the municipalities.

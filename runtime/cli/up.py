@@ -3,11 +3,14 @@
 import subprocess
 import sys
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, console
+
+if TYPE_CHECKING:
+    from runtime.instance import Instance
 
 
 def up(
@@ -42,7 +45,7 @@ def up(
     run_parent(found, settings)
 
 
-def start_detached(instance: "Instance") -> None:  # noqa: F821
+def start_detached(instance: "Instance") -> None:
     """Start a parent in the background and wait until the platform is ready to answer."""
     from runtime.client import NotReady, wait_until_ready
     from runtime.processes import Addresses

@@ -7,8 +7,6 @@ from control.tables import METADATA
 
 engine = open_engine(context.config.get_main_option("sqlalchemy.url") or "")
 with engine.begin() as connection:
-    context.configure(
-        connection=connection, target_metadata=METADATA, render_as_batch=True, transactional_ddl=True
-    )
+    context.configure(connection=connection, target_metadata=METADATA, render_as_batch=True, transactional_ddl=True)
     context.run_migrations()
 engine.dispose()

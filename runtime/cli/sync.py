@@ -1,0 +1,48 @@
+"""`knudepunkt sync`: bring the mirror up to its sources now."""
+
+from typing import Annotated
+
+import typer
+
+from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption, console, print_json
+from runtime.cli.progress import run_progress
+
+
+def sync(
+    sources: Annotated[list[str] | None, typer.Argument(help="Sources to run. Default: all.")] = None,
+    instance: InstanceOption = DEFAULT_INSTANCE,
+    as_json: JsonOption = False,
+) -> None:
+    """Load what the sources have that is new, and publish it. The worker does the same by schedule.
+
+    A delivery that was loaded before is recognised by its content. Lines that break a rule are held back and counted; a delivery
+    that is not whole is refused, and nothing of it is published. Exit code 1 when a delivery was refused.
+
+    Examples:
+
+    `cp d011109.l110901 instance/inbox/cpr/ && knudepunkt sync cpr-persons`
+
+    `knudepunkt sync --json`
+    """
+    from replica import Lake
+    from runtime.instance import Instance
+    from runtime.mirroring import Mirroring
+    from runtime.settings import load_settings
+    from runtime.wiring import CLOCK
+
+    found = Instance.find(instance)
+    settings = load_settings(found.settings_file)
+    mirroring = Mirroring.of(found, settings, CLOCK)
+    chosen = mirroring.named(sources or [])
+    with Lake.open(found.lake, settings.replica, write=True) as lake, run_progress() as tell:
+        reports = [mirroring.run(source, lake, tell) for source in chosen]
+    if as_json:
+        print_json([report.as_dict() for report in reports])
+    else:
+        out = console()
+        for report in reports:
+            out.print(report.one_line(), style=None if report.ok else "bold red", markup=False)
+            for warning in report.warnings:
+                out.print(f"  note: {warning}", markup=False, style="yellow")
+    if not all(report.ok for report in reports):
+        raise typer.Exit(1)

@@ -1,0 +1,112 @@
+"""The night road from above: run a source, publish, and bring the segments up to the mirror."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from kernel import Clock, DatasetId, NotFound
+from replica import DatasetNotReady, Lake, RunSummary, SnapshotInfo, refresh_segments
+from runtime.instance import Instance
+from runtime.settings import Settings
+from schemas import SHIPPED, Dataset, Registers, load_registers
+from sync import Outcome, Progress, RunReport, SourceSpec, load_sources, next_due, run_source
+
+
+class SourceUnknown(NotFound):
+    code = "source_unknown"
+    title = "There is no such source"
+
+
+@dataclass(frozen=True, slots=True)
+class Mirroring:
+    """Every source of an instance, and the datasets that they fill."""
+
+    instance: Instance
+    settings: Settings
+    registers: Registers
+    sources: tuple[SourceSpec, ...]
+    clock: Clock
+
+    @classmethod
+    def of(cls, instance: Instance, settings: Settings, clock: Clock) -> "Mirroring":
+        registers = load_registers(SHIPPED, instance.registers)
+        sources = load_sources(SHIPPED, instance.registers, root=instance.root)
+        return cls(instance, settings, registers, sources, clock)
+
+    def named(self, names: list[str]) -> tuple[SourceSpec, ...]:
+        """The sources of these names, or all. Raises SourceUnknown."""
+        known = {source.name: source for source in self.sources}
+        if unknown := sorted(set(names) - set(known)):
+            raise SourceUnknown(
+                f"no source is called {', '.join(unknown)}", remedy=f"the sources are {', '.join(sorted(known))}"
+            )
+        return tuple(known[name] for name in names) if names else self.sources
+
+    def run(self, source: SourceSpec, lake: Lake, progress: Callable[[Progress], None] | None = None) -> RunReport:
+        """Run one source. The segments follow also when nothing was new: a crash may have left them behind."""
+        dataset = self.registers.dataset(source.dataset)
+        report = run_source(source, dataset, lake, clock=self.clock, progress=progress)
+        if report.outcome is not Outcome.REFUSED or lake.info(dataset) is not None:
+            self.refresh(lake, dataset)
+        return report
+
+    def refresh(self, lake: Lake, dataset: Dataset) -> SnapshotInfo | None:
+        """The segments as of the mirror; None while the mirror has nothing."""
+        try:
+            return refresh_segments(lake, dataset, self.instance.segments, self.settings.replica)
+        except DatasetNotReady:
+            return None
+
+    def due(self, lake: Lake, now: datetime) -> tuple[SourceSpec, ...]:
+        """Sources whose schedule says that they should have run by now."""
+        found = []
+        for source in self.sources:
+            last = lake.last_run(source.name)
+            at = next_due(source.schedule, last.finished if last else None, now)
+            if at is not None and at <= now:
+                found.append(source)
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetStatus:
+    """One dataset as operators see it. Times are None, and counts 0, before the first run."""
+
+    dataset: DatasetId
+    source: str
+    rows: int
+    snapshot: int | None
+    as_of: datetime | None
+    age_s: int | None
+    target_s: int | None
+    fresh: bool | None
+    last_run: RunSummary | None
+    quarantined_rows: int
+    next_run: datetime | None
+
+
+def status_of(mirroring: Mirroring, lake: Lake | None, now: datetime) -> tuple[DatasetStatus, ...]:
+    """How fresh every mirrored dataset is. `lake` is None before the first publication."""
+    found = []
+    for source in mirroring.sources:
+        dataset = mirroring.registers.dataset(source.dataset)
+        info = lake.info(dataset) if lake is not None else None
+        last = lake.last_run(source.name) if lake is not None else None
+        age = None if info is None else max(0, int((now - info.as_of).total_seconds()))
+        target = dataset.freshness_target_s
+        found.append(
+            DatasetStatus(
+                dataset=dataset.id,
+                source=source.name,
+                rows=info.rows if info else 0,
+                snapshot=info.snapshot if info else None,
+                as_of=info.as_of if info else None,
+                age_s=age,
+                target_s=target,
+                fresh=None if age is None or target is None else age <= target,
+                last_run=last,
+                quarantined_rows=last.rows_quarantined if last else 0,
+                next_run=next_due(source.schedule, last.finished if last else None, now),
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,170 @@
+"""The fuse box: what each process is made of, and how rooms that do not know each other meet.
+
+Rooms get functions and values, never a place to look things up in.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from threading import Lock
+from typing import Literal
+
+import pyarrow as pa
+
+from api import Doors
+from control import ControlStore, PolicyWatcher
+from extract import ExtractPlan, ExtractStore, SftpServer, Shelf
+from kernel import Caller, Observation, Observe, PlatformError, SystemClock
+from replica import DatasetNotReady, Lake, Lookups
+from runtime.instance import Instance
+from runtime.logs import write_log
+from runtime.settings import Settings
+from schemas import SHIPPED, Registers, load_registers
+from usage import Answer, Ledger, ask
+
+CLOCK = SystemClock()
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What the processes that answer have in common. `observe` returns when a fact is in the ledger."""
+
+    instance: Instance
+    settings: Settings
+    registers: Registers
+    watcher: PolicyWatcher
+    observe: Observe
+    extracts: ExtractStore
+    shelf: Shelf
+
+
+@contextmanager
+def open_house(instance: Instance, settings: Settings, role: Literal["api", "sftp"]) -> Iterator[House]:
+    """Open what a process needs, in order, and close it in the other order: the ledger last, so that it hears everything."""
+    registers = load_registers(SHIPPED, instance.registers)
+    with (
+        Ledger(
+            instance.ledger, role=role, subject_key=instance.subject_key(), clock=CLOCK, settings=settings.usage
+        ) as ledger,
+        open_control(instance, settings) as control,
+        PolicyWatcher(control) as watcher,
+        _Scanner(instance, settings, registers) as scanner,
+    ):
+        yield House(
+            instance=instance,
+            settings=settings,
+            registers=registers,
+            watcher=watcher,
+            observe=partial(_observe, ledger),
+            extracts=ExtractStore(instance.extracts / "files", scanner.scan),
+            shelf=Shelf(instance.extracts / "agreements"),
+        )
+
+
+def open_control(instance: Instance, settings: Settings) -> ControlStore:
+    return ControlStore(instance.control_url, environment=settings.environment, clock=CLOCK)
+
+
+def doors_of(house: House) -> Doors:
+    """What the API needs from the rooms."""
+    lookups = Lookups(house.instance.segments, [dataset.id for dataset in house.registers.datasets])
+    return Doors(
+        registers=house.registers,
+        policy=house.watcher.current,
+        lookups=lookups,
+        extracts=house.extracts,
+        shelf=house.shelf,
+        observe=house.observe,
+        clock=CLOCK,
+        environment=house.settings.environment,
+        readiness=partial(readiness, house, lookups),
+        version=version("knudepunkt"),
+    )
+
+
+def sftp_server_of(house: House) -> SftpServer:
+    def authenticate(fingerprint: str) -> Caller:
+        return house.watcher.current().identify_key(fingerprint, CLOCK.now())
+
+    return SftpServer(
+        host_key=house.instance.host_key,
+        shelf=house.shelf,
+        authenticate=authenticate,
+        grants_of=lambda system: house.watcher.current().grants_of(system, CLOCK.now()),
+        observe=house.observe,
+        clock=CLOCK,
+        settings=house.settings.sftp,
+    )
+
+
+def readiness(house: House, lookups: Lookups) -> Mapping[str, bool]:
+    """What must hold before calls are sent here: every mirrored dataset can be looked up, and the ledger can be written."""
+    checks = {"policy": house.watcher.current().version > 0, "ledger": _writable(house.instance)}
+    for dataset in house.registers.datasets:
+        try:
+            checks[dataset.id] = lookups.reader(dataset.id).info.rows >= 0
+        except DatasetNotReady:
+            checks[dataset.id] = False
+    return checks
+
+
+def ask_usage(instance: Instance, settings: Settings, sql: str, *, cvr: str | None = None) -> Answer:
+    """An analyst's question, with the instance's limits."""
+    return ask(
+        instance.ledger,
+        instance.usage,
+        sql,
+        cvr=cvr,
+        max_rows=settings.usage.sql_max_rows,
+        timeout_s=settings.usage.sql_timeout_s,
+        memory_mb=settings.usage.sql_memory_mb,
+    )
+
+
+def _observe(ledger: Ledger, fact: Observation) -> None:
+    # The ledger first, and alone may it fail: what the log drops is not lost.
+    ledger.record(fact)
+    write_log(fact)
+
+
+def _writable(instance: Instance) -> bool:
+    probe = instance.ledger / ".probe"
+    try:
+        probe.touch()
+        probe.unlink(missing_ok=True)
+    except OSError:
+        return False
+    return True
+
+
+class _Scanner:
+    """Reads plans from the lake, which is opened when the first extract is asked for: lookups do not need it."""
+
+    def __init__(self, instance: Instance, settings: Settings, registers: Registers) -> None:
+        self._instance, self._settings, self._registers = instance, settings, registers
+        self._lake: Lake | None = None
+        self._opening = Lock()
+
+    def __enter__(self) -> "_Scanner":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._lake is not None:
+            self._lake.__exit__()
+
+    def scan(self, plan: ExtractPlan) -> pa.RecordBatchReader:
+        with self._opening:
+            if self._lake is None:
+                self._lake = Lake.open(self._instance.lake, self._settings.replica, write=False)
+        return self._lake.scan(
+            self._registers.dataset(plan.dataset),
+            snapshot=plan.snapshot,
+            columns=plan.columns,
+            rows=plan.rows,
+            hide_protected_on=plan.hide_protected_on,
+        )
+
+
+__all__ = ["CLOCK", "House", "PlatformError", "ask_usage", "doors_of", "open_control", "open_house", "sftp_server_of"]
