@@ -6,7 +6,7 @@ ROOMS := kernel schemas replica sync extract integrations control usage api runt
 CODE := $(ROOMS) tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo down smoke test check fix bench lock clean
+.PHONY: help install install-dev demo down smoke test check fix docs bench lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ check: install-dev  ## Style, types and the floor plan
 fix: install-dev  ## Format and mend what can be mended by tool
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
+
+docs: install  ## Write the reference pages that follow from the code
+	$(BIN)/python -m runtime.reference
 
 bench: install  ## The benchmarks of docs/BENCHMARKS.md, at full size
 	$(BIN)/knudepunkt bench lookup --rows 1000000

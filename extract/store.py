@@ -11,7 +11,7 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,7 +87,7 @@ class Extract:
                 "the extract is being made", remedy="ask again when the download has finished"
             ) from None
 
-    def chunks(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    def chunks(self, start: int = 0, stop: int | None = None) -> Generator[bytes, None, None]:
         """Bytes of the file from `start` up to `stop`, in slices, waiting for what is not written yet.
 
         Raises ExtractBroken when the production fails: a receiver must never take what it got for whole.

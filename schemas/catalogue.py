@@ -3,32 +3,24 @@
 A register is a folder: `<register>.odcs.yaml`, `*.service.yaml`, and `*.source.yaml`, which only `sync` reads.
 """
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Final, Literal
-from uuid import UUID
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from kernel import DatasetId, NotFound, ServiceName
-from schemas.contract import NAME, Contract, read_contract
+from kernel import DatasetId, NotFound
+from schemas.contract import Contract, read_contract
 from schemas.dataset import Dataset
-from schemas.document import read_document
+from schemas.descriptor import read_service
+from schemas.document import Document
 from schemas.finding import ContractInvalid, Finding, Severity
-from schemas.service import (
-    IntegrationType,
-    Service,
-    ServiceStatus,
-    ServiceType,
-    SlaClass,
-    Suitability,
-    suitability,
-)
+from schemas.properties import NAME
+from schemas.service import Service
 
 SHIPPED: Final = Path(__file__).parent / "registers"
-_SERVICE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_CONTRACT: Final = ".odcs.yaml"
+_SERVICE: Final = ".service.yaml"
+_NOT_READ: Final = (".odcs.yml", ".service.yml", ".source.yml")
 
 
 class ServiceUnknown(NotFound):
@@ -45,6 +37,15 @@ class DatasetUnknown(NotFound):
 class Registers:
     contracts: tuple[Contract, ...]
     services: tuple[Service, ...]
+    # Found by name on every call, so not searched for.
+    _datasets: dict[str, Dataset] = field(init=False, repr=False, compare=False)
+    _services: dict[str, Service] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        by_id: dict[str, Dataset] = {dataset.id: dataset for dataset in self.datasets}
+        by_name: dict[str, Service] = {service.name: service for service in self.services}
+        object.__setattr__(self, "_datasets", by_id)
+        object.__setattr__(self, "_services", by_name)
 
     @property
     def datasets(self) -> tuple[Dataset, ...]:
@@ -52,63 +53,30 @@ class Registers:
 
     def dataset(self, name: DatasetId) -> Dataset:
         """Raises DatasetUnknown."""
-        for dataset in self.datasets:
-            if dataset.id == name:
-                return dataset
+        if (found := self._datasets.get(name)) is not None:
+            return found
         raise DatasetUnknown(f"no register promises a dataset {name!r}", remedy="see the catalogue: GET /v1/services")
 
     def service(self, name: str) -> Service:
         """Raises ServiceUnknown. The message does not repeat the name: it may come from a URL somebody mistyped."""
-        for service in self.services:
-            if service.name == name:
-                return service
+        if (found := self._services.get(name)) is not None:
+            return found
         raise ServiceUnknown("no service has this name", remedy="see the catalogue: GET /v1/services")
 
     def dataset_of(self, service: Service) -> Dataset:
         """Raises DatasetUnknown for a service that has none."""
         if service.dataset is None:
-            raise DatasetUnknown(f"the service {service.name} has no dataset")
+            raise DatasetUnknown(
+                f"the service {service.name} has no dataset", remedy="see the catalogue: GET /v1/services"
+            )
         return self.dataset(service.dataset)
 
 
-class _Words(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    da: str
-    en: str
-
-
-class _ServiceBody(BaseModel):
-    """A service descriptor as it stands in its file."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: Annotated[str, Field(pattern=_SERVICE_NAME.pattern + "$")]
-    uuid: UUID
-    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
-    title: _Words
-    description: _Words
-    status: ServiceStatus
-    service_type: ServiceType
-    integration_type: IntegrationType
-    dataset: str | None = None
-    sla_class: SlaClass
-    price_model: str = ""
-    terms: str = ""
-    test_data: str = ""
-    stub: Literal[None] = None
-
-    def to_service(self) -> Service:
-        return Service(
-            name=ServiceName(self.name), uuid=str(self.uuid), version=self.version,
-            title=self.title.model_dump(), description=self.description.model_dump(), status=self.status,
-            service_type=self.service_type, integration_type=self.integration_type,
-            dataset=None if self.dataset is None else DatasetId(self.dataset), sla_class=self.sla_class,
-            price_model=self.price_model, terms=self.terms, test_data=self.test_data,
-        )  # fmt: skip
-
-
 def load_registers(*folders: Path) -> Registers:
-    """Every register below `folders`. Raises ContractInvalid when any of them has an error."""
+    """Every register in `folders`, each of which is a register or holds some.
+
+    Raises ContractInvalid when any of them has an error; warnings do not stop a house.
+    """
     registers, findings = _read(folders)
     errors = tuple(finding for finding in findings if finding.severity is Severity.ERROR)
     if errors:
@@ -117,109 +85,133 @@ def load_registers(*folders: Path) -> Registers:
 
 
 def check_registers(*folders: Path) -> list[Finding]:
-    """What is wrong with the registers below `folders`; empty when nothing is. Never raises for bad files."""
+    """What is wrong with the registers in `folders`, by file and line; empty when nothing is.
+
+    Never raises for what files hold.
+    """
     return _read(folders)[1]
 
 
 def register_folders(*folders: Path) -> Iterator[Path]:
-    """The register folders in `folders`: each is one itself, or holds some."""
+    """The register folders in `folders`, each once: a folder is one itself, or holds some that are not hidden."""
+    seen: set[Path] = set()
     for folder in folders:
-        if any(folder.glob("*.odcs.yaml")):
-            yield folder
-        elif folder.is_dir():
-            yield from sorted(child for child in folder.iterdir() if child.is_dir() and child.name != "__pycache__")
+        inside = _listed(folder)
+        itself = any(path.name.endswith((_CONTRACT, _SERVICE)) for path in inside)
+        shown = [path for path in inside if path.is_dir() and not path.name.startswith((".", "__"))]
+        for found in [folder] if itself else shown:
+            if found.resolve() not in seen:
+                seen.add(found.resolve())
+                yield found
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        # Not a folder, or not for us to see: whoever asks reports what it misses.
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A name that only one may have, and where it was taken."""
+
+    what: str
+    place: Finding
+
+
+@dataclass(slots=True)
+class _Survey:
+    """What was read so far."""
+
+    contracts: list[Contract] = field(default_factory=list)
+    services: list[tuple[Service, Document]] = field(default_factory=list)
+    claims: list[_Claim] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    unsure: set[str] = field(default_factory=set)
+    """Registers whose contract has errors: what they promise is not known."""
+
+    def read_register(self, folder: Path) -> None:
+        register, files = folder.resolve().name, _listed(folder)
+        for path in files:
+            if path.name.endswith(_NOT_READ):
+                self.findings.append(_warned(path, "is not read", "let its name end in .yaml"))
+        contract, faults = _read_contract(folder, register, files)
+        self.findings += faults
+        if any(fault.severity is Severity.ERROR for fault in faults):
+            self.unsure.add(register)
+        if contract is not None:
+            self.contracts.append(contract)
+            named = [f"contract {contract.id}", *(f"dataset {dataset.id}" for dataset in contract.datasets)]
+            self.claims += [_Claim(what, _about(contract.path, "", "")) for what in named]
+        for path in files:
+            if path.name.endswith(_SERVICE):
+                self.read_service(path)
+
+    def read_service(self, path: Path) -> None:
+        service, document, faults = read_service(path)
+        self.findings += faults
+        if service is not None and document is not None:
+            self.services.append((service, document))
+            self.claims.append(_Claim(f"service {service.name}", document.finding("name", "", "")))
+            self.claims.append(_Claim(f"uuid {service.uuid}", document.finding("uuid", "", "")))
+
+    def compare(self) -> None:
+        """What can only be seen when all files are read: names that meet, datasets that nobody promises."""
+        first: dict[str, Finding] = {}
+        for claim in self.claims:
+            other = first.setdefault(claim.what, claim.place)
+            if other is not claim.place:
+                where = f"{other.path}:{other.line}" if other.line else f"{other.path}"
+                problem = f"{claim.what} is already in {where}"
+                self.findings.append(replace(claim.place, problem=problem, remedy="choose another"))
+        known = {dataset.id for contract in self.contracts for dataset in contract.datasets}
+        for service, document in self.services:
+            named = service.dataset
+            if named is not None and named not in known and named.partition(".")[0] not in self.unsure:
+                remedy = f"name one of {', '.join(sorted(known))}" if known else "add the contract that promises it"
+                self.findings.append(document.finding("dataset", f"no contract promises {named!r}", remedy))
+
+    def registers(self) -> Registers:
+        public = {dataset.id for contract in self.contracts for dataset in contract.datasets if dataset.key_is_public}
+        services = (replace(service, key_is_public=service.dataset in public) for service, _ in self.services)
+        return Registers(tuple(self.contracts), tuple(services))
 
 
 def _read(folders: tuple[Path, ...]) -> tuple[Registers, list[Finding]]:
-    findings: list[Finding] = []
-    contracts: list[Contract] = []
-    services: list[tuple[Service, Path]] = []
+    survey = _Survey()
     for folder in folders:
         if not folder.is_dir():
-            findings.append(_about(folder, "there is no such folder", "name a folder of registers"))
+            survey.findings.append(_about(folder, "there is no such folder", "name a folder of registers"))
+        elif not any(register_folders(folder)):
+            survey.findings.append(_warned(folder, "holds no register", "add a folder with a contract in it"))
     for folder in register_folders(*folders):
-        register = folder.name
-        if not NAME.fullmatch(register):
-            findings.append(
-                _about(folder, f"{register!r} cannot be a register's name", "use lower-case letters, digits, _")
-            )
-            continue
-        found = sorted(folder.glob("*.odcs.yaml"))
-        if not found:
-            findings.append(_about(folder, "holds no contract", f"write {register}.odcs.yaml"))
-        for path in found:
-            contract, faults = read_contract(path, register)
-            findings += faults
-            if contract is not None:
-                contracts.append(contract)
-        for path in sorted(folder.glob("*.service.yaml")):
-            service, faults = read_service(path)
-            findings += faults
-            if service is not None:
-                services.append((service, path))
-    datasets = {dataset.id: dataset for contract in contracts for dataset in contract.datasets}
-    findings += _crossed(contracts, services, datasets)
-    known = tuple(
-        replace(service, key_is_public=datasets[service.dataset].key_is_public)
-        if service.dataset in datasets
-        else service
-        for service, _ in services
-    )
-    return Registers(tuple(contracts), known), findings
+        survey.read_register(folder)
+    survey.compare()
+    return survey.registers(), sorted(survey.findings, key=lambda found: (str(found.path), found.line))
 
 
-def read_service(path: Path) -> tuple[Service | None, list[Finding]]:
-    """One descriptor, and what is wrong with it. Never raises for what a file may hold."""
-    document, findings = read_document(path)
-    if document is None:
-        return None, findings
-    try:
-        service = _ServiceBody.model_validate(document.value).to_service()
-    except ValidationError as error:
-        for fault in error.errors():
-            where = ".".join(str(part) for part in fault["loc"])
-            remedy = "remove it" if fault["type"] == "extra_forbidden" else "see the form in docs/guides/operators.md"
-            findings.append(document.finding(where, fault["msg"], remedy))
-        return None, findings
-    fits = suitability(service.service_type, service.integration_type)
-    words = f"{service.integration_type.value} for {service.service_type.value}"
-    if fits is Suitability.REFUSED:
-        findings.append(
-            document.finding("integration_type", f"{words} is not offered", "choose another integration type")
-        )
-    elif fits is Suitability.LESS:
-        made = document.finding("integration_type", f"{words} is less suitable", "prefer a replica or a redirect")
-        findings.append(replace(made, severity=Severity.WARNING))
-    if service.integration_type is IntegrationType.REPLICA and service.dataset is None:
-        findings.append(document.finding("dataset", "a replica service names no dataset", "add `dataset:`"))
-    return service, findings
-
-
-def _crossed(
-    contracts: list[Contract], services: list[tuple[Service, Path]], datasets: dict[DatasetId, Dataset]
-) -> list[Finding]:
-    """What can only be seen when all files are read: names that meet, datasets that are missing."""
-    findings: list[Finding] = []
-    seen: dict[str, Path] = {}
-    promised = [(dataset.id, contract.path) for contract in contracts for dataset in contract.datasets]
-    claims: list[tuple[str, Path]] = [(f"dataset {name}", path) for name, path in promised]
-    claims += [(f"service {service.name}", path) for service, path in services]
-    claims += [(f"uuid {service.uuid}", path) for service, path in services]
-    for claim, path in claims:
-        if claim in seen:
-            findings.append(_about(path, f"{claim} is taken by {seen[claim].name}", "choose another"))
-        seen.setdefault(claim, path)
-    for service, path in services:
-        if service.dataset is not None and service.dataset not in datasets:
-            findings.append(
-                _about(
-                    path,
-                    f"the dataset {service.dataset!r} is promised by no contract",
-                    "name <register>.<dataset>",
-                )
-            )
-    return findings
+def _read_contract(folder: Path, register: str, files: list[Path]) -> tuple[Contract | None, list[Finding]]:
+    """The one contract of a register folder."""
+    found = [path for path in files if path.name.endswith(_CONTRACT)]
+    if not NAME.fullmatch(register):
+        return None, [
+            _about(folder, f"{register!r} cannot be a register's name", "use lower-case letters, digits, underscores")
+        ]
+    own = folder / (register + _CONTRACT)
+    findings = [
+        _about(path, "is not read", f"a register has one contract: name it {own.name}") for path in found if path != own
+    ]
+    if own not in found:
+        return None, [*findings, _about(folder, "holds no contract", f"write {own.name}")]
+    contract, faults = read_contract(own, register)
+    return contract, findings + faults
 
 
 def _about(path: Path, problem: str, remedy: str) -> Finding:
     return Finding(path=path, line=0, where=path.name, problem=problem, remedy=remedy)
+
+
+def _warned(path: Path, problem: str, remedy: str) -> Finding:
+    return replace(_about(path, problem, remedy), severity=Severity.WARNING)

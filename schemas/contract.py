@@ -1,35 +1,39 @@
 """A contract: an Open Data Contract Standard 3 document, read into datasets.
 
-What is used of the standard, beyond names and descriptions: `logicalType` and `logicalTypeOptions` (pattern, minimum, maximum), `primaryKey`,
-`required`, `unique`, `enum`, `classification` (public, personal, protected; by default that of the dataset), `properties`, `items`, and
-`transformSourceObjects` as the value's origin. Custom properties of a dataset: `classification`, `protection` and `freshnessTargetSeconds`.
+What is used of the standard beyond names and descriptions: `logicalType`, `logicalTypeOptions` (pattern, minimum,
+maximum), `primaryKey`, `required`, `unique`, `enum`, `classification` (public, personal, protected; by default that
+of the dataset), `properties`, `items`, and `transformSourceObjects` as the value's origin. Custom properties of a
+dataset: `classification`, `protection` ({list, type, types, from, to}) and `freshnessTargetSeconds`. Rules of the
+standard that are not checked on rows are allowed, with a warning that says so.
 (Standard: https://bitol-io.github.io/open-data-contract-standard/)
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
-from open_data_contract_standard.model import (
-    CustomProperty,
-    OpenDataContractStandard,
-    SchemaObject,
-    SchemaProperty,
-)
-from pydantic import ValidationError
+from open_data_contract_standard.model import CustomProperty, OpenDataContractStandard, SchemaObject, SchemaProperty
+from pydantic import BaseModel, ValidationError
 
 from schemas.column import Classification, Column, Kind
 from schemas.dataset import Dataset, ProtectionRule
-from schemas.document import Document, read_document
+from schemas.document import Review, did_you_mean, path_of, read_document
 from schemas.finding import Finding
+from schemas.properties import read_classification, read_columns, read_name
 
-NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
-"""Names become columns, folders and parts of SQL and of paths: nothing else may stand in them."""
+_API: Final = re.compile(r"v3\.\d+\.\d+")
+_VERSION: Final = re.compile(r"\d+\.\d+\.\d+")
+_CUSTOM: Final = ("classification", "protection", "freshnessTargetSeconds")
+_RULE: Final = ("list", "type", "types", "from", "to")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contract:
+    """status   as the standard has it: proposed, draft, active, deprecated, retired"""
+
     id: str
     register: str
     name: str
@@ -40,223 +44,162 @@ class Contract:
     path: Path
 
 
-class _Reader:
-    """Reads one document; collects what is wrong instead of stopping at the first fault."""
-
-    def __init__(self, document: Document, register: str) -> None:
-        self.document = document
-        self.register = register
-        self.findings: list[Finding] = []
-
-    def fault(self, where: str, problem: str, remedy: str) -> None:
-        self.findings.append(self.document.finding(where, problem, remedy))
-
-    def name(self, name: str | None, where: str) -> str:
-        if name is None or not NAME.fullmatch(name):
-            self.fault(
-                f"{where}.name",
-                "is not a name" if name is None else f"{name!r} cannot be a name here",
-                "use lower-case letters, digits and underscores, beginning with a letter",
-            )
-            return ""
-        return name
-
-    def dataset(self, schema: SchemaObject, where: str, version: str) -> Dataset | None:
-        name = self.name(schema.name, where)
-        custom = _custom(schema.customProperties)
-        inherited = self.classification(custom.get("classification"), Classification.PUBLIC, where)
-        columns = self.columns(schema.properties or [], f"{where}.properties", inherited)
-        keys = [
-            prop.name for prop in schema.properties or [] if prop.primaryKey and prop.name and NAME.fullmatch(prop.name)
-        ]
-        if not keys:
-            self.fault(where, "no property is the primary key", "mark one property with `primaryKey: true`")
-        elif len(keys) > 1:
-            self.fault(where, "has several primary keys", "keep one; join the parts into one column in the decoder")
-        if not keys or not columns or not name:
-            return None
-        key = next(column for column in columns if column.name == keys[0])
-        if key.kind is not Kind.TEXT:
-            self.fault(f"{where}.properties", f"the key {key.name} is not a string", "make its logicalType string")
-        protection = self.protection(custom.get("protection"), columns, where)
-        if protection is None and any(c.classification is Classification.PROTECTED for c in columns):
-            self.fault(
-                where, "has protected columns and no rule that says when they are protected",
-                "add the custom property `protection`",
-            )  # fmt: skip
-        freshness = custom.get("freshnessTargetSeconds")
-        if freshness is not None and (not isinstance(freshness, int) or freshness <= 0):
-            self.fault(
-                where,
-                "freshnessTargetSeconds is not a positive whole number",
-                "give seconds, for instance 86400",
-            )
-            freshness = None
-        return Dataset(
-            register=self.register, name=name, title=schema.businessName or name,
-            description=schema.description or "", version=version, columns=columns, key=keys[0],
-            protection=protection, freshness_target_s=freshness,
-        )  # fmt: skip
-
-    def columns(self, properties: list[SchemaProperty], where: str, inherited: Classification) -> tuple[Column, ...]:
-        columns: list[Column] = []
-        for number, prop in enumerate(properties):
-            column = self.column(prop, f"{where}[{number}]", inherited)
-            if any(other.name == column.name for other in columns):
-                self.fault(f"{where}[{number}].name", f"a second column {column.name!r}", "give it another name")
-            columns.append(column)
-        return tuple(columns)
-
-    def column(self, prop: SchemaProperty, where: str, inherited: Classification, *, named: bool = True) -> Column:
-        name = self.name(prop.name, where) if named else (prop.name or "item")
-        classification = self.classification(prop.classification, inherited, where)
-        kind = self.kind(prop, where)
-        options = prop.logicalTypeOptions or {}
-        item = None
-        if kind is Kind.ARRAY:
-            if prop.items is None:
-                self.fault(where, "an array without items", "say what each element is, under `items`")
-            else:
-                item = self.column(prop.items, f"{where}.items", classification, named=False)
-        fields: tuple[Column, ...] = ()
-        if kind is Kind.OBJECT:
-            fields = self.columns(prop.properties or [], f"{where}.properties", classification)
-            if not fields:
-                self.fault(where, "an object without properties", "list its fields under `properties`")
-        minimum = self.number(options, "minimum", where)
-        maximum = self.number(options, "maximum", where)
-        if minimum is not None and maximum is not None and minimum > maximum:
-            self.fault(f"{where}.logicalTypeOptions", "minimum is above maximum", "swap or mend them")
-        return Column(
-            name=name, kind=kind, title=prop.businessName or "", description=prop.description or "",
-            classification=classification, required=bool(prop.required or prop.primaryKey),
-            unique=bool(prop.unique or prop.primaryKey), fields=fields, item=item,
-            pattern=self.pattern(options, where), minimum=minimum, maximum=maximum,
-            allowed=self.allowed(prop, where),
-            source=", ".join(prop.transformSourceObjects) if prop.transformSourceObjects else None,
-        )  # fmt: skip
-
-    def kind(self, prop: SchemaProperty, where: str) -> Kind:
-        try:
-            return Kind(prop.logicalType or "")
-        except ValueError:
-            self.fault(
-                f"{where}.logicalType", f"{prop.logicalType!r} is not a logical type known here",
-                f"use one of {', '.join(kind.value for kind in Kind)}",
-            )  # fmt: skip
-            return Kind.TEXT
-
-    def classification(self, text: Any, inherited: Classification, where: str) -> Classification:
-        if text is None:
-            return inherited
-        try:
-            return Classification(text)
-        except ValueError:
-            self.fault(
-                f"{where}.classification", f"{text!r} is not a classification",
-                f"use one of {', '.join(grade.value for grade in Classification)}",
-            )  # fmt: skip
-            # Unclear means strict: better a column too few in an answer than one too many.
-            return Classification.PROTECTED
-
-    def number(self, options: dict[str, Any], name: str, where: str) -> float | None:
-        value = options.get(name)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            self.fault(f"{where}.logicalTypeOptions.{name}", "is not a number", "give a number")
-            return None
-        return float(value)
-
-    def pattern(self, options: dict[str, Any], where: str) -> str | None:
-        pattern = options.get("pattern")
-        if pattern is None:
-            return None
-        try:
-            re.compile(pattern)
-        except (re.error, TypeError, RecursionError, OverflowError) as error:
-            self.fault(f"{where}.logicalTypeOptions.pattern", f"is not a pattern: {error}", "mend the expression")
-            return None
-        return str(pattern)
-
-    def allowed(self, prop: SchemaProperty, where: str) -> frozenset[str] | None:
-        if prop.enum is None:
-            return None
-        values = [entry.value for entry in prop.enum]
-        if not all(isinstance(value, str) for value in values):
-            self.fault(f"{where}.enum", "holds a value that is not text", 'put codes in quotation marks: "01"')
-        return frozenset(str(value) for value in values)
-
-    def protection(self, rule: Any, columns: tuple[Column, ...], where: str) -> ProtectionRule | None:
-        if rule is None:
-            return None
-        try:
-            made = ProtectionRule(
-                list_column=rule["list"], type_field=rule["type"], types=frozenset(rule["types"]),
-                from_field=rule["from"], to_field=rule["to"],
-            )  # fmt: skip
-        except (KeyError, TypeError):
-            self.fault(
-                f"{where}.customProperties", "the protection rule is not whole",
-                "give list, type, types, from and to",
-            )  # fmt: skip
-            return None
-        column = next((c for c in columns if c.name == made.list_column), None)
-        item = column.item if column is not None else None
-        found = {field.name for field in item.fields} if item is not None else set()
-        missing = {made.type_field, made.from_field, made.to_field} - found
-        if missing:
-            self.fault(
-                f"{where}.customProperties",
-                f"the protection rule names what is not there: {made.list_column}[].{', '.join(sorted(map(str, missing)))}",
-                "name a column that is an array of objects, and its fields",
-            )
-            return None
-        return made
-
-
 def read_contract(path: Path, register: str) -> tuple[Contract | None, list[Finding]]:
-    """The contract, and what is wrong with it. Never raises for what a file may hold."""
+    """The contract, and what is wrong with it. Never raises for what a file may hold.
+
+    When there are errors the contract is None, or lacks the datasets that could not be read.
+    """
     document, findings = read_document(path)
     if document is None:
         return None, findings
-    version = str(document.value.get("apiVersion", ""))
-    if not version.startswith("v3."):
-        problem = f"apiVersion is {version!r}" if version else "has no apiVersion"
-        return None, [
-            *findings,
-            document.finding("apiVersion", problem, "write it for v3.0 or newer of the standard"),
-        ]
+    review = Review(document, findings)
+    api = document.value.get("apiVersion")
+    if not isinstance(api, str) or not _API.fullmatch(api):
+        problem = "is not there" if api is None else f"{api!r} is not a version that is read here"
+        review.error("apiVersion", problem, "write the contract for version 3 of the standard, for instance v3.1.0")
+        return None, findings
     try:
-        model = OpenDataContractStandard.model_validate(document.value)
-    except (ValidationError, RecursionError) as error:
-        faults = error.errors() if isinstance(error, ValidationError) else []
-        return None, findings + [
-            document.finding(_place(fault["loc"]), fault["msg"], "write it as the standard has it") for fault in faults
-        ]
-    reader = _Reader(document, register)
+        # Strict, since `required: "no"` must not become yes, nor the code 0101 the number 65.
+        model = OpenDataContractStandard.model_validate(document.value, strict=True)
+    except ValidationError as error:
+        for fault in error.errors(include_url=False, include_context=False, include_input=False):
+            remedy = "remove it" if fault["type"] == "extra_forbidden" else "write it as the standard has it"
+            review.error(path_of(fault["loc"]), fault["msg"], remedy)
+        return None, findings
+    for where, key, known in _unknown(model, document.value, ""):
+        review.error(where, f"the standard has no {key!r} here", did_you_mean(key, known))
+    _review_head(review, model)
     datasets = [
-        reader.dataset(schema, f"schema[{number}]", model.version or "0.0.0")
+        _dataset(review, schema, f"schema[{number}]", register, model.version or "")
         for number, schema in enumerate(model.schema_ or [])
     ]
     if not datasets:
-        reader.fault("schema", "promises no dataset", "describe at least one table under `schema`")
+        review.error("schema", "promises no dataset", "describe at least one table under `schema`")
     contract = Contract(
-        id=model.id or "", register=register, name=model.name or register, version=model.version or "0.0.0",
+        id=model.id or "", register=register, name=model.name or register, version=model.version or "",
         status=model.status or "", description=(model.description.purpose or "") if model.description else "",
         datasets=tuple(dataset for dataset in datasets if dataset is not None), path=path,
     )  # fmt: skip
-    return contract, findings + reader.findings
+    return contract, findings
 
 
-def _custom(properties: list[CustomProperty] | None) -> dict[str, Any]:
-    return {prop.property: prop.value for prop in properties or [] if prop.property}
+def _review_head(review: Review, model: OpenDataContractStandard) -> None:
+    for name in ("id", "status"):
+        if not getattr(model, name):
+            review.error(name, "is not there", f"add `{name}:`")
+    if model.kind != "DataContract":
+        review.error("kind", "is not DataContract", "write `kind: DataContract`")
+    if not _VERSION.fullmatch(model.version or ""):
+        review.error("version", "is not a version", "write three numbers, for instance 1.0.0")
 
 
-def _place(location: tuple[int | str, ...]) -> str:
-    """A pydantic location as a path: ('schema', 0, 'name') is `schema[0].name`."""
-    place = ""
-    for part in location:
-        name = "schema" if part == "schema_" else part
-        place += f"[{name}]" if isinstance(name, int) else (f".{name}" if place else str(name))
-    return place
+def _unknown(model: BaseModel, raw: Any, where: str) -> Iterator[tuple[str, str, frozenset[str]]]:
+    """Keys that the models would pass over in silence: a misspelt `classification` would make a column public."""
+    fields = {field.alias or name: name for name, field in type(model).model_fields.items()}
+    for key in raw:
+        path = f"{where}.{key}" if where else str(key)
+        if key not in fields:
+            yield path, str(key), frozenset(fields)
+            continue
+        value = getattr(model, fields[key])
+        if isinstance(value, BaseModel):
+            yield from _unknown(value, raw[key], path)
+        elif isinstance(value, list):
+            for number, (item, inner) in enumerate(zip(value, raw[key], strict=True)):
+                if isinstance(item, BaseModel):
+                    yield from _unknown(item, inner, f"{path}[{number}]")
+
+
+def _dataset(review: Review, schema: SchemaObject, where: str, register: str, version: str) -> Dataset | None:
+    name = read_name(review, schema.name, where)
+    if schema.logicalType not in (None, "object"):
+        review.error(f"{where}.logicalType", "a dataset is an object", "write `logicalType: object`")
+    for number, _ in enumerate(schema.quality or []):
+        review.warning(f"{where}.quality[{number}]", "is not checked on rows", "keep it as documentation")
+    custom = _custom(review, schema.customProperties or [], where)
+    place, value = custom.get("classification", (where, None))
+    inherited = read_classification(review, value, Classification.PUBLIC, place)
+    columns = read_columns(review, schema.properties or [], f"{where}.properties", inherited)
+    key = _key(review, schema.properties or [], columns, where)
+    place, value = custom.get("protection", (where, None))
+    rule = None if value is None else _protection(review, value, columns, place)
+    if value is None and any(column.classification is Classification.PROTECTED for column in columns):
+        review.error(
+            where, "has protected columns and no rule that says when they are protected",
+            "add the custom property `protection`",
+        )  # fmt: skip
+    place, freshness = custom.get("freshnessTargetSeconds", (where, None))
+    if freshness is not None and (not isinstance(freshness, int) or isinstance(freshness, bool) or freshness <= 0):
+        review.error(place, "is not a positive whole number", "give seconds, for instance 86400")
+        freshness = None
+    if not name or key is None or not all(column.name for column in columns):
+        return None
+    return Dataset(
+        register=register, name=name, title=schema.businessName or name, description=schema.description or "",
+        version=version, columns=columns, key=key, protection=rule, freshness_target_s=freshness,
+    )  # fmt: skip
+
+
+def _custom(review: Review, properties: list[CustomProperty], where: str) -> dict[str, tuple[str, Any]]:
+    """Custom properties by name: the place of the value, and the value. Those of others are left alone."""
+    found: dict[str, tuple[str, Any]] = {}
+    for number, prop in enumerate(properties):
+        place = f"{where}.customProperties[{number}]"
+        name = prop.property or ""
+        if name in found:
+            review.error(f"{place}.property", f"a second {name!r}", "keep one of them")
+        if name not in _CUSTOM and get_close_matches(name, _CUSTOM):
+            review.warning(f"{place}.property", f"{name!r} is not heeded here", did_you_mean(name, _CUSTOM))
+        found[name] = (f"{place}.value", prop.value)
+    return found
+
+
+def _key(review: Review, properties: list[SchemaProperty], columns: tuple[Column, ...], where: str) -> str | None:
+    """Name of the one column that identifies a row."""
+    keys = [number for number, prop in enumerate(properties) if prop.primaryKey]
+    if not keys:
+        review.error(where, "no property is the primary key", "mark one property with `primaryKey: true`")
+        return None
+    if len(keys) > 1:
+        review.error(
+            f"{where}.properties[{keys[1]}].primaryKey", "is a second primary key",
+            "keep one; join the parts into one column in the decoder",
+        )  # fmt: skip
+    prop, column, place = properties[keys[0]], columns[keys[0]], f"{where}.properties[{keys[0]}]"
+    if column.kind is not Kind.TEXT:
+        review.error(f"{place}.logicalType", f"a key is a string, not a {column.kind}", "make its logicalType string")
+    for name, value in (("required", prop.required), ("unique", prop.unique)):
+        if value is False:
+            review.error(f"{place}.{name}", f"a key is always {name}", "remove the line")
+    if column.classification is Classification.PROTECTED:
+        review.error(
+            f"{place}.classification", "a key that is withheld could not be answered with",
+            "classify it as public or personal",
+        )  # fmt: skip
+    return column.name or None
+
+
+def _protection(review: Review, rule: Any, columns: tuple[Column, ...], where: str) -> ProtectionRule | None:
+    if not isinstance(rule, dict) or set(rule) != set(_RULE):
+        review.error(where, "is not a whole protection rule", f"give {', '.join(_RULE)}, and nothing else")
+        return None
+    types = rule["types"]
+    if not isinstance(types, list) or not types or not all(isinstance(value, str) for value in types):
+        review.error(f"{where}.types", "is not a list of texts", "put the codes in quotation marks: ['0001']")
+        return None
+    array = next((column for column in columns if column.name == rule["list"]), None)
+    if array is None or array.item is None or array.item.kind is not Kind.OBJECT:
+        review.error(f"{where}.list", "is not a column that is an array of objects", "name the column that holds them")
+        return None
+    whole = True
+    for part, kind in (("type", Kind.TEXT), ("from", Kind.DATE), ("to", Kind.DATE)):
+        field = next((field for field in array.item.fields if field.name == rule[part]), None)
+        if field is None or field.kind is not kind:
+            review.error(f"{where}.{part}", f"is not a field of {array.name} that is a {kind}", "name such a field")
+            whole = False
+    if not whole:
+        return None
+    return ProtectionRule(
+        list_column=rule["list"], type_field=rule["type"], types=frozenset(types), from_field=rule["from"],
+        to_field=rule["to"],
+    )  # fmt: skip

@@ -1,7 +1,7 @@
 """A dataset: one table of a register, what its rows hold and who may see what of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -15,8 +15,8 @@ from schemas.column import Classification, Column
 class ProtectionRule:
     """When the PROTECTED columns of a row are to be withheld.
 
-    A row is protected on a day when an element of `list_column` has one of `types` and start <= day < end. Either bound may
-    be open; with both open it is not active (the rule of the person register's search service, SF1520).
+    A row is protected on a day when an element of `list_column` has one of `types` and start <= day < end. Either
+    bound may be open; with both open it is not active (the rule of the person register's search service, SF1520).
     """
 
     list_column: str = "protections"
@@ -42,6 +42,8 @@ class Dataset:
     """key                  name of the column that identifies a row; text
     freshness_target_s   how old the mirror may be before somebody should look, seconds
     version              of the contract that promises it
+
+    What follows from these is worked out once, since calls ask for it by the thousand a second.
     """
 
     register: str
@@ -54,24 +56,29 @@ class Dataset:
     protection: ProtectionRule | None = None
     freshness_target_s: int | None = None
 
-    @property
-    def id(self) -> DatasetId:
-        return DatasetId(f"{self.register}.{self.name}")
+    id: DatasetId = field(init=False, repr=False, compare=False)
+    arrow: pa.Schema = field(init=False, repr=False, compare=False)
+    names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    protected_columns: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Top-level columns that are withheld for a row whose protection is active."""
+    _columns: dict[str, Column] = field(init=False, repr=False, compare=False)
 
-    @property
-    def arrow(self) -> pa.Schema:
-        return pa.schema([pa.field(column.name, column.arrow) for column in self.columns])
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(column.name for column in self.columns)
+    def __post_init__(self) -> None:
+        derived = {
+            "id": DatasetId(f"{self.register}.{self.name}"),
+            "arrow": pa.schema([pa.field(column.name, column.arrow) for column in self.columns]),
+            "names": tuple(column.name for column in self.columns),
+            "protected_columns": tuple(
+                column.name for column in self.columns if column.classification is Classification.PROTECTED
+            ),
+            "_columns": {column.name: column for column in self.columns},
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
 
     def column(self, name: str) -> Column:
         """Raises KeyError."""
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise KeyError(name)
+        return self._columns[name]
 
     @property
     def classification(self) -> Classification:
@@ -87,7 +94,3 @@ class Dataset:
     @property
     def key_is_public(self) -> bool:
         return self.column(self.key).classification is Classification.PUBLIC
-
-    @property
-    def protected_columns(self) -> tuple[str, ...]:
-        return tuple(c.name for c in self.columns if c.classification is Classification.PROTECTED)

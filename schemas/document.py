@@ -1,18 +1,22 @@
 """A YAML document with the line of every value, so that a fault can be pointed at.
 
-Only plain YAML is read: no tags, no aliases into themselves, no key twice in one mapping.
+Only plain YAML is read: no tags of Python, no key twice in one mapping. A date without quotation marks stays the
+text that it is, since what a contract or a descriptor holds are texts, numbers and yes or no.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
-from schemas.finding import Finding
+from schemas.finding import Finding, Severity
 
-_LONGEST = 2_000_000
-_MOST_VALUES = 100_000
+_LARGEST_BYTES: Final = 2_000_000
+_MOST_VALUES: Final = 100_000
+_DEEPEST: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +34,41 @@ class Document:
         while where:
             if where in self.lines:
                 return self.lines[where]
-            where = where.rpartition("[" if where.endswith("]") else ".")[0]
+            where = where[: max(where.rfind("."), where.rfind("["), 0)]
         return 1
 
     def finding(self, where: str, problem: str, remedy: str) -> Finding:
         return Finding(path=self.path, line=self.line(where), where=where, problem=problem, remedy=remedy)
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A document being read, and what is found wrong on the way: reading goes on after a fault."""
+
+    document: Document
+    findings: list[Finding] = field(default_factory=list)
+
+    def error(self, where: str, problem: str, remedy: str) -> None:
+        self.findings.append(self.document.finding(where, problem, remedy))
+
+    def warning(self, where: str, problem: str, remedy: str) -> None:
+        made = self.document.finding(where, problem, remedy)
+        self.findings.append(replace(made, severity=Severity.WARNING))
+
+
+def path_of(location: Collection[int | str]) -> str:
+    """The path of a location given in steps: ('schema', 0, 'name') is `schema[0].name`."""
+    path = ""
+    for part in location:
+        path = _item(path, part) if isinstance(part, int) else _entry(path, part)
+    return path
+
+
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """A remedy for a name that is not known: the one it resembles, or all when they are few."""
+    if near := get_close_matches(name, known, n=1):
+        return f"write {near[0]}"
+    return f"remove it, or use one of {', '.join(sorted(known))}" if len(known) <= 20 else "remove it"
 
 
 def read_document(path: Path) -> tuple[Document | None, list[Finding]]:
@@ -45,63 +79,95 @@ def read_document(path: Path) -> tuple[Document | None, list[Finding]]:
 
     try:
         raw = path.read_bytes()
-        if len(raw) > _LONGEST:
+        if len(raw) > _LARGEST_BYTES:
             return fault(0, "the file is larger than 2 MB", "a contract is text that people write; split it")
-        text = raw.decode("utf-8")
+        text = raw.decode("utf-8-sig")
     except OSError as error:
         return fault(0, f"cannot be read: {error.strerror}", "check the file and its permissions")
     except UnicodeDecodeError as error:
         return fault(raw[: error.start].count(b"\n") + 1, "is not UTF-8", "save the file with the encoding UTF-8")
+    outline = _Outline()
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         try:
             node = loader.get_single_node()
             if node is None:
                 return fault(1, "the file is empty", "write the document, or remove the file")
-            lines: dict[str, int] = {}
-            twice = _walk(node, "", lines, depth=0)
+            outline.walk(node, "", depth=0)
             value = loader.construct_document(node)
         finally:
             loader.dispose()
-    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
+    # SafeLoader answers a wrong scalar after a tag (`!!int ""`) with whatever Python raised while reading it.
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
-        what = getattr(error, "problem", None) or str(error)
-        return fault(mark.line + 1 if mark else 1, f"is not YAML: {what}", "mend the line")
+        what = getattr(error, "problem", None) or (
+            str(error) if isinstance(error, ValueError) else type(error).__name__
+        )
+        return fault(mark.line + 1 if mark else outline.reached, f"is not plain YAML: {what}", "mend the line")
     if not isinstance(value, dict):
         return fault(1, "is not a mapping of names to values", "begin with `name: value` lines")
-    document = Document(path, value, lines)
-    return document, [
-        Finding(
-            path=path,
-            line=line,
-            where=where,
-            problem="stands twice in one mapping",
-            remedy="remove one of them",
+    review = Review(Document(path, value, outline.lines))
+    for where, line in outline.twice:
+        review.findings.append(
+            Finding(
+                path=path, line=line, where=where, problem="stands twice in one mapping", remedy="remove one of them"
+            )
         )
-        for where, line in twice
-    ]
+    return review.document, review.findings
 
 
-def _walk(node: yaml.Node, where: str, lines: dict[str, int], depth: int) -> list[tuple[str, int]]:
-    """Note the line of every value below `node`; returns keys that stand twice."""
-    if depth > 50:
-        raise ValueError("nested deeper than 50 levels")
-    # An alias makes one node stand in many places: a small file can hold more values than a machine can visit.
-    if len(lines) > _MOST_VALUES:
-        raise ValueError(f"holds more than {_MOST_VALUES} values")
-    lines.setdefault(where, node.start_mark.line + 1)
-    twice: list[tuple[str, int]] = []
-    if isinstance(node, yaml.MappingNode):
+class _Loader(yaml.SafeLoader):
+    yaml_implicit_resolvers = {  # noqa: RUF012  (the parent's own form)
+        first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
+        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+class _Outline:
+    """Where everything stands in a document that is not yet made into values."""
+
+    def __init__(self) -> None:
+        self.lines: dict[str, int] = {}
+        self.twice: list[tuple[str, int]] = []
+        self.reached = 1
+        self.visited = 0
+
+    def walk(self, node: yaml.Node, where: str, depth: int) -> None:
+        """Note the lines of `node` and of all below it. Raises ValueError for what no contract holds."""
+        # An alias makes one node stand in many places: a small file can hold more values than a machine can visit.
+        self.visited += 1
+        if self.visited > _MOST_VALUES:
+            raise ValueError(f"holds more than {_MOST_VALUES} values")
+        if depth > _DEEPEST:
+            raise ValueError(f"nested deeper than {_DEEPEST} levels")
+        self.reached = node.start_mark.line + 1
+        self.lines.setdefault(where, self.reached)
+        if isinstance(node, yaml.MappingNode):
+            self.entries(node, where, depth)
+        elif isinstance(node, yaml.SequenceNode):
+            for number, child in enumerate(node.value):
+                self.walk(child, _item(where, number), depth + 1)
+        elif any("\ud800" <= letter <= "\udfff" for letter in node.value):
+            raise ValueError("holds half of a character (a lone surrogate), which no encoding can write")
+
+    def entries(self, node: yaml.MappingNode, where: str, depth: int) -> None:
         seen: set[str] = set()
         for key, child in node.value:
-            name = str(key.value)
-            path = f"{where}.{name}" if where else name
-            if name in seen:
-                twice.append((path, key.start_mark.line + 1))
+            self.walk(key, where, depth + 1)
+            name = key.value if isinstance(key, yaml.ScalarNode) else "?"
+            path = _entry(where, name)
+            # `<<` merges mappings in, and may do so several times.
+            if name in seen and name != "<<":
+                self.twice.append((path, key.start_mark.line + 1))
             seen.add(name)
-            lines[path] = key.start_mark.line + 1
-            twice += _walk(child, path, lines, depth + 1)
-    elif isinstance(node, yaml.SequenceNode):
-        for number, child in enumerate(node.value):
-            twice += _walk(child, f"{where}[{number}]", lines, depth + 1)
-    return twice
+            self.lines[path] = key.start_mark.line + 1
+            self.walk(child, path, depth + 1)
+
+
+def _entry(where: str, name: str) -> str:
+    shown = name[:80] if name.isprintable() else ascii(name[:80])
+    return f"{where}.{shown}" if where else shown
+
+
+def _item(where: str, number: int) -> str:
+    return f"{where}[{number}]"

@@ -1,22 +1,26 @@
-"""A service: what can be called. Read from `<name>.service.yaml`, one service a file.
+"""A service: what can be called. Read from `<name>.service.yaml`, one service a file. For instance:
 
-name: municipalities                 # as it stands in the path; lower case, digits, hyphens
-uuid: 6f0c...                        # fixed for ever
-version: 1.0.0
-title: {da: Kommuner, en: Municipalities}
-description: {da: ..., en: ...}
-status: production                   # under-consideration | test | production | deprecated | retired
-service_type: lookup                 # lookup | extract | update | function
-integration_type: replica            # redirect | pass-through | replica | orchestration | component
-dataset: municipality.municipalities # <register>.<dataset>, of a replica service
-sla_class: simple                    # simple | medium | complex | bulk
-price_model: free                    # words for the catalogue
-terms: ...                           # words for the catalogue
-test_data: ...                       # what the test environment holds
+    name: municipalities                  # as it stands in the path; lower-case letters and digits, single hyphens
+    uuid: 0b7f7a3a-6e8e-4c0e-8a55-7f8f1f0f6c31   # of this service alone, and for ever
+    version: 1.0.0                        # a second major version is a service with its own name
+    title: {da: Kommuner, en: Municipalities}
+    description: {da: Slå en kommune op på dens kode., en: Look a municipality up by its code.}
+    status: production                    # under-consideration | test | production | deprecated | retired
+    service_type: lookup                  # lookup | extract | update | function
+    integration_type: replica             # redirect | pass-through | replica | orchestration | component
+    dataset: municipality.municipalities  # <register>.<dataset>; a replica service has one
+    sla_class: simple                     # simple | medium | complex | bulk
+    price_model: Free of charge.          # optional words for the catalogue
+    terms: Public data; name the source.  # optional words for the catalogue
+    test_data: All 98 municipalities.     # optional words: what the test environment holds
+    stub: municipalities.stub.json        # optional: a file beside this one that answers where there is no source
+
+No other field may stand there, and none twice.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 from kernel import DatasetId, Operation, ServiceName
@@ -39,14 +43,14 @@ class ServiceType(StrEnum):
 
 class IntegrationType(StrEnum):
     REDIRECT = "redirect"
-    PASS_THROUGH = "pass-through"
+    PASS_THROUGH = "pass-through"  # noqa: S105
     REPLICA = "replica"
     ORCHESTRATION = "orchestration"
     COMPONENT = "component"
 
 
 class SlaClass(StrEnum):
-    """Response time that is promised: see `seconds`."""
+    """What is promised of an answer's speed: see `seconds` and `bytes_per_s`."""
 
     SIMPLE = "simple"
     MEDIUM = "medium"
@@ -57,6 +61,11 @@ class SlaClass(StrEnum):
     def seconds(self) -> float:
         """Of the whole answer; of the first byte for BULK, which then runs at 200 kb/s or more."""
         return {"simple": 1.0, "medium": 1.5, "complex": 4.0, "bulk": 15.0}[self.value]
+
+    @property
+    def bytes_per_s(self) -> int | None:
+        """After the first byte. `200 kb/s` is read as kilobytes, the stricter of its two meanings."""
+        return 200_000 if self is SlaClass.BULK else None
 
 
 class Suitability(StrEnum):
@@ -88,7 +97,11 @@ def suitability(service_type: ServiceType, integration_type: IntegrationType) ->
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """title, description   by language: da, en"""
+    """title, description   by language: da, en
+    price_model, terms, test_data   words for the catalogue
+    stub            file with the answer of a test environment that cannot reach the source
+    key_is_public   whether a key of the dataset may stand in a URL; follows from the contract
+    """
 
     name: ServiceName
     uuid: str
@@ -103,6 +116,7 @@ class Service:
     price_model: str = ""
     terms: str = ""
     test_data: str = ""
+    stub: Path | None = None
     key_is_public: bool = False
 
     @property

@@ -8,7 +8,7 @@ follows START. To alter, remove, insert or move a line is to break every hash af
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -49,8 +49,7 @@ def link(previous: bytes, body: bytes) -> tuple[bytes, bytes]:
     return b"".join((body[:-1], _MEMBER, digest, b'"}\n')), digest
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     number: int
     value: dict[str, Any]
     hash: bytes
@@ -64,15 +63,16 @@ def lines(data: bytes) -> Iterator[Line]:
     Raises Broken at the first line that does not follow.
     """
     previous, start, number = START, 0, 0
+    sha256, loads = hashlib.sha256, orjson.loads
     while (stop := data.find(b"\n", start)) >= 0:
         number += 1
         text = data[start:stop]
         last = stop + 1 == len(data)
         try:
-            value = orjson.loads(text)
+            value = loads(text)
         except orjson.JSONDecodeError:
             raise Broken(number, "the line is not JSON", is_json=False, last=last) from None
-        digest = hashlib.sha256(previous + text[:-_TAIL] + b"}").hexdigest().encode()
+        digest = sha256(previous + text[:-_TAIL] + b"}").hexdigest().encode()
         # Compared as bytes, not as parsed: a blank or an escape somewhere in the member is a change too.
         if not isinstance(value, dict) or text[-_TAIL:] != b"".join((_MEMBER, digest, b'"}')):
             raise Broken(number, "the line does not follow from the one before it", is_json=True, last=last)

@@ -17,6 +17,7 @@ The list is what makes a removed file show, also the last one of a process.
 import errno
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from usage.chain import START, Broken, Fault, lines, link
 
 SUFFIX: Final = ".jsonl"
 _LAST_LINES_BYTES: Final = 16_384
+_YOUNG_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,14 @@ class LedgerFolder:
             return sorted(path for path in folder.iterdir() if path.suffix == SUFFIX and path.name[0] != ".")
         except FileNotFoundError:
             return []
+
+    def sweep(self) -> None:
+        """Remove drafts of processes that were killed before their file had a name: no event was in them."""
+        for draft in self.open.glob(".*.part"):
+            with locked_if_free(draft) as handle:
+                # A young one may belong to a process that has made it and not locked it yet.
+                if handle is not None and time.time() - os.fstat(handle).st_mtime > _YOUNG_S:
+                    draft.unlink()
 
     def move(self, path: Path, folder: Path) -> Path:
         """Move a file on, so that it is there after a power cut too. Raises OSError."""

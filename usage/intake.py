@@ -116,6 +116,7 @@ class _Intake:
         self.folder.make()
         for path in self.folder.found(self.folder.open):
             self._seal_if_dead(path)
+        self.folder.sweep()
         paths = self.folder.found(self.folder.sealed)
         # Read after looking into the folder: a file is listed as sealed before it lies there.
         listed = self.folder.read_list()

@@ -12,7 +12,9 @@ Each of these rows holds the hash of the row before it and the head of the list 
 
 import fcntl
 import hashlib
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +27,9 @@ import pyarrow as pa
 from replica.engine import attach_lake, connect
 from usage.calls import STORED
 from usage.errors import UsageBusy, UsageDamaged
+
+_ABANDONED_S: Final = 86_400
+"""No question and no intake takes this long, seconds."""
 
 LEDGER_FILES: Final = pa.schema(
     [
@@ -67,6 +72,13 @@ def scratch(usage_root: Path) -> Iterator[Path]:
         yield Path(made)
 
 
+def sweep(folder: Path) -> None:
+    """Remove what questions and intakes that were killed left behind."""
+    for left in folder.iterdir():
+        if time.time() - left.stat().st_mtime > _ABANDONED_S:
+            shutil.rmtree(left, ignore_errors=True)
+
+
 @contextmanager
 def writing(usage_root: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """The lake for the one writer, made if it is not there. Raises UsageBusy."""
@@ -83,7 +95,8 @@ def writing(usage_root: Path) -> Iterator[duckdb.DuckDBPyConnection]:
                 attach_lake(con, "lake", usage_root, read_only=False, encrypted=True)
                 _make_tables(con, usage_root / "ready")
             except duckdb.Error as error:
-                raise _damaged(error) from error
+                raise damaged(error) from error
+            sweep(usage_root / "scratch")
             yield con
 
 
@@ -104,7 +117,7 @@ def attach(con: duckdb.DuckDBPyConnection, usage_root: Path) -> None:
     try:
         attach_lake(con, "lake", usage_root, read_only=True, encrypted=True)
     except duckdb.Error as error:
-        raise _damaged(error) from error
+        raise damaged(error) from error
 
 
 def _make_tables(con: duckdb.DuckDBPyConnection, ready: Path) -> None:
@@ -121,8 +134,8 @@ def _make_tables(con: duckdb.DuckDBPyConnection, ready: Path) -> None:
     ready.touch()
 
 
-def _damaged(error: duckdb.Error) -> UsageDamaged:
+def damaged(error: Exception) -> UsageDamaged:
     return UsageDamaged(
-        f"the usage lake cannot be opened ({type(error).__name__})",
+        f"the usage lake cannot be read ({type(error).__name__})",
         remedy="look at the disk; the ledger files are kept, and the lake can be made again from them",
     )

@@ -30,12 +30,14 @@ from replica.engine import connect
 from usage.errors import TIME_IS_UP, SqlTooLarge, took_too_long
 from usage.grammar import check_with_duckdb, invalid, refused
 from usage.intake import FRESH, span_of
-from usage.lake import attach
+from usage.lake import attach, damaged
 from usage.untaken import read_untaken
 
 ANSWER_BYTES: Final = 64_000_000
 THREADS: Final = 2
 _DEAF_S: Final = 1.0
+_OURS: Final = (duckdb.IOException, duckdb.SerializationException, duckdb.InternalException, duckdb.FatalException)
+"""Errors that no question causes: the lake's files are missing or damaged, or the engine is."""
 
 _ARRIVING: Final = """
 CREATE TABLE arriving AS
@@ -90,7 +92,10 @@ def _answer(request: dict[str, Any]) -> tuple[pa.Table, dict[str, Any]]:
         check_with_duckdb(con, sql)
         if not request["read_by_both"]:
             raise refused("one of the two parsers that judge it cannot read it", rule="text")
-        left_out = offer(con, Path(request["ledger"]), usage_root, request["cvr"])
+        try:
+            left_out = offer(con, Path(request["ledger"]), usage_root, request["cvr"])
+        except duckdb.Error as error:
+            raise damaged(error) from error
         lock_down(con, usage_root if request["cvr"] is None else None)
         limit_process(memory_mb, request["timeout_s"])
         table, truncated = _run(con, sql, request["max_rows"], request["timeout_s"])
@@ -175,6 +180,8 @@ def _run(con: duckdb.DuckDBPyConnection, sql: str, max_rows: int, timeout_s: flo
             raise took_too_long(timeout_s) from None
         if isinstance(error, (duckdb.OutOfMemoryException, MemoryError)) or "Out of Memory" in text:
             raise _too_large("it needs more memory") from None
+        if isinstance(error, _OURS) or text.startswith("IO Error"):
+            raise damaged(error) from None
         raise invalid(error) from None
     finally:
         done.set()

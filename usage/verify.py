@@ -22,6 +22,7 @@ import duckdb
 import pyarrow as pa
 
 from usage.chain import START, Fault
+from usage.errors import UsageDamaged
 from usage.folder import FileList, LedgerFolder, locked_if_free
 from usage.intake import fault_of, rows_of
 from usage.lake import hash_of, reading
@@ -67,11 +68,14 @@ class _Audit:
             self.faults.append(after.fault)
         self._check_files(after)
         self._check_missing(before)
-        with reading(self.usage_root) as con:
-            if con is not None:
-                self._check_lake(con, after)
-            elif any(place == self.folder.taken for place in self.places.values()):
-                self.faults.append(Fault(LAKE, 0, "it is missing, and ledger files were taken in"))
+        try:
+            with reading(self.usage_root) as con:
+                if con is not None:
+                    self._check_lake(con, after)
+                elif any(place == self.folder.taken for place in self.places.values()):
+                    self.faults.append(Fault(LAKE, 0, "it is missing, and ledger files were taken in"))
+        except (UsageDamaged, duckdb.Error) as error:
+            self.faults.append(Fault(LAKE, 0, f"it cannot be read ({type(error).__name__})"))
         return sorted(self.faults, key=lambda fault: (fault.file, fault.line, fault.what))
 
     def _read(self, path: Path) -> None:
@@ -173,8 +177,8 @@ class _Audit:
         return rows_of(file)
 
     def _file(self, id_: str) -> LedgerFile | None:
-        """The file as read, or as it is found now: it may have been begun and taken in since we looked."""
-        if id_ not in self.seen:
+        """The file as read, or as it is found now: it may have been begun, sealed and taken in since we looked."""
+        if self.places.get(id_, self.folder.open) == self.folder.open:
             for place in (self.folder.sealed, self.folder.taken, self.folder.faulty):
                 path = place / f"{id_}.jsonl"
                 if path.exists():

@@ -118,12 +118,24 @@ class TestTakeIn:
             take_in(house.ledger, house.usage)
 
     def test_each_intake_holds_the_hash_of_the_one_before(self, house: House) -> None:
-        for _ in range(3):
+        for _ in range(2):
             house.record(an_answer())
             take_in(house.ledger, house.usage)
         notes = files_in_lake(house)
-        assert [note["number"] for note in notes] == [1, 2, 3]
-        assert [note["previous"] for note in notes] == [START.decode(), notes[0]["hash"], notes[1]["hash"]]
+        assert [note["number"] for note in notes] == [1, 2]
+        assert [note["previous"] for note in notes] == [START.decode(), notes[0]["hash"]]
+
+    def test_what_killed_processes_left_is_swept_up_when_it_is_old(self, house: House) -> None:
+        house.record(an_answer())
+        drafts = [house.ledger / "open" / name for name in (".old.part", ".young.part")]
+        scraps = [house.usage / "scratch" / name for name in ("old", "young")]
+        for left in (*drafts, *scraps):
+            left.parent.mkdir(parents=True, exist_ok=True)
+            left.mkdir() if left in scraps else left.touch()
+        for left in (drafts[0], scraps[0]):
+            os.utime(left, (0, 0))
+        take_in(house.ledger, house.usage)
+        assert [left.exists() for left in (*drafts, *scraps)] == [False, True, False, True]
 
     def test_it_says_in_one_line_what_it_did(self, house: House) -> None:
         house.record(an_answer(), an_answer())
@@ -134,16 +146,16 @@ class TestMerge:
     def test_many_small_files_become_few_and_nothing_changes(
         self, house: House, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("usage.intake.MERGE_AT", 3)
-        for number in range(6):
+        monkeypatch.setattr("usage.intake.MERGE_AT", 2)
+        for number in range(4):
             house.record(an_answer(f"e-{number}"))
             take_in(house.ledger, house.usage)
-        assert events_in_lake(house) == Counter(f"e-{number}" for number in range(6))
+        assert events_in_lake(house) == Counter(f"e-{number}" for number in range(4))
         with reading(house.usage) as con:
             assert con is not None
             found = con.execute("SELECT max(file_count) FROM ducklake_table_info('lake')").fetchone()
         assert found is not None
-        assert found[0] <= 4 < MERGE_AT
+        assert found[0] <= 2 < MERGE_AT
         assert verify(house.ledger, house.usage) == []
 
 

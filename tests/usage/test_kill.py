@@ -89,7 +89,7 @@ def test_calls_has_each_event_once_while_ledgers_turn_and_the_intake_works(house
                 done.append(event.event)
 
     def intake() -> None:
-        while not stop.wait(0.02):
+        while not stop.wait(0.1):
             try:
                 take_in(house.ledger, house.usage)
             except UsageUnavailable as error:
@@ -99,11 +99,12 @@ def test_calls_has_each_event_once_while_ledgers_turn_and_the_intake_works(house
     for thread in threads:
         thread.start()
     try:
-        for _ in range(4):
+        for _ in range(3):
             known = set(done)
             answer = recorded(house)
             assert max(answer.values(), default=1) == 1
             assert known <= answer.keys()
+            assert verify(house.ledger, house.usage) == []
     finally:
         stop.set()
         for thread in threads:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.usage.builders import House, a_refusal, an_answer, die
-from usage import Fault, take_in, verify
+from usage import Fault, UsageDamaged, ask, take_in, verify
 from usage.lake import writing
 
 
@@ -195,6 +195,17 @@ class TestLake:
             whats = {fault.what for fault in verify(taken.ledger, taken.usage)}
         assert "the file is missing, and was taken in" in whats
         assert "the list of ledger files was longer or other at this intake" in whats
+
+    def test_a_data_file_that_is_gone_shows_and_the_answer_says_whose_fault_it_is(self, taken: House) -> None:
+        data = taken.usage / "data" / "main" / "calls"
+        data.rename(data.with_name("gone"))
+        try:
+            assert any(fault.file == "usage lake" for fault in verify(taken.ledger, taken.usage))
+            with pytest.raises(UsageDamaged) as failed:
+                ask(taken.ledger, taken.usage, "select sum(rows) from calls")
+        finally:
+            data.with_name("gone").rename(data)
+        assert str(taken.usage) not in failed.value.message
 
     def test_a_lake_that_is_gone_shows(self, taken: House) -> None:
         with restored(taken.usage / "ready"):

@@ -1,0 +1,33 @@
+"""The ASGI application: a request in, an answer out, and a problem document whenever that fails."""
+
+from collections.abc import Awaitable, Callable
+
+from api.doors import Doors
+from api.problem import problem
+from api.request import ClientGone, Receive, Request, Scope, Send
+from api.routes import Routes, unexpected
+from kernel import PlatformError
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+def make_app(doors: Doors) -> App:
+    """An ASGI 3 application for HTTP. No framework lies below it: the hot road is a dictionary and a function call."""
+    routes = Routes(doors)
+    clock = doors.clock
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise RuntimeError(f"this application does not speak {scope['type']}")
+        request = Request(scope, receive, clock)
+        try:
+            answer = await routes.find(request.path)(request)
+        except PlatformError as error:
+            answer = problem(error, request.trace)
+        except ClientGone:
+            return
+        except Exception as error:
+            answer = problem(unexpected(error, request), request.trace)
+        await answer.send(send)
+
+    return app

@@ -1,0 +1,48 @@
+"""Refusals as problem documents (RFC 9457), the same form from every route."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from api.answer import Answer
+from api.errors import MethodNotAllowed, RangeUnsatisfiable
+from kernel import PlatformError, TraceId
+
+MEDIA_TYPE = b"application/problem+json"
+
+
+def problem_body(error: PlatformError, trace: TraceId) -> bytes:
+    document: dict[str, Any] = {
+        "type": f"/problems/{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "detail": error.message,
+        "instance": f"urn:trace:{trace}",
+        "code": error.code,
+    }
+    for name, value in (("remedy", error.remedy), ("rule", error.rule), ("owner", error.owner)):
+        if value:
+            document[name] = value
+    if error.retry_after_s is not None:
+        document["retry_after"] = error.retry_after_s
+        document["retry_at"] = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=error.retry_after_s)
+    return orjson.dumps(document, option=orjson.OPT_UTC_Z)
+
+
+def problem(error: PlatformError, trace: TraceId) -> Answer:
+    """An answer that says what is wrong, whose rule it is, and what to do next."""
+    headers = [(b"content-type", MEDIA_TYPE), (b"cache-control", b"no-store"), (b"knudepunkt-trace", trace.encode())]
+    if error.status == 401:
+        # RFC 9110 wants a challenge; there is no registered scheme for client certificates.
+        headers.append((b"www-authenticate", b"ClientCertificate"))
+    if error.status == 413:
+        # Else the rest of the body would have to be read before the next request.
+        headers.append((b"connection", b"close"))
+    if error.retry_after_s is not None:
+        headers.append((b"retry-after", str(error.retry_after_s).encode()))
+    if isinstance(error, MethodNotAllowed):
+        headers.append((b"allow", ", ".join(error.methods).encode()))
+    if isinstance(error, RangeUnsatisfiable):
+        headers.append((b"content-range", b"bytes */%d" % error.size_bytes))
+    return Answer(error.status, headers, problem_body(error, trace))

@@ -1,0 +1,77 @@
+"""uvicorn's HTTP/1.1 protocol with what it lacks: the peer's certificate, a limit on the head, problems in JSON.
+
+It leans on methods of uvicorn that are not documented, so uvicorn is pinned and the tests walk each of them. When
+uvicorn fills the ASGI TLS extension itself, `connection_made` and `on_message_begin` can go.
+"""
+
+import ssl
+from asyncio import AbstractEventLoop, Transport
+from typing import Any, Final
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from api.errors import HeadTooLarge, HttpInvalid
+from api.problem import problem_body
+from api.tls import extensions_of
+from kernel import PlatformError, new_trace_id
+
+MOST_HEAD_BYTES: Final = 64 * 1024
+
+
+class TlsProtocol(HttpToolsProtocol):
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._extensions: dict[str, Any] = {}
+        self._in_head = True
+        self._head_bytes = 0
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        connection = transport.get_extra_info("ssl_object")
+        if isinstance(connection, ssl.SSLObject):
+            self._extensions = extensions_of(connection)
+        # uvicorn begins to count idle time after the first answer; a connection that never asks would stay for ever.
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        # The parser itself collects a header of any length.
+        if self._in_head and self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
+            self._refuse(HeadTooLarge("the headers are too large", remedy=f"send at most {MOST_HEAD_BYTES} bytes"))
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["extensions"] = self._extensions
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_head, self._head_bytes = True, 0
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        del msg
+        self._refuse(HttpInvalid("the request cannot be read", remedy="send HTTP/1.1 as in RFC 9112"))
+
+    def _refuse(self, error: PlatformError) -> None:
+        if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
+            # In the middle of an answer, another one would look like a part of it.
+            self.transport.close()
+            return
+        body = problem_body(error, new_trace_id())
+        head = b"content-type: application/problem+json\r\ncache-control: no-store\r\nconnection: close\r\n"
+        length = b"content-length: %d\r\n\r\n" % len(body)
+        self.transport.write(b"".join((STATUS_LINE[error.status], head, length, body)))
+        self.transport.close()

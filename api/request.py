@@ -1,0 +1,145 @@
+"""One HTTP request as the routes see it."""
+
+import re
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from api.errors import BodyTooLarge, HeaderInvalid, ParameterInvalid
+from api.tls import PEER, Peer
+from api.trace import trace_of
+from kernel import Clock, Timing
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+MOST_BODY_BYTES: Final = 1024 * 1024
+_COLUMN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}")
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was whole. There is nobody to answer."""
+
+
+class Request:
+    """received   when it came in, UTC
+    headers    by lower-case name; of a repeated one, the last
+    peer       who holds the other end of the TLS connection; None without a client certificate
+    """
+
+    __slots__ = ("_began_ns", "_receive", "_scope", "headers", "method", "path", "received", "trace")
+
+    def __init__(self, scope: Scope, receive: Receive, clock: Clock) -> None:
+        self._began_ns = time.perf_counter_ns()
+        self._scope, self._receive = scope, receive
+        self.received: datetime = clock.now()
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        self.trace = trace_of(self.headers.get(b"traceparent"))
+
+    @property
+    def peer(self) -> Peer | None:
+        found: Peer | None = self._scope.get("extensions", {}).get(PEER)
+        return found
+
+    @property
+    def address(self) -> str | None:
+        """The client's network address."""
+        client = self._scope.get("client")
+        return client[0] if client else None
+
+    @property
+    def last_segment(self) -> bytes:
+        """The last segment of the path as it came, still percent-encoded."""
+        raw: bytes = self._scope["raw_path"]
+        return raw.rpartition(b"/")[2]
+
+    def timing(self) -> Timing:
+        return Timing(out_us=(time.perf_counter_ns() - self._began_ns) // 1_000)
+
+    def text(self, name: str) -> str | None:
+        """A header of ours; as a string of RFC 9651 it may stand in quotes. Raises HeaderInvalid."""
+        value = self.headers.get(name.lower().encode())
+        if value is None:
+            return None
+        try:
+            return value.decode("ascii").strip().removeprefix('"').removesuffix('"')
+        except UnicodeDecodeError:
+            raise HeaderInvalid(f"the header {name} holds other than ASCII", remedy=f"mend or omit {name}") from None
+
+    def parameters(self, *allowed: str) -> dict[str, str]:
+        """The query, each parameter at most once. Raises ParameterInvalid, naming what is not known."""
+        query: bytes = self._scope["query_string"]
+        if not query:
+            return {}
+        found: dict[str, str] = {}
+        try:
+            pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=50, errors="strict")
+        except ValueError:
+            raise ParameterInvalid("the query cannot be read", remedy="percent-encode it as UTF-8") from None
+        offered = f"it takes {' and '.join(allowed)}" if allowed else "it takes none"
+        for name, value in pairs:
+            if name not in allowed:
+                raise ParameterInvalid(f"there is no query parameter {nameable(name)}", remedy=offered)
+            if name in found:
+                raise ParameterInvalid(f"the query parameter {name} stands there twice", remedy="give it once")
+            found[name] = value
+        return found
+
+    async def body(self) -> bytes:
+        """The whole body. Raises BodyTooLarge, reading no further than that; ClientGone."""
+        length = self.headers.get(b"content-length", b"")
+        if length.isdigit() and int(length[:20]) > MOST_BODY_BYTES:
+            raise _too_large()
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        body: bytes = message["body"]
+        if not message["more_body"]:
+            return body
+        pieces, size = [body], len(body)
+        while message["more_body"]:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            pieces.append(message["body"])
+            size += len(pieces[-1])
+            if size > MOST_BODY_BYTES:
+                raise _too_large()
+        return b"".join(pieces)
+
+    async def gone(self) -> None:
+        """Returns when the client has closed the connection, or the answer is complete."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+
+def columns_of(parameters: Mapping[str, str]) -> tuple[str, ...] | None:
+    """The parameter `columns`, names separated by commas; None when it is not there. Raises ParameterInvalid."""
+    if "columns" not in parameters:
+        return None
+    columns = tuple(name.strip() for name in parameters["columns"].split(","))
+    if not all(_COLUMN.fullmatch(name) for name in columns):
+        # Not repeated: what is no column's name may be anything.
+        raise ParameterInvalid(
+            "columns holds what is no column's name",
+            remedy="give names separated by commas, as in GET /openapi.json",
+            rule="parameter.columns",
+        )
+    return columns
+
+
+def nameable(name: str) -> str:
+    """A name that a caller made up, as it may be shown to it: what is no identifier may be a personal number."""
+    return repr(name) if _COLUMN.fullmatch(name) else "of that name"
+
+
+def _too_large() -> BodyTooLarge:
+    return BodyTooLarge(
+        f"the body has more than {MOST_BODY_BYTES} bytes",
+        remedy="ask for fewer keys at a time; for a whole dataset, use its extract service",
+    )

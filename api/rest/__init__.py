@@ -1,0 +1,1 @@
+"""REST: the routes under /v1, and the documents that describe them."""

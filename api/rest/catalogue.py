@@ -1,0 +1,84 @@
+"""The catalogue: which services there are, what they promise, and how fresh they are. Public."""
+
+from datetime import datetime
+from typing import Any
+
+from api.answer import Answer, json_answer
+from api.doors import Doors
+from api.freshness import age_s
+from api.request import Request
+from kernel import Operation, PlatformError
+from schemas import Service
+
+PATHS = {
+    Operation.LOOKUP: ("POST", "/v1/services/{}/lookup"),
+    Operation.RECORD: ("GET", "/v1/services/{}/records/{{key}}"),
+    Operation.EXTRACT: ("GET", "/v1/services/{}/extract"),
+}
+
+
+async def catalogue(doors: Doors, request: Request) -> Answer:
+    request.parameters()
+    services = [_entry(doors, service, request.received) for service in doors.registers.services]
+    return json_answer({"services": services})
+
+
+async def entry(doors: Doors, request: Request) -> Answer:
+    """Raises ServiceUnknown."""
+    request.parameters()
+    service = doors.registers.service(request.last_segment.decode("ascii", "replace"))
+    return json_answer(_entry(doors, service, request.received))
+
+
+async def api_catalog(doors: Doors, request: Request) -> Answer:
+    """RFC 9727: where an API is described, as a link set (RFC 9264)."""
+    request.parameters()
+    about = {
+        "service-desc": [{"href": "/openapi.json", "type": "application/vnd.oai.openapi+json;version=3.1"}],
+        "service-doc": [{"href": "/docs", "type": "text/html"}],
+        "status": [{"href": "/health/ready", "type": "application/json"}],
+    }
+    linkset = [{"anchor": f"/v1/services/{service.name}", **about} for service in doors.registers.services]
+    answer = json_answer({"linkset": [{"anchor": "/v1/services", **about}, *linkset]})
+    answer.headers[0] = (
+        b"content-type",
+        b'application/linkset+json; profile="https://www.rfc-editor.org/info/rfc9727"',
+    )
+    return answer
+
+
+def _entry(doors: Doors, service: Service, now: datetime) -> dict[str, Any]:
+    sla = service.sla_class
+    return {
+        "name": service.name,
+        "uuid": service.uuid,
+        "version": service.version,
+        "title": service.title,
+        "description": service.description,
+        "status": service.status.value,
+        "type": service.service_type.value,
+        "integration_type": service.integration_type.value,
+        "dataset": service.dataset,
+        "operations": [
+            {"name": operation.value, "method": PATHS[operation][0], "path": PATHS[operation][1].format(service.name)}
+            for operation in Operation
+            if operation in service.operations
+        ],
+        "sla": {"class": sla.value, "seconds": sla.seconds},
+        "freshness": _freshness(doors, service, now),
+        "terms": service.terms,
+        "price_model": service.price_model,
+        "test_data": service.test_data,
+    }
+
+
+def _freshness(doors: Doors, service: Service, now: datetime) -> dict[str, Any] | None:
+    """None when the mirror holds nothing yet."""
+    if service.dataset is None:
+        return None
+    try:
+        info = doors.lookups.reader(service.dataset).info
+    except PlatformError:
+        return None
+    target_s = doors.registers.dataset(service.dataset).freshness_target_s
+    return {"snapshot": info.snapshot, "as_of": info.as_of, "age_s": age_s(info, now), "target_s": target_s}

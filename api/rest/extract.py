@@ -1,0 +1,211 @@
+"""GET /v1/services/{service}/extract: a whole dataset, streamed while it is written, or from the finished file.
+
+identify -> grant -> plan -> file -> ledger -> the first byte leaves. The end is on record before the last piece leaves.
+"""
+
+import asyncio
+import base64
+import contextlib
+import re
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import unquote
+
+import structlog
+
+from api.answer import Answer, Headers
+from api.errors import FileNotFound, ParameterInvalid
+from api.freshness import stamps
+from api.request import Request, Send, columns_of
+from api.rest.ranges import matches, wanted_range
+from api.threads import file_slices, in_thread, pulled
+from api.visit import Visit, keep, today_of
+from extract import Extract, ExtractPlan, ExtractRequest, Format, Manifest, plan_extract
+from kernel import Channel, Grant, PlatformError, RowsDelivered, new_event_id
+from replica import SnapshotInfo
+
+_log = structlog.get_logger(__name__)
+
+_FILE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
+
+async def extract(visit: Visit) -> Answer:
+    """The file. Ready: with ETag, Content-Length and Range. Being made: as it grows, and cut if it fails."""
+    request = visit.request
+    caller = visit.identify()
+    wanted = _asked(request)
+    _, grant = visit.admit(caller, wanted.columns)
+    info = visit.doors.lookups.reader(visit.dataset.id).info
+    plan = plan_extract(wanted, grant, visit.dataset, info, today_of(request))
+    store = visit.doors.extracts
+    # HEAD starts no production: it tells what is known now.
+    file = await in_thread(lambda: store.find(plan) if request.method == "HEAD" else store.open(plan))
+    headers = stamps(info, request.trace, request.received, personal=visit.dataset.personal) + _described(plan)
+    if file is not None and file.ready:
+        return await _finished(visit, grant, info, file, headers)
+    if file is None:
+        visit.answered(grant, status=200, snapshot=info.snapshot)
+        return Answer(200, headers, _nothing)
+    pieces = pulled(file.chunks())
+    # Before anything is promised: a production that fails at once is a refusal, not a cut download.
+    first = await anext(pieces, b"")
+    visit.answered(grant, status=200, snapshot=info.snapshot)
+    return Answer(200, headers, _Delivery(visit, grant, file, first=first, pieces=pieces).send)
+
+
+async def manifest(visit: Visit) -> Answer:
+    """The manifest of a file on the agreement's own shelf."""
+    request = visit.request
+    caller = visit.identify()
+    request.parameters()
+    _, grant = visit.admit(caller)
+    name = unquote(request.last_segment.decode("ascii", "replace")).removesuffix(".manifest.json")
+    found: Manifest | None = None
+    if _FILE.fullmatch(name):
+        shelf, service = visit.doors.shelf, visit.service.name
+        found = await in_thread(lambda: shelf.manifest(grant.agreement, service, name))
+    if found is None:
+        raise FileNotFound(
+            "the agreement's shelf holds no such file",
+            remedy="fetch the extract first; name the same agreement as when it was fetched",
+        )
+    info = visit.doors.lookups.reader(visit.dataset.id).info
+    body = found.to_json()
+    visit.answered(grant, status=200, snapshot=info.snapshot, size_bytes=len(body))
+    headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+    return Answer(200, [*headers, (b"knudepunkt-trace", request.trace.encode())], body)
+
+
+async def _finished(visit: Visit, grant: Grant, info: SnapshotInfo, file: Extract, headers: Headers) -> Answer:
+    request, shelf = visit.request, visit.doors.shelf
+    known = file.manifest
+    etag = f'"{known.sha256}"'
+    digest = base64.b64encode(bytes.fromhex(known.sha256)).decode()
+    headers += [
+        (b"etag", etag.encode()),
+        (b"accept-ranges", b"bytes"),
+        (b"repr-digest", f"sha-256=:{digest}:".encode()),
+    ]
+    await in_thread(lambda: shelf.put(grant.agreement, file))
+    if matches(request.text("If-None-Match"), etag):
+        visit.answered(grant, status=304, snapshot=info.snapshot)
+        return Answer(304, headers, b"")
+    part = wanted_range(request.text("Range"), request.text("If-Range"), etag, known.size_bytes)
+    start, stop = part or (0, known.size_bytes)
+    headers.append((b"content-length", b"%d" % (stop - start)))
+    if part is not None:
+        headers.append((b"content-range", b"bytes %d-%d/%d" % (start, stop - 1, known.size_bytes)))
+    status = 200 if part is None else 206
+    visit.answered(grant, status=status, snapshot=info.snapshot)
+    if request.method == "HEAD":
+        return Answer(status, headers, _nothing)
+    pieces = file_slices(file.path, start, stop)
+    return Answer(status, headers, _Delivery(visit, grant, file, stop=stop, pieces=pieces).send)
+
+
+async def _nothing(send: Send) -> None:
+    await send({"type": "http.response.body", "body": b""})
+
+
+@dataclass(slots=True)
+class _Delivery:
+    """One transfer. Its end is on record before the last piece leaves: nothing is whole that is not accounted for.
+
+    stop   where in the file it ends; None for the end of a file that is being made
+    """
+
+    visit: Visit
+    grant: Grant
+    file: Extract
+    pieces: AsyncGenerator[bytes]
+    first: bytes = b""
+    stop: int | None = None
+    _sent: int = field(default=0, init=False)
+
+    async def send(self, send: Send) -> None:
+        gone = asyncio.ensure_future(self.visit.request.gone())
+        whole = False
+        try:
+            held = self.first
+            async for piece in self.pieces:
+                if gone.done():
+                    return
+                await self._piece(send, held)
+                held = piece
+            # Nothing to send, but it waits until what was sent before has left the buffers.
+            await send({"type": "http.response.body", "body": b"", "more_body": True})
+            await asyncio.sleep(0)
+            if gone.done():
+                return
+            if self.stop is None:
+                await in_thread(lambda: self.visit.doors.shelf.put(self.grant.agreement, self.file))
+            self._sent += len(held)
+            self._on_record(whole=True)
+            whole = True
+            await send({"type": "http.response.body", "body": held})
+        except PlatformError as error:
+            # The head has left: all that can be said now is that there is no end.
+            _log.warning("delivery_cut", trace=self.visit.request.trace, code=error.code)
+        finally:
+            gone.cancel()
+            await self.pieces.aclose()
+            if not whole:
+                with contextlib.suppress(PlatformError):
+                    self._on_record(whole=False)
+
+    async def _piece(self, send: Send, piece: bytes) -> None:
+        if piece:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            self._sent += len(piece)
+
+    def _on_record(self, *, whole: bool) -> None:
+        visit, grant, plan = self.visit, self.grant, self.file.plan
+        known = self.file.manifest if self.file.ready else None
+        keep(
+            visit.doors,
+            RowsDelivered(
+                event=new_event_id(),
+                at=visit.doors.clock.now(),
+                trace=visit.request.trace,
+                channel=Channel.REST,
+                service=visit.service.name,
+                system=grant.system,
+                agreement=grant.agreement,
+                terms_hash=grant.terms_hash,
+                municipality_cvr=grant.municipality_cvr,
+                extract=plan.id,
+                snapshot=plan.snapshot,
+                rows=0 if known is None else _rows_in(known, self._sent),
+                size_bytes=self._sent,
+                whole=whole and (self.stop is None or known is None or self.stop == known.size_bytes),
+                timing=visit.request.timing(),
+            ),
+        )
+
+
+def _rows_in(known: Manifest, sent: int) -> int:
+    """Rows in a part of a file, by its share of the bytes: parts of one file add up to its rows, within one each."""
+    if not known.size_bytes:
+        return known.rows
+    return round(known.rows * sent / known.size_bytes)
+
+
+def _asked(request: Request) -> ExtractRequest:
+    asked = request.parameters("format", "columns")
+    try:
+        kind = Format(asked.get("format", Format.CSV))
+    except ValueError:
+        raise ParameterInvalid(
+            "there is no such format", remedy=f"format is one of {', '.join(Format)}", rule="parameter.format"
+        ) from None
+    return ExtractRequest(format=kind, columns=columns_of(asked))
+
+
+def _described(plan: ExtractPlan) -> Headers:
+    name = plan.file_name
+    return [
+        (b"content-type", plan.format.media_type.encode()),
+        (b"content-disposition", f'attachment; filename="{name}"'.encode()),
+        (b"link", f'</v1/services/{plan.service}/files/{name}.manifest.json>; rel="describedby"'.encode()),
+    ]

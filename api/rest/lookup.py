@@ -1,0 +1,141 @@
+"""POST /v1/services/{service}/lookup and GET /v1/services/{service}/records/{key}: the hot road, from bytes to bytes.
+
+identify -> body -> grant -> invoke -> bytes -> ledger -> the answer leaves.
+"""
+
+from typing import Any, Final
+from urllib.parse import unquote
+
+import orjson
+
+from api.answer import Answer
+from api.errors import BodyInvalid, MediaTypeUnsupported, PersonalKeyInUrl, RecordNotFound
+from api.freshness import stamps
+from api.problem import problem
+from api.request import Request, columns_of, nameable
+from api.visit import Visit, today_of
+from integrations import LookupAnswer
+from integrations import lookup as look_up
+from kernel import Grant
+
+_FIELDS: Final = frozenset({"key", "keys", "columns"})
+_JSON: Final = (b"content-type", b"application/json")
+_OPTIONS: Final = orjson.OPT_UTC_Z
+
+
+async def lookup(visit: Visit) -> Answer:
+    """One key: the record, or 404. Many keys: the records that there are, and the keys that have none."""
+    request = visit.request
+    caller = visit.identify()
+    request.parameters()
+    keys, columns, one = _parse(await _json_body(request))
+    visit.asks_about(keys)
+    call, grant = visit.admit(caller, columns)
+    reader = visit.doors.lookups.reader(visit.dataset.id)
+    found = look_up(call, keys, grant, visit.dataset, reader, today_of(request))
+    return _one(visit, grant, keys[0], found) if one else _many(visit, grant, keys, found)
+
+
+async def record(visit: Visit) -> Answer:
+    """One record by a key in the path, where keys are public."""
+    request = visit.request
+    caller = visit.identify()
+    if not visit.dataset.key_is_public:
+        raise PersonalKeyInUrl(
+            f"{visit.dataset.id} has personal keys, and an address ends up in logs and histories",
+            remedy=f"POST the key in the body to /v1/services/{visit.service.name}/lookup",
+            rule=f"{visit.dataset.id}.{visit.dataset.key}.classification",
+        )
+    columns = columns_of(request.parameters("columns"))
+    key = unquote(request.last_segment.decode("ascii", "replace"))
+    call, grant = visit.admit(caller, columns)
+    reader = visit.doors.lookups.reader(visit.dataset.id)
+    found = look_up(call, [key], grant, visit.dataset, reader, today_of(request))
+    return _one(visit, grant, key, found)
+
+
+def _one(visit: Visit, grant: Grant, key: str, found: LookupAnswer) -> Answer:
+    request, info = visit.request, found.info
+    row = found.found.get(key)
+    headers = stamps(info, request.trace, request.received, personal=visit.dataset.personal)
+    if row is None:
+        # An answer like any other, in the form of a problem: on record as answered, with status 404.
+        refusal = problem(
+            RecordNotFound("there is no record with this key that the agreement covers", remedy="check the key"),
+            request.trace,
+        )
+        answer = Answer(404, [refusal.headers[0], *headers], refusal.body)
+    else:
+        withheld = found.withheld.get(key, ())
+        answer = Answer(200, [_JSON, *headers], _bytes(visit, found, {"record": row, "withheld": withheld}))
+    size = len(answer.body) if isinstance(answer.body, bytes) else 0
+    visit.answered(
+        grant, status=answer.status, snapshot=info.snapshot, keys=1, rows=0 if row is None else 1, size_bytes=size
+    )
+    return answer
+
+
+def _many(visit: Visit, grant: Grant, keys: list[str], found: LookupAnswer) -> Answer:
+    request, info, withheld = visit.request, found.info, found.withheld
+    records = [{"key": key, "record": row, "withheld": withheld.get(key, ())} for key, row in found.found.items()]
+    body = _bytes(visit, found, {"records": records, "missing": found.missing})
+    headers = stamps(info, request.trace, request.received, personal=visit.dataset.personal)
+    visit.answered(grant, status=200, snapshot=info.snapshot, keys=len(keys), rows=len(records), size_bytes=len(body))
+    return Answer(200, [_JSON, *headers], body)
+
+
+def _bytes(visit: Visit, found: LookupAnswer, content: dict[str, Any]) -> bytes:
+    content["service"] = visit.service.name
+    content["snapshot"] = found.info.snapshot
+    content["as_of"] = found.info.as_of
+    content["trace"] = visit.request.trace
+    return orjson.dumps(content, option=_OPTIONS)
+
+
+async def _json_body(request: Request) -> Any:
+    kind = request.headers.get(b"content-type", b"application/json")
+    if kind != b"application/json" and kind.partition(b";")[0].strip().lower() != b"application/json":
+        raise MediaTypeUnsupported(
+            "the body is not said to be JSON", remedy="send the header Content-Type: application/json"
+        )
+    if request.headers.get(b"content-encoding", b"identity").strip().lower() not in {b"identity", b""}:
+        raise MediaTypeUnsupported("the body is compressed", remedy="send it as it is")
+    body = await request.body()
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        # The decoder's own message may quote the body.
+        raise BodyInvalid(
+            f"the body is not JSON: it breaks at line {error.lineno}, column {error.colno}",
+            remedy='send a JSON object in UTF-8, for instance {"key": "..."}',
+        ) from None
+
+
+def _parse(body: Any) -> tuple[list[str], tuple[str, ...] | None, bool]:
+    """Keys, columns, and whether one key was asked for by `key`. Raises BodyInvalid, naming the field."""
+    if not isinstance(body, dict):
+        raise _invalid("the body is not a JSON object")
+    if unknown := body.keys() - _FIELDS:
+        raise _invalid(f"there is no field {nameable(min(unknown))}")
+    columns = body.get("columns")
+    if columns is not None:
+        columns = tuple(_texts(columns, "columns"))
+    if "key" in body:
+        if "keys" in body:
+            raise _invalid("the body holds both key and keys")
+        if not isinstance(body["key"], str):
+            raise _invalid("key is not a text")
+        return [body["key"]], columns, True
+    if "keys" not in body:
+        raise _invalid("the body holds neither key nor keys")
+    return _texts(body["keys"], "keys"), columns, False
+
+
+def _texts(value: Any, field: str) -> list[str]:
+    if not isinstance(value, list) or not value or not all(isinstance(text, str) for text in value):
+        raise _invalid(f"{field} is not a list of one or more texts")
+    return value
+
+
+def _invalid(what: str) -> BodyInvalid:
+    return BodyInvalid(what, remedy='send {"key": "..."} or {"keys": ["..."]}, and "columns": ["..."] to get less')

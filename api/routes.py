@@ -1,0 +1,143 @@
+"""Paths and methods. Paths of known services are looked up in one dictionary; the rest is matched by its shape."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from api.answer import Answer
+from api.doors import Doors
+from api.errors import MethodNotAllowed, OperationUnknown, RouteUnknown, Unexpected
+from api.identity import identify
+from api.problem import problem
+from api.request import ClientGone, Request
+from api.rest import catalogue, extract, health, lookup, openapi, problems
+from api.visit import Visit, refusal_on_record
+from kernel import Caller, HouseFault, Operation, PlatformError
+from schemas import Dataset, Service
+
+_log = structlog.get_logger(__name__)
+
+Route = Callable[[Request], Awaitable[Answer]]
+DataRoute = Callable[[Visit], Awaitable[Answer]]
+PublicRoute = Callable[[Doors, Request], Awaitable[Answer]]
+
+_PUBLIC: Final[Mapping[str, PublicRoute]] = {
+    "/": problems.docs,
+    "/docs": problems.docs,
+    "/problems": problems.pages,
+    "/v1/services": catalogue.catalogue,
+    "/.well-known/api-catalog": catalogue.api_catalog,
+    "/health/live": health.live,
+    "/health/ready": health.ready,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Methods:
+    """What one path takes. HEAD is answered wherever GET is; its body is dropped on the way out."""
+
+    routes: Mapping[str, Route]
+
+    async def __call__(self, request: Request) -> Answer:
+        """Raises MethodNotAllowed."""
+        route = self.routes.get(request.method)
+        if route is None:
+            raise MethodNotAllowed(tuple(sorted(self.routes)))
+        return await route(request)
+
+
+class Routes:
+    def __init__(self, doors: Doors) -> None:
+        self._doors = doors
+        self._exact: dict[str, Methods] = {path: self._public(route) for path, route in _PUBLIC.items()}
+        self._exact["/openapi.json"] = self._public(openapi.serve(doors))
+        self._entry = self._public(catalogue.entry)
+        self._problem = self._public(problems.page)
+        # Of paths that end in a name that the caller chooses: what comes before it.
+        self._prefixed: dict[str, Methods] = {"/problems/": self._problem, "/v1/services/": self._entry}
+        for service in doors.registers.services:
+            if service.dataset is not None:
+                self._add(service, doors.registers.dataset(service.dataset))
+
+    def find(self, path: str) -> Methods:
+        """Raises RouteUnknown; and for a path of a service, what the catalogue says of that service."""
+        found = self._exact.get(path)
+        if found is None:
+            prefix, _, name = path.rpartition("/")
+            found = self._prefixed.get(f"{prefix}/") if name else None
+        return found or self._missing(path)
+
+    def _add(self, service: Service, dataset: Dataset) -> None:
+        base = f"/v1/services/{service.name}"
+
+        def data(operation: Operation, route: DataRoute) -> Route:
+            async def guarded(request: Request) -> Answer:
+                return await on_record(Visit(self._doors, request, service, dataset, operation), route)
+
+            return guarded
+
+        if Operation.LOOKUP in service.operations:
+            self._exact[f"{base}/lookup"] = Methods({"POST": data(Operation.LOOKUP, lookup.lookup)})
+            self._prefixed[f"{base}/records/"] = _readable(data(Operation.RECORD, lookup.record))
+        if Operation.EXTRACT in service.operations:
+            self._exact[f"{base}/extract"] = _readable(data(Operation.EXTRACT, extract.extract))
+            self._prefixed[f"{base}/files/"] = _readable(data(Operation.EXTRACT, extract.manifest))
+
+    def _public(self, route: PublicRoute) -> Methods:
+        async def with_doors(request: Request) -> Answer:
+            return await route(self._doors, request)
+
+        return _readable(with_doors)
+
+    def _missing(self, path: str) -> Methods:
+        _, _, below = path.partition("/v1/services/")
+        name, _, operation = below.partition("/")
+        if not path.startswith("/v1/services/") or not operation:
+            raise RouteUnknown("there is nothing under this path", remedy="see /docs and /openapi.json")
+
+        async def refuse(request: Request) -> Answer:
+            caller: Caller | None = None
+            try:
+                # As on every other path of a service: who calls comes first.
+                caller = identify(request.peer, self._doors.policy(), request.received)
+                service = self._doors.registers.service(name)
+            except PlatformError as error:
+                raise refusal_on_record(self._doors, request, error, caller=caller) from None
+            offered = ", ".join(sorted(each.value for each in service.operations)) or "no operation yet"
+            unknown = OperationUnknown(
+                f"the service {service.name} does not offer this", remedy=f"it offers {offered}; see /openapi.json"
+            )
+            raise refusal_on_record(self._doors, request, unknown, service=service.name, caller=caller)
+
+        return Methods(dict.fromkeys(("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"), refuse))
+
+
+async def on_record(visit: Visit, route: DataRoute) -> Answer:
+    """Run a route that hands out data; whatever it refuses is on record before the caller is told."""
+    try:
+        return await route(visit)
+    except PlatformError as error:
+        refusal = error
+    except ClientGone:
+        raise
+    except Exception as error:
+        refusal = unexpected(error, visit.request)
+    return problem(visit.refused(refusal), visit.request.trace)
+
+
+def unexpected(error: Exception, request: Request) -> HouseFault:
+    """Log a fault of ours, without its message: that may hold what the caller sent."""
+    where = []
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        where.append(f"{code.co_filename.rpartition('/')[2]}:{trace.tb_lineno} {code.co_name}")
+        trace = trace.tb_next
+    _log.error("request_failed", trace=request.trace, error=type(error).__name__, where=where[-8:])
+    return Unexpected("something failed that should not", remedy="report it with the trace id")
+
+
+def _readable(route: Route) -> Methods:
+    return Methods({"GET": route, "HEAD": route})

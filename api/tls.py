@@ -1,0 +1,187 @@
+"""TLS: who may connect, and how the application learns whose certificate it is.
+
+The handshake proves that the peer holds the certificate's key and that a trusted authority issued it. The rest (no
+certificate at all, dates, revocation, whose system it is) is judged for each request, where a refusal can be explained.
+"""
+
+import functools
+import hashlib
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from api.errors import CertificateUntrusted, ServerCertificateInvalid, TrustInvalid
+from control import load_trust
+from kernel import CallRefused, Channel, Clock, Observe, Window, new_event_id, new_trace_id
+
+_log = structlog.get_logger(__name__)
+
+PEER: Final = "knudepunkt.peer"
+"""Where the scope's extensions hold the Peer; `tls` beside it is the ASGI TLS extension."""
+
+# OpenSSL's own numbers (x509_vfy.h); Python 3.11 has names for neither.
+_NO_CHECK_TIME: Final = 0x200000
+_PARTIAL_CHAIN: Final = 0x80000
+
+OnRefused = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Whoever holds the other end of a connection and proved to hold a certificate's key.
+
+    fingerprint   SHA-256 of the certificate, lower-case hex
+    valid         when every certificate of the verified chain is valid
+    """
+
+    fingerprint: str
+    valid: Window
+
+
+def server_context(certificate: Path, key: Path, trust: Path, *, at: datetime, on_refused: OnRefused) -> ssl.SSLContext:
+    """A context that asks for a client certificate, and takes none but those that an authority in `trust` issued.
+
+    trust        folder of PEM files; an issuing authority may stand there without its root
+    at           the time now: an authority that is out of date is left out, and the log says so
+    on_refused   told why, in OpenSSL's words, when a client certificate makes a handshake fail
+
+    The dates of client certificates are not judged here (X509_V_FLAG_NO_CHECK_TIME), but by `Peer.valid` for each
+    request: a caller whose certificate expired gets an answer that says so. Raises TrustInvalid, ServerCertificateInvalid.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET
+    # A resumed session would skip the check of the chain, and is how a revoked client gets in again.
+    context.num_tickets = 0
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.verify_flags |= _NO_CHECK_TIME | _PARTIAL_CHAIN
+    context.load_verify_locations(cadata=_trusted(trust, at))
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise ServerCertificateInvalid(
+            f"{certificate.name} with {key.name}: {error.strerror or error}", remedy="restore both files"
+        ) from None
+    context.sslobject_class = _reporting(on_refused)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def refusals_to_ledger(observe: Observe, clock: Clock) -> OnRefused:
+    """For `server_context`: enters a refused handshake in the ledger."""
+
+    def on_refused(reason: str) -> None:
+        error = CertificateUntrusted
+        refused = CallRefused(
+            event=new_event_id(), at=clock.now(), trace=new_trace_id(), channel=Channel.REST,
+            code=error.code, status=error.status, reason=f"TLS handshake: {reason}",
+        )  # fmt: skip
+        try:
+            observe(refused)
+        except Exception as failure:
+            # Nothing was handed out, so there is nothing to hold back.
+            _log.error("refusal_not_on_record", trace=refused.trace, error=type(failure).__name__)
+
+    return on_refused
+
+
+def extensions_of(connection: ssl.SSLObject) -> dict[str, Any]:
+    """The ASGI TLS extension (`tls`), and the Peer when the client showed a certificate. Once for each connection."""
+    cipher = connection.cipher()
+    chain = _verified_chain(connection)
+    tls = {
+        "server_cert": None,
+        "client_cert_chain": tuple(certificate.public_bytes(Encoding.PEM).decode() for certificate in chain),
+        "client_cert_name": chain[0].subject.rfc4514_string() if chain else None,
+        "client_cert_error": None,
+        "tls_version": {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}.get(connection.version() or ""),
+        "cipher_suite": _cipher_suites().get(cipher[0]) if cipher else None,
+    }
+    if not chain:
+        return {"tls": tls}
+    starts = max(certificate.not_valid_before_utc for certificate in chain)
+    ends = min(certificate.not_valid_after_utc for certificate in chain)
+    fingerprint = hashlib.sha256(chain[0].public_bytes(Encoding.DER)).hexdigest()
+    # Dates that never meet: never valid.
+    return {"tls": tls, PEER: Peer(fingerprint, Window(starts, max(starts, ends)))}
+
+
+def _verified_chain(connection: ssl.SSLObject) -> list[x509.Certificate]:
+    # Public from Python 3.13 on; until then only the wrapped object has it.
+    found = connection._sslobj.get_verified_chain()  # type: ignore[attr-defined]
+    return [x509.load_pem_x509_certificate(certificate.public_bytes().encode()) for certificate in found or ()]
+
+
+def _trusted(folder: Path, at: datetime) -> str:
+    try:
+        authorities = load_trust(folder)
+    except (OSError, ValueError) as error:
+        raise TrustInvalid(
+            f"the authorities in {folder} cannot be read: {error}", remedy="mend the PEM files"
+        ) from None
+    current = [each for each in authorities if _is_authority(each, folder) and not _out_of_date(each, at)]
+    if not current:
+        raise TrustInvalid(
+            f"{folder} holds no authority that is valid now",
+            remedy="put the PEM files of the authorities there whose client certificates are to be trusted",
+        )
+    return "".join(each.public_bytes(Encoding.PEM).decode() for each in current)
+
+
+def _is_authority(certificate: x509.Certificate, folder: Path) -> bool:
+    try:
+        authority = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        authority = False
+    if not authority:
+        # It would be trusted as if it were its own authority.
+        raise TrustInvalid(
+            f"{folder} holds {certificate.subject.rfc4514_string()}, which is no authority",
+            remedy="remove it; a client's own certificate is bound to its system, never put among the authorities",
+        )
+    return True
+
+
+def _out_of_date(certificate: x509.Certificate, at: datetime) -> bool:
+    valid = certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
+    if not valid:
+        _log.warning(
+            "trusted_authority_out_of_date",
+            authority=certificate.subject.rfc4514_string(),
+            valid_to=certificate.not_valid_after_utc.isoformat(),
+        )
+    return not valid
+
+
+def _reporting(on_refused: OnRefused) -> type[ssl.SSLObject]:
+    class Reporting(ssl.SSLObject):
+        """uvicorn says nothing when a handshake fails; here it can be heard."""
+
+        def do_handshake(self) -> None:
+            try:
+                super().do_handshake()
+            except ssl.SSLCertVerificationError as error:
+                _log.warning("client_certificate_refused", code=error.verify_code, reason=error.verify_message)
+                on_refused(error.verify_message)
+                raise
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                raise
+            except ssl.SSLError as error:
+                # Scanners, old protocols, plain HTTP: not a certificate, so nothing for the ledger.
+                _log.debug("tls_handshake_failed", reason=error.reason)
+                raise
+
+    return Reporting
+
+
+@functools.cache
+def _cipher_suites() -> dict[str, int]:
+    """Numbers of the TLS Cipher Suites registry (IANA), by OpenSSL's names."""
+    return {suite["name"]: suite["id"] & 0xFFFF for suite in ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).get_ciphers()}

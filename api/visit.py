@@ -1,0 +1,192 @@
+"""A data call on its way: identify, admit, and be put on record before anything leaves."""
+
+import re
+from datetime import date
+from typing import Final
+
+import structlog
+
+from api.doors import Doors
+from api.errors import HeaderInvalid, NotOnRecord, ServiceNotOffered
+from api.identity import identify
+from api.request import Request
+from kernel import (
+    COPENHAGEN,
+    AgreementId,
+    Call,
+    CallAnswered,
+    Caller,
+    CallRefused,
+    Channel,
+    Grant,
+    Observation,
+    Operation,
+    PlatformError,
+    ServiceName,
+    SnapshotId,
+    new_event_id,
+)
+from schemas import Dataset, Service, ServiceStatus
+
+_log = structlog.get_logger(__name__)
+
+AGREEMENT: Final = "Knudepunkt-Agreement"
+MUNICIPALITY: Final = "Knudepunkt-Municipality"
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_CVR = re.compile(r"[0-9]{8}")
+_CALLABLE: Final = {
+    "test": frozenset({ServiceStatus.TEST, ServiceStatus.PRODUCTION, ServiceStatus.DEPRECATED}),
+    "production": frozenset({ServiceStatus.PRODUCTION, ServiceStatus.DEPRECATED}),
+}
+_MOST_SUBJECTS: Final = 1_000
+
+
+class Visit:
+    """What is known of a call so far. A refusal puts on record as much as was known by then.
+
+    subjects   identifiers asked about, for the ledger alone; empty where keys are public
+    """
+
+    __slots__ = ("caller", "dataset", "doors", "grant", "operation", "request", "service", "subjects")
+
+    def __init__(
+        self, doors: Doors, request: Request, service: Service, dataset: Dataset, operation: Operation
+    ) -> None:
+        self.doors, self.request = doors, request
+        self.service, self.dataset, self.operation = service, dataset, operation
+        self.caller: Caller | None = None
+        self.grant: Grant | None = None
+        self.subjects: tuple[str, ...] = ()
+
+    def identify(self) -> Caller:
+        """Raises what `identity.identify` raises, and ServiceNotOffered."""
+        request = self.request
+        self.caller = identify(request.peer, self.doors.policy(), request.received)
+        if self.service.status not in _CALLABLE[self.doors.environment]:
+            raise ServiceNotOffered(
+                f"the service {self.service.name} is {self.service.status.value}",
+                remedy="see the catalogue: GET /v1/services",
+                rule="service.status",
+            )
+        return self.caller
+
+    def admit(self, caller: Caller, columns: tuple[str, ...] | None = None) -> tuple[Call, Grant]:
+        """The call, and the permission that carries it. Raises HeaderInvalid and the refusals of `control`."""
+        agreement = _named(self.request, AGREEMENT, _UUID, "a UUID")
+        call = Call(
+            trace=self.request.trace,
+            caller=caller,
+            channel=Channel.REST,
+            service=self.service.name,
+            operation=self.operation,
+            received=self.request.received,
+            agreement=None if agreement is None else AgreementId(agreement),
+            municipality_cvr=_named(self.request, MUNICIPALITY, _CVR, "a CVR number of eight digits"),
+            columns=columns,
+        )
+        self.grant = grant = self.doors.policy().grant(call, self.request.received)
+        return call, grant
+
+    def asks_about(self, keys: list[str]) -> None:
+        if not self.dataset.key_is_public and len(keys) <= _MOST_SUBJECTS:
+            self.subjects = tuple(keys)
+
+    def answered(
+        self, grant: Grant, *, status: int, snapshot: SnapshotId, keys: int = 0, rows: int = 0, size_bytes: int = 0
+    ) -> None:
+        """Put the answer on record; it may leave when this returns. Raises NotOnRecord, or what the ledger raises."""
+        keep(
+            self.doors,
+            CallAnswered(
+                event=new_event_id(),
+                at=self.request.received,
+                trace=self.request.trace,
+                channel=Channel.REST,
+                service=self.service.name,
+                operation=self.operation,
+                system=grant.system,
+                agreement=grant.agreement,
+                terms_hash=grant.terms_hash,
+                municipality_cvr=grant.municipality_cvr,
+                status=status,
+                timing=self.request.timing(),
+                snapshot=snapshot,
+                keys=keys,
+                rows=rows,
+                size_bytes=size_bytes,
+                subjects=self.subjects,
+            ),
+        )
+
+    def refused(self, error: PlatformError) -> PlatformError:
+        """As `refusal_on_record`, with what is known of the call by now."""
+        return refusal_on_record(
+            self.doors, self.request, error,
+            service=self.service.name,
+            operation=self.operation,
+            caller=self.caller,
+            grant=self.grant,
+            subjects=self.subjects,
+        )  # fmt: skip
+
+
+def refusal_on_record(
+    doors: Doors,
+    request: Request,
+    error: PlatformError,
+    *,
+    service: ServiceName | None = None,
+    operation: Operation | None = None,
+    caller: Caller | None = None,
+    grant: Grant | None = None,
+    subjects: tuple[str, ...] = (),
+) -> PlatformError:
+    """Put a refusal on record, and give what the caller is told: the refusal, or that it cannot be put on record."""
+    peer = request.peer
+    fact = CallRefused(
+        event=new_event_id(),
+        at=request.received,
+        trace=request.trace,
+        channel=Channel.REST,
+        code=error.code,
+        status=error.status,
+        reason=error.message,
+        service=service,
+        operation=operation,
+        system=caller.system if caller else None,
+        agreement=grant.agreement if grant else None,
+        credential=peer.fingerprint if peer else None,
+        peer=request.address,
+        timing=request.timing(),
+        subjects=subjects,
+    )
+    try:
+        keep(doors, fact)
+    except PlatformError as failure:
+        return failure
+    return error
+
+
+def keep(doors: Doors, fact: Observation) -> None:
+    """Put a fact on record. Raises NotOnRecord, or what the ledger raises on purpose."""
+    try:
+        doors.observe(fact)
+    except PlatformError:
+        raise
+    except Exception as error:
+        _log.error("not_on_record", trace=fact.trace, error=type(error).__name__)
+        raise NotOnRecord("the call could not be put on record", remedy="call again later", retry_after_s=30) from error
+
+
+def today_of(request: Request) -> date:
+    """The day in Copenhagen on which protection is judged."""
+    return request.received.astimezone(COPENHAGEN).date()
+
+
+def _named(request: Request, name: str, shape: re.Pattern[str], form: str) -> str | None:
+    value = request.text(name)
+    value = None if value is None else value.lower()
+    if value is not None and not shape.fullmatch(value):
+        raise HeaderInvalid(f"the header {name} does not hold {form}", remedy=f"mend or omit {name}")
+    return value

@@ -1,0 +1,31 @@
+"""What can be wrong with a lookup. No message repeats a key: it may be a personal number."""
+
+from kernel import NotAllowed, RequestInvalid
+
+
+class KeyInvalid(RequestInvalid):
+    """A key does not have the shape that the dataset's contract gives its keys."""
+
+    code = "key_invalid"
+    title = "A key does not have the right shape"
+
+
+class TooManyKeys(RequestInvalid):
+    """One call may ask about a limited number of keys; the agreement says how many."""
+
+    code = "too_many_keys"
+    title = "Too many keys in one call"
+
+
+class ColumnUnknown(RequestInvalid):
+    """The dataset has no column of that name."""
+
+    code = "column_unknown"
+    title = "There is no such column"
+
+
+class ColumnsNotCovered(NotAllowed):
+    """The dataset has the column, and the agreement leaves it out."""
+
+    code = "columns_not_covered"
+    title = "The agreement does not cover these columns"

@@ -1,0 +1,102 @@
+"""The reference pages that follow from the code: error codes and settings. `make docs` writes them; a test holds them to it."""
+
+import dataclasses
+import inspect
+from pathlib import Path
+from typing import Any
+
+from kernel import PlatformError
+from runtime.settings import Settings
+
+PAGES = Path(__file__).parent.parent / "docs" / "reference"
+
+
+def errors_page() -> str:
+    """Every error code that the platform gives, with its status."""
+    lines = [
+        "# Error codes",
+        "",
+        "The same code stands in REST problems (RFC 9457), the ledger, the logs and the command line. Written by `make docs`.",
+        "",
+        "| code | HTTP | title | branch |",
+        "| --- | --- | --- | --- |",
+    ]
+    for code, error in sorted(known_errors().items()):
+        branch = (
+            next(base.__name__ for base in error.__mro__[1:] if issubclass(base, PlatformError))
+            if (error is not PlatformError)
+            else ""
+        )
+        lines.append(f"| `{code}` | {error.status} | {error.title} | {branch} |")
+    return "\n".join(lines) + "\n"
+
+
+def settings_page() -> str:
+    """Every setting, by section, with its default and what it means."""
+    lines = [
+        "# Settings",
+        "",
+        "`knudepunkt.toml` in the instance's folder; `[api] port` is overridden by the environment variable",
+        "`KNUDEPUNKT_API__PORT`. An unknown section or key is an error. Written by `make docs`.",
+        "",
+        "| setting | default | |",
+        "| --- | --- | --- |",
+        "| `environment` | `test` | test: agreements are approved at once, data is fictitious. production: a municipality approves |",
+    ]
+    for section, field in Settings.model_fields.items():
+        kind: Any = field.annotation
+        if not dataclasses.is_dataclass(kind):
+            continue
+        meanings = _meanings(inspect.getdoc(kind) or "")
+        lines += [
+            f"| `[{section}] {each.name}` | `{_shown(each.default)}` | {meanings.get(each.name, '')} |"
+            for each in dataclasses.fields(kind)
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def known_errors() -> dict[str, type[PlatformError]]:
+    """Every error of every room, by code. Rooms are imported by the wiring, so that their errors exist."""
+    import runtime.cli
+    import runtime.client
+    import runtime.roles
+
+    found: dict[str, type[PlatformError]] = {}
+    waiting: list[type[PlatformError]] = [PlatformError]
+    while waiting:
+        each = waiting.pop()
+        if each is not runtime.client.Refused and each.__module__.split(".")[0] != "tests":
+            found.setdefault(each.code, each)
+        waiting += each.__subclasses__()
+    return found
+
+
+def write_pages() -> None:
+    PAGES.mkdir(parents=True, exist_ok=True)
+    (PAGES / "errors.md").write_text(errors_page(), encoding="utf-8")
+    (PAGES / "settings.md").write_text(settings_page(), encoding="utf-8")
+
+
+def _shown(default: object) -> str:
+    return ", ".join(map(str, default)) if isinstance(default, tuple) else str(default)
+
+
+def _meanings(doc: str) -> dict[str, str]:
+    """The `name   meaning` lines of a settings docstring, continued where they are indented."""
+    found: dict[str, str] = {}
+    last = ""
+    for line in doc.splitlines():
+        name, _, meaning = line.partition("   ")
+        names = [each.strip() for each in name.split(",")]
+        if meaning.strip() and not line.startswith(" ") and all(each.isidentifier() for each in names):
+            found |= dict.fromkeys(names, meaning.strip())
+            last = names[-1]
+        elif last and line.startswith("   "):
+            found[last] += " " + line.strip()
+        else:
+            last = ""
+    return found
+
+
+if __name__ == "__main__":
+    write_pages()
