@@ -14,7 +14,7 @@ import yaml
 
 from schemas.finding import Finding, Severity
 
-_LARGEST_BYTES: Final = 2_000_000
+_LARGEST_BYTES: Final = 1_000_000
 _MOST_VALUES: Final = 100_000
 _DEEPEST: Final = 50
 
@@ -80,7 +80,7 @@ def read_document(path: Path) -> tuple[Document | None, list[Finding]]:
     try:
         raw = path.read_bytes()
         if len(raw) > _LARGEST_BYTES:
-            return fault(0, "the file is larger than 2 MB", "a contract is text that people write; split it")
+            return fault(0, "the file is larger than 1 MB", "a contract is text that people write; split it")
         text = raw.decode("utf-8-sig")
     except OSError as error:
         return fault(0, f"cannot be read: {error.strerror}", "check the file and its permissions")

@@ -3,7 +3,6 @@
 import re
 import warnings
 from collections.abc import Sequence
-from math import isfinite
 from typing import Any, Final
 
 import pyarrow as pa
@@ -54,8 +53,7 @@ def read_classification(review: Review, text: Any, inherited: Classification, wh
     review.error(
         where, f"{text!r} is not a classification", f"use one of {', '.join(grade.value for grade in Classification)}"
     )
-    # Unclear means strict: better a column too few in an answer than one too many.
-    return Classification.PROTECTED
+    return inherited
 
 
 def read_columns(
@@ -150,7 +148,7 @@ def _bound(review: Review, options: dict[str, Any], name: str, kind: Kind, where
     if value is None or kind not in _NUMERIC:
         return None
     # Beyond 2**53 a float no longer holds every whole number, and the bound would not be the one that was written.
-    if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value) and abs(value) <= 2**53:
+    if isinstance(value, int | float) and not isinstance(value, bool) and -(2**53) <= value <= 2**53:
         return float(value)
     review.error(f"{where}.logicalTypeOptions.{name}", "is not a number of usual size", "give a number below 2**53")
     return None

@@ -19,6 +19,16 @@ CONTRACT = a_contract(
     customProperties=custom(protection=RULE, freshnessTargetSeconds=60),
 )
 
+
+def doubling(shape: str, *, levels: int) -> bytes:
+    """A small file in which each level holds the one before it several times, as `shape` has it."""
+    lines = ["a0: &a0 {x: 1}"]
+    for level in range(1, levels + 1):
+        before = [f"*a{level - 1}"] * shape.count("{}")
+        lines.append(f"a{level}: &a{level} " + shape.format(*before))
+    return "\n".join(lines).encode()
+
+
 BROKEN: dict[str, bytes] = {
     "empty": b"",
     "blank": b"\n\n# nothing here\n",
@@ -36,15 +46,18 @@ BROKEN: dict[str, bytes] = {
     "unhashable key": b"? [a, b]\n: c\n",
     "unknown alias": b"a: *b\n",
     "holds itself": b"&a [*a]\n",
-    "deep": b"[" * 5000,
+    "deep": b"[" * 1500,
     "deep mapping": b"a: " + b"{a: " * 500 + b"1" + b"}" * 500,
     "half a character": b'apiVersion: "\\ud800"\n',
     "nul": b"a: \x00\n",
     "long number": b"a: " + b"9" * 5000 + b"\n",
-    "many aliases": b"a0: &a0 [1]\n" + b"".join(b"a%d: &a%d [%s]\n" % (n, n, b",".join([b"*a%d" % (n - 1)] * 9)) for n in range(1, 12)),
-    "the same key, doubling": b"a0: &a0 {x: 1}\n" + b"".join(b"a%d: &a%d {x: *a%d, x: *a%d}\n" % (n, n, n - 1, n - 1) for n in range(1, 40)),
+    "number beyond floats": b"a: " + b"9" * 400 + b"\n",
+    "many aliases": doubling("[{},{},{},{},{},{},{},{},{}]", levels=11),
+    "many aliases in mappings": doubling("{{x: {}, y: {}}}", levels=39),
+    "the same key, doubling": doubling("{{x: {}, x: {}}}", levels=39),
+    "many merges": doubling("{{<<: [{},{},{},{},{},{},{},{},{}]}}", levels=11),
     "large": b"a: " + b"x" * 3_000_000,
-}  # fmt: skip
+}
 
 
 class TestBrokenFile:
@@ -99,16 +112,18 @@ def values() -> st.SearchStrategy[Any]:
         st.none()
         | st.booleans()
         | st.integers()
+        | st.just(10**400)
         | st.floats()
         | st.text(max_size=8)
         | st.dates()
         | st.sampled_from(["string", "array", "object", "personal", "protections", "ships", "v3.0.2", "(", "replica"])
     )
+    names = st.text(max_size=5) | st.integers()
     return st.recursive(
         scalars,
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=3),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
         max_leaves=6,
-    )  # fmt: skip
+    )
 
 
 @st.composite
@@ -167,24 +182,24 @@ def ensure_found_or_loaded(contract: str | bytes, service: str | bytes) -> None:
 
 
 class TestAnyFile:
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=80, deadline=None)
     @given(mutated(CONTRACT))
     def test_a_contract_is_found_wrong_or_can_be_used(self, contract: dict[str, Any]) -> None:
         ensure_found_or_loaded(dump(contract), dump(a_service()))
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=60, deadline=None)
     @given(mutated(a_service()))
     def test_a_service_is_found_wrong_or_can_be_used(self, service: dict[str, Any]) -> None:
         ensure_found_or_loaded(dump(CONTRACT), dump(service))
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=80, deadline=None)
     @given(st.integers(0, 5000), st.integers(0, 60), st.binary(max_size=12))
     def test_a_file_that_was_damaged_is_found_wrong_or_can_be_used(self, start: int, cut: int, put: bytes) -> None:
         whole = dump(CONTRACT).encode()
         start %= len(whole)
         ensure_found_or_loaded(whole[:start] + put + whole[start + cut :], dump(a_service()))
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=60, deadline=None)
     @given(st.binary(max_size=200) | st.text(max_size=200))
     def test_noise_is_found_wrong(self, noise: bytes | str) -> None:
         ensure_found_or_loaded(noise, noise)

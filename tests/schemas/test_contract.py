@@ -72,7 +72,7 @@ class TestContract:
         ],
     )
     def test_allowed_values_can_be_said_in_three_ways(self, tmp_path: Path, prop: dict[str, Any]) -> None:
-        assert column(tmp_path, **prop).allowed == {"01", "02"}
+        assert column(tmp_path, **prop).allowed == frozenset({"01", "02"})
 
     def test_a_date_without_quotation_marks_is_text(self, tmp_path: Path) -> None:
         text = dump(a_contract()) + "contractCreatedTs: 2031-05-17T08:00:00Z\n"
@@ -199,7 +199,7 @@ class TestRules:
         found = property_error(tmp_path, logicalType="integer", logicalTypeOptions={"minimum": 2, "maximum": 1})
         assert found.problem == "is above maximum"
 
-    @pytest.mark.parametrize("bound", ["1", True, float("nan"), float("inf"), 10**400, 2**60 + 1])
+    @pytest.mark.parametrize("bound", ["1", True, float("nan"), float("inf"), 2**60 + 1, -(10**30)])
     def test_a_bound_is_a_number_of_usual_size(self, tmp_path: Path, bound: Any) -> None:
         found = property_error(tmp_path, logicalType="number", logicalTypeOptions={"minimum": bound})
         assert "number" in found.problem
