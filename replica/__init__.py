@@ -1,7 +1,7 @@
 """Replica: the mirror of the registers, and lookups in it.
 
-Deliveries come in through Lake.publish and become snapshots that never change afterwards. Lookups search memory-mapped segments that are made
-from the newest snapshot; extracts scan the lake.
+Deliveries come in through Lake.publish and become snapshots that never change afterwards. Lookups search
+memory-mapped segments that are made from the newest snapshot; extracts scan the lake.
 """
 
 from replica.delivery import QUARANTINE, Delivery, Mode, Publication, RunRecord, RunSummary, SnapshotInfo

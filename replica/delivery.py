@@ -36,7 +36,9 @@ QUARANTINE = pa.schema(
         ("at", pa.timestamp("us", "UTC")),
     ]
 )
-"""A held-back line: where it stood, which rule it broke, and the line itself (personal data, like the mirror's rows)."""
+"""A held-back line: where it stood, which rule it broke, and the line itself (personal data, like the mirror's
+rows).
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """The mirror: one DuckLake per instance, a schema per register, a table per dataset, sorted by key.
 
-Every publication is one transaction: rows, quarantine and the run's record together. A crash leaves the snapshot before it or
-the snapshot after it, and the source's cursor always matches the data. One process writes at a time; it holds a file lock that the
-operating system releases when the process ends, however it ends.
+Every publication is one transaction: rows, quarantine and the run's record together. A crash leaves the snapshot
+before it or the snapshot after it, and the source's cursor always matches the data. One process writes at a time;
+it holds a file lock that the operating system releases when the process ends, however it ends.
 """
 
 import fcntl
@@ -72,8 +72,9 @@ class Lake:
     def publish(self, dataset: Dataset, delivery: Delivery) -> Publication:
         """Take a delivery into the mirror, in one transaction.
 
-        Rows that are as they were are not written. A delivery that changes nothing leaves its run record and no new snapshot of
-        the dataset. Raises KeysRepeated, and nothing is published, when a key stands twice in the delivery.
+        Rows that are as they were are not written. A delivery that changes nothing leaves its run record and no new
+        snapshot of the dataset. Raises KeysRepeated, and nothing is published, when a key stands twice in the
+        delivery.
         """
         with self._writing, self._cursor() as cursor:
             cursor.register("incoming", delivery.rows)

@@ -1,10 +1,10 @@
 """Lookups: a row by its key, from memory-mapped segments.
 
-A key is found by binary search in an array of keys; its row is read from a mapped Arrow batch. DuckDB is not involved. Readers look at the
-pointer at most every CHECK_S seconds and change over to a new stack between two lookups; the old one lives until its last user lets go.
+A key is found by binary search in an array of keys; its row is read from a mapped Arrow batch. DuckDB is not
+involved. Readers look at the pointer at most every CHECK_S seconds and change over to a new stack between two
+lookups; the old one lives until its last user lets go.
 """
 
-import os
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -98,7 +98,7 @@ class LookupReader:
 
     def __init__(self, dataset: DatasetId, folder: Path) -> None:
         self._dataset, self._folder = dataset, folder
-        self._pointer = str(folder / POINTER)
+        self._pointer = folder / POINTER
         self._mark = self._seen()
         self._stack = self._open()
         self._checked = time.monotonic()
@@ -137,7 +137,7 @@ class LookupReader:
 
     def _seen(self) -> tuple[int, int] | None:
         try:
-            found = os.stat(self._pointer)
+            found = self._pointer.stat()
         except FileNotFoundError:
             return None
         return found.st_ino, found.st_mtime_ns

@@ -1,9 +1,9 @@
 """Parts of a segment stack: immutable folders of memory-mapped files, and the pointer that names them.
 
-A part is `rows.arrow` (uncompressed Arrow IPC, batches of BATCH_ROWS rows, sorted by key), `keys.npy` (the keys of those rows) and
-`gone.npy` (keys deleted). It is made under a temporary name, synced and renamed; the pointer is replaced last. A reader finds the old
-stack or the new one, never half of either. Rows lie here in clear, since lookups map them into memory: folders have mode 0700, and the
-instance belongs on an encrypted disk.
+A part is `rows.arrow` (uncompressed Arrow IPC, batches of BATCH_ROWS rows, sorted by key), `keys.npy` (the keys of
+those rows) and `gone.npy` (keys deleted). It is made under a temporary name, synced and renamed; the pointer is
+replaced last. A reader finds the old stack or the new one, never half of either. Rows lie here in clear, since
+lookups map them into memory: folders have mode 0700, and the instance belongs on an encrypted disk.
 """
 
 import json

@@ -1,8 +1,8 @@
 """Segments: what lookups search, made from the mirror and brought up to it after each publication.
 
-A stack has a base (every row at some snapshot) and small deltas from the change feed, newest first. A publication costs a delta, never a
-base; deltas fold into a new base when there are many of them or they pass a share of its rows. Segments are derived: what is missing or unreadable
-is made anew.
+A stack has a base (every row at some snapshot) and small deltas from the change feed, newest first. A publication
+costs a delta, never a base; deltas fold into a new base when there are many of them or they pass a share of its
+rows. Segments are derived: what is missing or unreadable is made anew.
 """
 
 import fcntl

@@ -15,7 +15,9 @@ from replica.delivery import Mode
 from schemas import Dataset
 
 HASHES = ("_hash_low", "_hash_high")
-"""Two halves of the MD5 of a row as JSON: two rows are the same when both are. Wide rows are compared without being read."""
+"""Two halves of the MD5 of a row as JSON: two rows are the same when both are. Wide rows are compared without being
+read.
+"""
 
 
 def quoted(name: str) -> str:
@@ -62,12 +64,11 @@ def compare(dataset: Dataset, mode: Mode) -> tuple[str, ...]:
     `incoming` is the delivery's rows, `gone` its keys to delete, both registered. what: insert, update, delete or same.
     """
     key = quoted(dataset.key)
+    packed = ", ".join(f"{quoted(name)} := {quoted(name)}" for name in dataset.names)
     fresh = f"""
         CREATE OR REPLACE TEMP TABLE fresh AS
         SELECT {key} AS key, md5_number_lower(text) AS low, md5_number_upper(text) AS high
-          FROM (SELECT {key}, to_json(struct_pack({", ".join(f"{quoted(n)} := {quoted(n)}" for n in dataset.names)}))::VARCHAR
-                    AS text
-                  FROM incoming)"""
+          FROM (SELECT {key}, to_json(struct_pack({packed}))::VARCHAR AS text FROM incoming)"""
     changed = (
         "'same'"
         if mode is Mode.APPEND

@@ -1,1 +1,3 @@
-"""Runtime: the top floor. Settings, wiring, processes, schedules, migrations and the command line; everything meets here."""
+"""Runtime: the top floor. Settings, wiring, processes, schedules, migrations and the command line; everything meets
+here.
+"""

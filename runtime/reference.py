@@ -1,4 +1,6 @@
-"""The reference pages that follow from the code: error codes and settings. `make docs` writes them; a test holds them to it."""
+"""The reference pages that follow from the code: error codes and settings. `make docs` writes them; a test holds
+them to it.
+"""
 
 import dataclasses
 import inspect

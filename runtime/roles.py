@@ -32,7 +32,7 @@ def run_api(instance: Instance, settings: Settings, handle: int | None) -> None:
             at=CLOCK.now(),
             on_refused=refusals_to_ledger(house.observe, CLOCK),
         )
-        serve(make_app(doors_of(house)), [listening], context, graceful_s=settings.api.drain_s)
+        serve(make_app(doors_of(house)), listening, context, drain_s=settings.api.drain_s)
 
 
 def run_sftp(instance: Instance, settings: Settings, handle: int | None) -> None:

@@ -42,7 +42,9 @@ class House:
 
 @contextmanager
 def open_house(instance: Instance, settings: Settings, role: Literal["api", "sftp"]) -> Iterator[House]:
-    """Open what a process needs, in order, and close it in the other order: the ledger last, so that it hears everything."""
+    """Open what a process needs, in order, and close it in the other order: the ledger last, so that it hears
+    everything.
+    """
     registers = load_registers(SHIPPED, instance.registers)
     with (
         Ledger(
@@ -100,7 +102,9 @@ def sftp_server_of(house: House) -> SftpServer:
 
 
 def readiness(house: House, lookups: Lookups) -> Mapping[str, bool]:
-    """What must hold before calls are sent here: every mirrored dataset can be looked up, and the ledger can be written."""
+    """What must hold before calls are sent here: every mirrored dataset can be looked up, and the ledger can be
+    written.
+    """
     checks = {"policy": house.watcher.current().version > 0, "ledger": _writable(house.instance)}
     for dataset in house.registers.datasets:
         try:

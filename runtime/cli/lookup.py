@@ -22,7 +22,8 @@ def lookup(
 ) -> None:
     """Look up one record or many, with the certificate of a client profile and under its agreement.
 
-    Personal numbers do not belong in a shell's history or in a list of processes: give them on standard input, one per line.
+    Personal numbers do not belong in a shell's history or in a list of processes: give them on standard input, one
+    per line.
 
     Examples:
 

@@ -15,8 +15,9 @@ def sync(
 ) -> None:
     """Load what the sources have that is new, and publish it. The worker does the same by schedule.
 
-    A delivery that was loaded before is recognised by its content. Lines that break a rule are held back and counted; a delivery
-    that is not whole is refused, and nothing of it is published. Exit code 1 when a delivery was refused.
+    A delivery that was loaded before is recognised by its content. Lines that break a rule are held back and
+    counted; a delivery that is not whole is refused, and nothing of it is published. Exit code 1 when a delivery
+    was refused.
 
     Examples:
 

@@ -25,7 +25,7 @@ class TestLookup:
             answer = http.post("/v1/services/cpr-persons/lookup", json={KEY: the_key(platform)})
         assert answer.status_code == 200
         assert answer.json()["record"]["pnr"] == the_key(platform)
-        assert answer.json()["record"]["name"]["last"]
+        assert answer.json()["record"]["name"]["surname"]
         assert answer.headers["knudepunkt-snapshot"] == str(answer.json()["snapshot"])
         assert int(answer.headers["age"]) >= 0
         assert answer.headers["cache-control"] == "no-store"

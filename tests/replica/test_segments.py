@@ -1,0 +1,225 @@
+import os
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from replica import DatasetNotReady, Lake, LookupReader, Lookups, Mode, refresh_segments
+from replica.parts import BATCH_ROWS, Pointer
+from schemas import Column, Dataset, Kind
+from tests.replica.builders import PERSONS, SETTINGS, a_delivery, a_row
+
+WORDS = Dataset(
+    register="r",
+    name="words",
+    key="word",
+    columns=(Column(name="word", kind=Kind.TEXT, required=True), Column(name="number", kind=Kind.INTEGER)),
+)
+
+
+def reader_of(root: Path, dataset: Dataset = PERSONS) -> LookupReader:
+    return Lookups(root / "segments", [dataset.id]).reader(dataset.id)
+
+
+def published(
+    root: Path, rows: list[dict[str, Any]], mode: Mode = Mode.DELTA, *, dataset: Dataset = PERSONS, **more: Any
+) -> None:
+    with Lake.open(root / "lake", SETTINGS, write=True) as lake:
+        lake.prepare(dataset)
+        lake.publish(dataset, a_delivery(rows, mode, dataset=dataset, **more))
+        refresh_segments(lake, dataset, root / "segments", SETTINGS)
+
+
+class TestLookup:
+    def test_gives_the_whole_row(self, tmp_path: Path) -> None:
+        row = a_row("0102034567", protections=[{"type": "0001", "from_date": None, "to_date": None}])
+        published(tmp_path, [row, a_row("0000000001")])
+        assert reader_of(tmp_path).get("0102034567") == row
+
+    def test_gives_chosen_columns(self, tmp_path: Path) -> None:
+        published(tmp_path, [a_row("0000000001")])
+        assert reader_of(tmp_path).get("0000000001", ("status", "pnr")) == {"status": "01", "pnr": "0000000001"}
+
+    @pytest.mark.parametrize(
+        "key", ["", "1", "01", "00000000001", "x", "000000000x", "٠٠٠٠٠٠٠٠٠١", "0000000001\0", "-1"]
+    )
+    def test_does_not_take_one_key_for_another(self, tmp_path: Path, key: str) -> None:
+        published(tmp_path, [a_row("0000000001")])
+        assert reader_of(tmp_path).get(key) is None
+
+    def test_of_many_keys_is_of_one_snapshot_and_in_their_order(self, tmp_path: Path) -> None:
+        published(tmp_path, [a_row(f"{n:010d}") for n in range(10)])
+        found, info = reader_of(tmp_path).get_many(["0000000007", "9999999999", "0000000002"])
+        assert list(found) == ["0000000007", "0000000002"]
+        assert info.rows == 10
+
+    def test_knows_keys_of_any_shape(self, tmp_path: Path) -> None:
+        words = ["a", "ab", "æ", "851", "0851", "x" * 40, "å b"]
+        published(tmp_path, [{"word": word, "number": n} for n, word in enumerate(words)], dataset=WORDS)
+        reader = reader_of(tmp_path, WORDS)
+        assert [reader.get(word) for word in words] == [{"word": w, "number": n} for n, w in enumerate(words)]
+        assert [reader.get(word) for word in ("", "x" * 41, "ø", "a\0", "0850")] == [None] * 5
+
+    def test_finds_rows_on_both_sides_of_a_batch(self, tmp_path: Path) -> None:
+        rows = [{"word": f"{n:07d}", "number": n} for n in range(BATCH_ROWS + 3)]
+        published(tmp_path, rows, dataset=WORDS)
+        reader = reader_of(tmp_path, WORDS)
+        for n in (0, BATCH_ROWS - 1, BATCH_ROWS, BATCH_ROWS + 2):
+            assert reader.get(f"{n:07d}") == {"word": f"{n:07d}", "number": n}
+
+    def test_before_the_first_publication_says_so(self, tmp_path: Path) -> None:
+        with pytest.raises(DatasetNotReady):
+            reader_of(tmp_path)
+
+
+class TestRefresh:
+    def test_reaches_readers_that_are_open(self, tmp_path: Path) -> None:
+        published(tmp_path, [a_row("0000000001")])
+        reader = reader_of(tmp_path)
+        published(tmp_path, [a_row("0000000001", status="90"), a_row("0000000002")], deletes=[])
+        time.sleep(0.1)
+        found = reader.get("0000000001")
+        assert found is not None
+        assert (found["status"], reader.get("0000000002") is not None) == ("90", True)
+
+    def test_makes_a_delta_for_a_small_change_and_a_base_for_a_large_one(self, tmp_path: Path) -> None:
+        many = [a_row(f"{n:010d}") for n in range(6_000)]
+        published(tmp_path, many)
+        published(tmp_path, [a_row("0000000001", status="90")])
+        folder = tmp_path / "segments" / PERSONS.id
+        small = Pointer.read(folder)
+        assert small is not None
+        assert [part.rows for part in small.parts] == [1, 6_000]
+        published(tmp_path, [{**row, "status": "80"} for row in many[:3_000]])
+        large = Pointer.read(folder)
+        assert large is not None
+        assert [part.rows for part in large.parts] == [6_000]
+        assert {entry.name for entry in folder.iterdir() if entry.is_dir()} == {part.name for part in large.parts}
+
+    def test_forgets_a_row_that_was_deleted_and_remembers_it_when_it_comes_back(self, tmp_path: Path) -> None:
+        published(tmp_path, [a_row("0000000001"), a_row("0000000002")])
+        published(tmp_path, [], deletes=["0000000001"])
+        assert reader_of(tmp_path).get("0000000001") is None
+        published(tmp_path, [a_row("0000000001", status="05")])
+        found = reader_of(tmp_path).get("0000000001")
+        assert found is not None
+        assert found["status"] == "05"
+
+    @pytest.mark.parametrize("damage", ["pointer.json", "rows.arrow", "all"])
+    def test_makes_anew_what_is_missing_or_damaged(self, tmp_path: Path, damage: str) -> None:
+        published(tmp_path, [a_row("0000000001")])
+        folder = tmp_path / "segments" / PERSONS.id
+        for path in [path for path in folder.rglob("*") if path.is_file() and (damage in {path.name, "all"})]:
+            path.unlink() if damage != "pointer.json" else path.write_text("{")
+        published(tmp_path, [a_row("0000000002")])
+        reader = reader_of(tmp_path)
+        assert reader.get("0000000001") is not None
+        assert reader.get("0000000002") is not None
+
+    def test_keeps_strangers_out_of_the_rows(self, tmp_path: Path) -> None:
+        published(tmp_path, [a_row("0000000001")])
+        folder = tmp_path / "segments" / PERSONS.id
+        assert folder.stat().st_mode & 0o077 == 0
+        assert all(entry.stat().st_mode & 0o077 == 0 for entry in folder.iterdir() if entry.is_dir())
+
+
+numbers = st.integers(0, 12).map(lambda n: f"{n:010d}")
+states = st.sampled_from(["01", "70", "90"])
+deliveries = st.lists(
+    st.tuples(
+        st.sampled_from([Mode.FULL, Mode.DELTA, Mode.APPEND]),
+        st.dictionaries(numbers, states, max_size=8),
+        st.sets(numbers, max_size=3),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=15, deadline=None)
+@given(deliveries)
+def test_any_deliveries_leave_what_a_dictionary_would_hold(
+    tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[Mode, dict[str, str], set[str]]]
+) -> None:
+    root = tmp_path_factory.mktemp("model")
+    model: dict[str, str] = {}
+    with Lake.open(root / "lake", SETTINGS, write=True) as lake:
+        lake.prepare(PERSONS)
+        for mode, rows, gone in drawn:
+            deletes = gone - rows.keys() if mode is Mode.DELTA else set()
+            before = dict(model)
+            if mode is Mode.FULL:
+                model = dict(rows)
+            elif mode is Mode.APPEND:
+                model = rows | model
+            else:
+                model = {key: state for key, state in (model | rows).items() if key not in deletes}
+            done = lake.publish(
+                PERSONS,
+                a_delivery([a_row(key, status=state) for key, state in rows.items()], mode, deletes=sorted(deletes)),
+            )
+            refresh_segments(lake, PERSONS, root / "segments", SETTINGS)
+            assert done.inserted + done.updated + done.unchanged == len(rows)
+            assert done.inserted == len(model.keys() - before.keys())
+            assert done.deleted == len(before.keys() - model.keys())
+            assert done.rows == len(model)
+            assert done.changed == (model != before)
+        in_lake = lake.scan(PERSONS, columns=["pnr", "status"]).read_all().to_pylist()
+    reader = reader_of(root)
+    assert {row["pnr"]: row["status"] for row in in_lake} == model
+    for key in (f"{n:010d}" for n in range(14)):
+        found = reader.get(key)
+        assert (found["status"] if found else None) == model.get(key)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from replica import Lake, Mode, refresh_segments
+from tests.replica.builders import PERSONS, SETTINGS, a_delivery, a_row
+root = Path(sys.argv[1])
+with Lake.open(root / "lake", SETTINGS, write=True) as lake:
+    lake.prepare(PERSONS)
+    last = lake.last_run("a source")
+    turn = int(last.cursor) + 1 if last else 1
+    while True:
+        rows = [a_row(f"{n:010d}", status=f"{turn:02d}") for n in range(40)]
+        lake.publish(PERSONS, a_delivery(rows, cursor=str(turn)))
+        print(turn, flush=True)
+        refresh_segments(lake, PERSONS, root / "segments", SETTINGS)
+        turn += 1
+"""
+
+
+@pytest.mark.slow
+def test_kill_9_anywhere_leaves_a_whole_snapshot_that_its_cursor_matches(tmp_path: Path) -> None:
+    chance = random.Random(20311231)
+    acknowledged = 0
+    for _ in range(8):
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True, env={**os.environ}
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        time.sleep(chance.uniform(0, 0.6))
+        process.kill()
+        turns = [line.strip() for line in process.communicate()[0].splitlines()]
+        acknowledged = max([acknowledged, *(int(turn) for turn in turns if turn.isdigit())])
+        with Lake.open(tmp_path / "lake", SETTINGS, write=True) as lake:
+            last = lake.last_run("a source")
+            states = set(lake.scan(PERSONS, columns=["status"]).read_all()["status"].to_pylist())
+            assert last is not None
+            assert states == {f"{int(last.cursor):02d}"}
+            assert int(last.cursor) >= acknowledged
+            refresh_segments(lake, PERSONS, tmp_path / "segments", SETTINGS)
+        reader = reader_of(tmp_path)
+        shown = {row["status"] for row in (reader.get(f"{n:010d}") for n in range(40)) if row is not None}
+        assert shown == states
+        folder = tmp_path / "segments" / PERSONS.id
+        assert not [entry for entry in folder.iterdir() if entry.name.endswith(".part")]
