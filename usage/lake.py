@@ -16,7 +16,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -109,7 +109,13 @@ def reading(usage_root: Path) -> Iterator[duckdb.DuckDBPyConnection | None]:
     with scratch(usage_root) as folder, connect(folder, memory_limit="1GB", threads=2) as con:
         attach(con, usage_root)
         con.execute("BEGIN")
-        yield con
+        try:
+            yield con
+        finally:
+            # Said aloud: a transaction that is left to the connection's end takes the process with it when
+            # the catalogue fails there (DuckDB throws from a destructor).
+            with suppress(duckdb.Error):
+                con.execute("ROLLBACK")
 
 
 def attach(con: duckdb.DuckDBPyConnection, usage_root: Path) -> None:
