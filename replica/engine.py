@@ -55,9 +55,12 @@ def attach_lake(con: duckdb.DuckDBPyConnection, alias: str, folder: Path, *, rea
     catalog = folder / "catalog.sqlite"
     if not read_only:
         (folder / "data").mkdir(parents=True, exist_ok=True)
-        with sqlite3.connect(catalog) as db:
-            db.execute("PRAGMA journal_mode=WAL")
-        db.close()
+        # Only while the file is new: a second SQLite library that closes a file drops the locks which DuckDB's own
+        # copy holds on it in this process, and readers here then meet "disk I/O error".
+        if not catalog.exists() or catalog.stat().st_size == 0:
+            with sqlite3.connect(catalog) as db:
+                db.execute("PRAGMA journal_mode=WAL")
+            db.close()
     options = [f"DATA_PATH '{_quoted(folder / 'data')}'", "DATA_INLINING_ROW_LIMIT 0"]
     options += ["READ_ONLY"] if read_only else []
     options += ["ENCRYPTED"] if encrypted else []

@@ -18,7 +18,8 @@ def errors_page() -> str:
     lines = [
         "# Error codes",
         "",
-        "The same code stands in REST problems (RFC 9457), the ledger, the logs and the command line. Written by `make docs`.",
+        "The same code stands in REST problems (RFC 9457), the ledger, the logs and the command line.",
+        "Written by `make docs`.",
         "",
         "| code | HTTP | title | branch |",
         "| --- | --- | --- | --- |",
@@ -43,7 +44,7 @@ def settings_page() -> str:
         "",
         "| setting | default | |",
         "| --- | --- | --- |",
-        "| `environment` | `test` | test: agreements are approved at once, data is fictitious. production: a municipality approves |",
+        "| `environment` | `test` | test: agreements are approved at once. production: a municipality approves |",
     ]
     for section, field in Settings.model_fields.items():
         kind: Any = field.annotation

@@ -89,7 +89,8 @@ def tries(
         ),
         Try(
             "Fetch the same extract over SFTP, and compare",
-            f"sftp -q -F {files['ssh']} 'knudepunkt:{shelf}/*.csv' persons-sftp.csv && cmp persons.csv persons-sftp.csv",
+            f"sftp -q -F {files['ssh']} 'knudepunkt:{shelf}/*.csv' persons-sftp.csv"
+            " && cmp persons.csv persons-sftp.csv",
             _has_persons("persons-sftp.csv", persons),
         ),
         Try(

@@ -41,5 +41,7 @@ def sql(
         print_json(rows)
         return
     print_table("", answer.columns, [[row[name] for name in answer.columns] for row in rows])
+    for name in answer.left_out:
+        console(stderr=True).print(f"(left out: {name} is damaged; see `knudepunkt ledger verify`)", style="red")
     if answer.truncated:
         console(stderr=True).print(f"(the first {len(rows):,} rows; add a limit or aggregate)", style="dim")

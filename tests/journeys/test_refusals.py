@@ -24,7 +24,7 @@ def control_of(platform: Platform) -> ControlStore:
 
 def in_ledger(platform: Platform, code: str, since: datetime) -> list[dict[str, object]]:
     moment = since.strftime("%Y-%m-%d %H:%M:%S.%f")
-    return platform.sql(f"select code, status, kind from calls where code = '{code}' and \"at\" >= timestamp '{moment}'")
+    return platform.sql(f"select code, status from calls where code = '{code}' and time >= timestamp '{moment}'")
 
 
 def issued(

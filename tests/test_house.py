@@ -1,0 +1,37 @@
+"""The house stands where the plan says."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+ROOMS = ("kernel", "schemas", "replica", "sync", "extract", "integrations", "control", "usage", "api", "runtime")
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_each_room_is_the_one_of_this_checkout_and_says_what_it_is_for(room: str) -> None:
+    module = importlib.import_module(room)
+    assert module.__file__ is not None
+    assert Path(module.__file__).parent == ROOT / room
+    assert module.__doc__
+    assert (ROOT / room / "py.typed").exists()
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room != "runtime"])
+def test_each_door_is_a_list_that_is_sorted_and_true(room: str) -> None:
+    module = importlib.import_module(room)
+    names = list(module.__all__)
+    assert names == sorted(names, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
+    assert all(hasattr(module, name) for name in names)
+
+
+def test_no_document_or_module_names_a_machine() -> None:
+    hints = ("/wo" + "rk/", "/ro" + "ot/", "/fa" + "rm/")
+    files = [path for pattern in ("*.md", "*.py", "*.toml", "Makefile") for path in ROOT.rglob(pattern)]
+    named = [
+        path.name
+        for path in files
+        if ".venv" not in path.parts and any(hint in path.read_text(encoding="utf-8") for hint in hints)
+    ]
+    assert not named
