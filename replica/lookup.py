@@ -8,6 +8,7 @@ lookups; the old one lives until its last user lets go.
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,9 +19,12 @@ import pyarrow as pa
 from kernel import DatasetId
 from replica.delivery import SnapshotInfo
 from replica.errors import DatasetNotReady
+from replica.nested import TEXT, decoder_of, nested_names
 from replica.parts import BATCH_ROWS, POINTER, Keys, Part, Pointer, encoded
 
 CHECK_S: Final = 0.05
+MOST_CHOICES: Final = 100
+"""Callers choose columns freely; what is kept of their choices may not grow without end."""
 
 Row = dict[str, Any]
 Columns = tuple[str, ...] | None
@@ -29,7 +33,7 @@ Columns = tuple[str, ...] | None
 class _MappedPart:
     """One part, mapped. `find` says where a key's row is, None when this part does not know the key."""
 
-    __slots__ = ("_batches", "_chosen", "_digits", "_gone", "_keys", "_rows")
+    __slots__ = ("_batches", "_chosen", "_decoder", "_digits", "_gone", "_keys", "_nested", "_rows", "_whole")
 
     def __init__(self, folder: Path, part: Part) -> None:
         place = folder / part.name
@@ -41,7 +45,11 @@ class _MappedPart:
             file = pa.ipc.open_file(source)
             batches = [file.get_batch(number) for number in range(file.num_record_batches)]
         self._batches = [pl.DataFrame(pl.from_arrow(batch)) for batch in batches]
-        self._chosen: dict[tuple[str, ...], list[pl.DataFrame]] = {}
+        schema = pa.ipc.read_schema(pa.py_buffer((place / "schema.arrow").read_bytes()))
+        self._nested = frozenset(nested_names(schema))
+        self._decoder = decoder_of(schema) if self._nested else None
+        self._chosen: dict[tuple[str, ...], _Choice] = {}
+        self._whole = self._choice(tuple(schema.names))
 
     def place(self, key: str) -> int | None:
         """The number of the key's row, -1 when the key was deleted here, None when it is unknown here."""
@@ -61,19 +69,47 @@ class _MappedPart:
         return -1 if self._gone and encoded(key) in self._gone else None
 
     def row(self, at: int, columns: Columns) -> Row:
+        choice = self._whole if columns is None else self._select(columns)
         batch, offset = divmod(at, BATCH_ROWS)
-        frames = self._batches if columns is None else self._select(columns)
-        return frames[batch].row(offset, named=True)
+        row = choice.flat[batch].row(offset, named=True)
+        if choice.texts and self._decoder is not None:
+            nested = self._decoder.decode(choice.texts[batch][offset])
+            if choice.nested is None:
+                row.update(nested)
+            else:
+                for name in choice.nested:
+                    row[name] = nested[name]
+        return row
 
-    def _select(self, columns: tuple[str, ...]) -> list[pl.DataFrame]:
-        frames = self._chosen.get(columns)
-        if frames is None:
-            frames = [frame.select(columns) for frame in self._batches]
-            if len(self._chosen) > 100:
-                # Callers choose columns freely; what they choose may not grow without end.
+    def _select(self, columns: tuple[str, ...]) -> "_Choice":
+        choice = self._chosen.get(columns)
+        if choice is None:
+            if len(self._chosen) > MOST_CHOICES:
                 self._chosen = {}
-            self._chosen[columns] = frames
-        return frames
+            choice = self._chosen[columns] = self._choice(columns)
+        return choice
+
+    def _choice(self, columns: tuple[str, ...]) -> "_Choice":
+        flat = [name for name in columns if name not in self._nested]
+        nested = tuple(name for name in columns if name in self._nested)
+        return _Choice(
+            flat=[frame.select(flat) for frame in self._batches],
+            texts=[frame[TEXT] for frame in self._batches] if nested else [],
+            nested=None if len(nested) == len(self._nested) else nested,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Some columns of a part, batch by batch.
+
+    texts    where nested columns are among them
+    nested   which of the nested columns, None for all of them
+    """
+
+    flat: list[pl.DataFrame]
+    texts: list[pl.Series]
+    nested: tuple[str, ...] | None
 
 
 class _Stack:

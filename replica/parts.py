@@ -1,7 +1,8 @@
 """Parts of a segment stack: immutable folders of memory-mapped files, and the pointer that names them.
 
-A part is `rows.arrow` (uncompressed Arrow IPC, batches of BATCH_ROWS rows, sorted by key), `keys.npy` (the keys of
-those rows) and `gone.npy` (keys deleted). It is made under a temporary name, synced and renamed; the pointer is
+A part is `rows.arrow` (uncompressed Arrow IPC, batches of BATCH_ROWS rows, sorted by key, nested columns folded into
+one), `schema.arrow` (the columns they are of), `keys.npy` (their keys) and `gone.npy` (keys deleted). It is made
+under a temporary name, synced and renamed; the pointer is
 replaced last. A reader finds the old stack or the new one, never half of either. Rows lie here in clear, since
 lookups map them into memory: folders have mode 0700, and the instance belongs on an encrypted disk.
 """
@@ -22,12 +23,14 @@ import pyarrow as pa
 
 from kernel import DatasetId, SnapshotId
 from replica.delivery import SnapshotInfo
+from replica.nested import folded, nested_names
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 BATCH_ROWS: Final = 262_144
 """Rows per batch of a part: a row's batch and place follow from its number by division, and a base of any size is
 written in the memory of one batch."""
 POINTER: Final = "pointer.json"
+FILES: Final = ("rows.arrow", "schema.arrow", "keys.npy", "gone.npy")
 WIDEST_NUMBER: Final = 18
 """Keys of up to 18 digits fit a signed 64-bit integer."""
 
@@ -108,6 +111,7 @@ def write_part(
         digits = _digits(keys)
         if digits:
             keys = keys.astype(np.int64)
+        (draft / "schema.arrow").write_bytes(schema.serialize().to_pybytes())
         np.save(draft / "keys.npy", keys, allow_pickle=False)
         np.save(draft / "gone.npy", deleted, allow_pickle=False)
         for file in draft.iterdir():
@@ -147,13 +151,15 @@ def _write_rows(path: Path, schema: pa.Schema, key: str, batches: Iterable[pa.Re
     collected: list[Keys] = []
     # polars keeps text as views; written so, a mapped file is read without being copied.
     newest = pl.CompatLevel.newest()
-    shape = pl.DataFrame(pl.from_arrow(schema.empty_table())).to_arrow(compat_level=newest).schema
+    nested = nested_names(schema)
+    shape = folded(pl.DataFrame(pl.from_arrow(schema.empty_table())), nested).to_arrow(compat_level=newest).schema
     path.touch(mode=0o600)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, shape) as writer:
         for table in _regrouped(schema, batches):
-            frame = pl.DataFrame(pl.from_arrow(table)).rechunk()
+            frame = pl.DataFrame(pl.from_arrow(table))
             collected.append(frame[key].cast(pl.Binary).to_numpy().astype(bytes))
-            writer.write_table(frame.to_arrow(compat_level=newest).combine_chunks(), max_chunksize=BATCH_ROWS)
+            written = folded(frame, nested).rechunk().to_arrow(compat_level=newest)
+            writer.write_table(written.combine_chunks(), max_chunksize=BATCH_ROWS)
     return np.concatenate(collected) if collected else np.array([], dtype="S1")
 
 

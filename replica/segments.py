@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from kernel import SnapshotId
 from replica.delivery import SnapshotInfo
 from replica.lake import Lake, not_ready
-from replica.parts import Part, Pointer, remove_unnamed, write_part
+from replica.parts import FILES, Part, Pointer, remove_unnamed, write_part
 from replica.settings import ReplicaSettings
 from schemas import Dataset
 
@@ -90,7 +90,8 @@ def _delta(dataset: Dataset, folder: Path, changed: pa.Table) -> Part:
 
 
 def _usable(folder: Path, pointer: Pointer, dataset: Dataset) -> bool:
-    whole = all((folder / part.name / "rows.arrow").exists() for part in pointer.parts)
+    files = [folder / part.name / name for part in pointer.parts for name in FILES]
+    whole = all(file.exists() for file in files)
     return whole and bool(pointer.parts) and pointer.columns == columns_hash(dataset)
 
 

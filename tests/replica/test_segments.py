@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from replica import DatasetNotReady, Lake, LookupReader, Lookups, Mode, refresh_segments
 from replica.parts import BATCH_ROWS, Pointer
 from schemas import Column, Dataset, Kind
-from tests.replica.builders import PERSONS, SETTINGS, a_delivery, a_row
+from tests.replica.builders import DAY, PERSONS, SETTINGS, a_delivery, a_row
 
 WORDS = Dataset(
     register="r",
@@ -38,7 +38,16 @@ def published(
 
 class TestLookup:
     def test_gives_the_whole_row(self, tmp_path: Path) -> None:
-        row = a_row("0102034567", protections=[{"type": "0001", "from_date": None, "to_date": None}])
+        # With line ends that only Unicode knows, quotes, and dates that must come back as dates.
+        odd = 'a\u2028b\u0085c\n"d"\\ æøå'
+        row = a_row(
+            "0102034567",
+            name=odd,
+            protections=[
+                {"type": odd, "from_date": DAY, "to_date": None},
+                {"type": None, "from_date": None, "to_date": DAY},
+            ],
+        )
         published(tmp_path, [row, a_row("0000000001")])
         assert reader_of(tmp_path).get("0102034567") == row
 
@@ -111,7 +120,7 @@ class TestRefresh:
         assert found is not None
         assert found["status"] == "05"
 
-    @pytest.mark.parametrize("damage", ["pointer.json", "rows.arrow", "all"])
+    @pytest.mark.parametrize("damage", ["pointer.json", "rows.arrow", "schema.arrow", "all"])
     def test_makes_anew_what_is_missing_or_damaged(self, tmp_path: Path, damage: str) -> None:
         published(tmp_path, [a_row("0000000001")])
         folder = tmp_path / "segments" / PERSONS.id
@@ -182,7 +191,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from replica import Lake, Mode, refresh_segments
-from tests.replica.builders import PERSONS, SETTINGS, a_delivery, a_row
+from tests.replica.builders import DAY, PERSONS, SETTINGS, a_delivery, a_row
 root = Path(sys.argv[1])
 with Lake.open(root / "lake", SETTINGS, write=True) as lake:
     lake.prepare(PERSONS)
