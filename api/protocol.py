@@ -14,10 +14,13 @@ from uvicorn.server import ServerState
 
 from api.errors import HeadTooLarge, HttpInvalid
 from api.problem import problem_body
+from api.request import CONNECTION
 from api.tls import extensions_of
 from kernel import PlatformError, new_trace_id
 
 MOST_HEAD_BYTES: Final = 64 * 1024
+LINGER_S: Final = 2.0
+"""How long after an answer a stopping server waits for a client to take it from the buffers and close, seconds."""
 
 
 class TlsProtocol(HttpToolsProtocol):
@@ -29,17 +32,24 @@ class TlsProtocol(HttpToolsProtocol):
         _loop: AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._extensions: dict[str, Any] = {}
+        # Whatever logging is set to: a path may hold a key by mistake, so paths are never logged.
+        self.access_log = False
+        self._extensions: dict[str, Any] = {CONNECTION: self}
         self._in_head = True
         self._head_bytes = 0
+        self._answered_at = 0.0
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         connection = transport.get_extra_info("ssl_object")
         if isinstance(connection, ssl.SSLObject):
-            self._extensions = extensions_of(connection)
+            self._extensions |= extensions_of(connection)
         # uvicorn begins to count idle time after the first answer; a connection that never asks would stay for ever.
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    @property
+    def open(self) -> bool:
+        return not self.transport.is_closing()
 
     def data_received(self, data: bytes) -> None:
         if self._in_head:
@@ -60,6 +70,25 @@ class TlsProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._in_head, self._head_bytes = True, 0
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        self._answered_at = self.loop.time()
+        super().on_response_complete()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self.cycle is None or self.cycle.response_complete:
+            # TLS waits for the client to say goodbye too, and one that keeps its connection for later does not
+            # look; a stopping server must not wait for each of them until its time is up.
+            wait_s = max(0.0, self._answered_at + LINGER_S - self.loop.time())
+            self.loop.call_later(wait_s, self._leave)
+
+    def _leave(self) -> None:
+        if self.transport.get_write_buffer_size():
+            # A slow client still reads the end of its answer.
+            self.loop.call_later(LINGER_S, self._leave)
+        else:
+            self.transport.abort()
 
     def send_400_response(self, msg: str) -> None:
         del msg

@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
 
 from api.errors import BodyTooLarge, HeaderInvalid, ParameterInvalid
@@ -17,11 +17,21 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 MOST_BODY_BYTES: Final = 1024 * 1024
+CONNECTION: Final = "knudepunkt.connection"
+"""Where the scope's extensions hold the Connection. Waiting for `http.disconnect` instead would take a task for each
+stream, and would tell it a turn of the loop too late."""
 _COLUMN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,59}")
 
 
 class ClientGone(Exception):
     """The client closed the connection before its request was whole. There is nobody to answer."""
+
+
+class Connection(Protocol):
+    """What the server's protocol tells of the connection that a request came in on."""
+
+    @property
+    def open(self) -> bool: ...
 
 
 class Request:
@@ -62,12 +72,12 @@ class Request:
         return Timing(out_us=(time.perf_counter_ns() - self._began_ns) // 1_000)
 
     def text(self, name: str) -> str | None:
-        """A header of ours; as a string of RFC 9651 it may stand in quotes. Raises HeaderInvalid."""
+        """A header, without blanks around it. Raises HeaderInvalid."""
         value = self.headers.get(name.lower().encode())
         if value is None:
             return None
         try:
-            return value.decode("ascii").strip().removeprefix('"').removesuffix('"')
+            return value.decode("ascii").strip()
         except UnicodeDecodeError:
             raise HeaderInvalid(f"the header {name} holds other than ASCII", remedy=f"mend or omit {name}") from None
 
@@ -112,10 +122,11 @@ class Request:
                 raise _too_large()
         return b"".join(pieces)
 
-    async def gone(self) -> None:
-        """Returns when the client has closed the connection, or the answer is complete."""
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+    @property
+    def connected(self) -> bool:
+        """Whether the client is still there, as far as can be known."""
+        connection: Connection | None = self._scope.get("extensions", {}).get(CONNECTION)
+        return connection is None or connection.open
 
 
 def columns_of(parameters: Mapping[str, str]) -> tuple[str, ...] | None:

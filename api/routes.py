@@ -13,7 +13,7 @@ from api.identity import identify
 from api.problem import problem
 from api.request import ClientGone, Request
 from api.rest import catalogue, extract, health, lookup, openapi, problems
-from api.visit import Visit, refusal_on_record
+from api.visit import Offer, Visit, refusal_on_record
 from kernel import Caller, HouseFault, Operation, PlatformError
 from schemas import Dataset, Service
 
@@ -70,11 +70,11 @@ class Routes:
         return found or self._missing(path)
 
     def _add(self, service: Service, dataset: Dataset) -> None:
-        base = f"/v1/services/{service.name}"
+        base, offer = f"/v1/services/{service.name}", Offer.of(service, dataset)
 
         def data(operation: Operation, route: DataRoute) -> Route:
             async def guarded(request: Request) -> Answer:
-                return await on_record(Visit(self._doors, request, service, dataset, operation), route)
+                return await on_record(Visit(self._doors, request, offer, operation), route)
 
             return guarded
 

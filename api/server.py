@@ -1,5 +1,6 @@
 """The server: uvicorn on a socket that the parent holds, with our protocol and a drain that has an end."""
 
+import asyncio
 import contextlib
 import gc
 import signal
@@ -36,7 +37,6 @@ class ApiServer(uvicorn.Server):
                 lifespan="off",
                 interface="asgi3",
                 ssl_context_factory=lambda *_: context,
-                # A path may hold a key by mistake: paths are never logged.
                 access_log=False,
                 log_config=None,
                 server_header=False,
@@ -56,6 +56,13 @@ class ApiServer(uvicorn.Server):
 
     def stop(self) -> None:
         self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        # What is still open had its time. Cut before the loop ends, so that each stream puts its end on record.
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0.05)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -53,7 +53,7 @@ def server_context(certificate: Path, key: Path, trust: Path, *, at: datetime, o
     on_refused   told why, in OpenSSL's words, when a client certificate makes a handshake fail
 
     The dates of client certificates are not judged here (X509_V_FLAG_NO_CHECK_TIME), but by `Peer.valid` for each
-    request: a caller whose certificate expired gets an answer that says so. Raises TrustInvalid, ServerCertificateInvalid.
+    request: a caller whose certificate expired is told so. Raises TrustInvalid, ServerCertificateInvalid.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

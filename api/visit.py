@@ -1,8 +1,10 @@
 """A data call on its way: identify, admit, and be put on record before anything leaves."""
 
 import re
-from datetime import date
-from typing import Final
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from functools import lru_cache
+from typing import Final, Self
 
 import structlog
 
@@ -42,19 +44,35 @@ _CALLABLE: Final = {
 _MOST_SUBJECTS: Final = 1_000
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A service as it can be called, with what every call needs to know of its dataset.
+
+    personal        whether the dataset holds anything personal: then no answer may be kept on the way
+    key_is_public   whether a key may stand in an address, and is nobody's identifier
+    """
+
+    service: Service
+    dataset: Dataset
+    personal: bool
+    key_is_public: bool
+
+    @classmethod
+    def of(cls, service: Service, dataset: Dataset) -> Self:
+        return cls(service, dataset, dataset.personal, dataset.key_is_public)
+
+
 class Visit:
     """What is known of a call so far. A refusal puts on record as much as was known by then.
 
     subjects   identifiers asked about, for the ledger alone; empty where keys are public
     """
 
-    __slots__ = ("caller", "dataset", "doors", "grant", "operation", "request", "service", "subjects")
+    __slots__ = ("caller", "dataset", "doors", "grant", "offer", "operation", "request", "service", "subjects")
 
-    def __init__(
-        self, doors: Doors, request: Request, service: Service, dataset: Dataset, operation: Operation
-    ) -> None:
-        self.doors, self.request = doors, request
-        self.service, self.dataset, self.operation = service, dataset, operation
+    def __init__(self, doors: Doors, request: Request, offer: Offer, operation: Operation) -> None:
+        self.doors, self.request, self.offer, self.operation = doors, request, offer, operation
+        self.service, self.dataset = offer.service, offer.dataset
         self.caller: Caller | None = None
         self.grant: Grant | None = None
         self.subjects: tuple[str, ...] = ()
@@ -89,7 +107,7 @@ class Visit:
         return call, grant
 
     def asks_about(self, keys: list[str]) -> None:
-        if not self.dataset.key_is_public and len(keys) <= _MOST_SUBJECTS:
+        if not self.offer.key_is_public and len(keys) <= _MOST_SUBJECTS:
             self.subjects = tuple(keys)
 
     def answered(
@@ -181,12 +199,21 @@ def keep(doors: Doors, fact: Observation) -> None:
 
 def today_of(request: Request) -> date:
     """The day in Copenhagen on which protection is judged."""
-    return request.received.astimezone(COPENHAGEN).date()
+    return _day_in_copenhagen(request.received.date(), request.received.hour)
+
+
+@lru_cache(maxsize=8)
+def _day_in_copenhagen(day: date, hour: int) -> date:
+    # Midnight in Copenhagen is a full hour in UTC, so every moment of an hour lies on the same day.
+    return datetime.combine(day, time(hour), UTC).astimezone(COPENHAGEN).date()
 
 
 def _named(request: Request, name: str, shape: re.Pattern[str], form: str) -> str | None:
     value = request.text(name)
-    value = None if value is None else value.lower()
-    if value is not None and not shape.fullmatch(value):
+    if value is None:
+        return None
+    # As a string of RFC 9651 it may stand in quotes.
+    value = value.removeprefix('"').removesuffix('"').lower()
+    if not shape.fullmatch(value):
         raise HeaderInvalid(f"the header {name} does not hold {form}", remedy=f"mend or omit {name}")
     return value

@@ -15,12 +15,22 @@ class CertificateRevoked(NotIdentified):
 
 class CertificateExpired(NotIdentified):
     code = "certificate_expired"
-    title = "The certificate is not valid today"
+    title = "The certificate has expired"
+
+
+class CertificateNotYetValid(NotIdentified):
+    code = "certificate_not_yet_valid"
+    title = "The certificate is not valid yet"
 
 
 class KeyUnknown(NotIdentified):
     code = "ssh_key_unknown"
     title = "The SSH key belongs to no system here"
+
+
+class KeyRevoked(NotIdentified):
+    code = "ssh_key_revoked"
+    title = "The SSH key was revoked"
 
 
 class AgreementMissing(NotAllowed):
@@ -70,9 +80,24 @@ class SystemInvalid(CallerMistake):
     title = "The system cannot be registered like this"
 
 
+class SshKeyRefused(CallerMistake):
+    code = "ssh_key_refused"
+    title = "The SSH key cannot be bound"
+
+
 class CertificateRefused(CallerMistake):
     code = "certificate_refused"
     title = "The certificate cannot be bound"
+
+
+class EmployeeCertificate(CertificateRefused):
+    code = "certificate_of_employee"
+    title = "An employee's certificate cannot speak for a system"
+
+
+class CertificateNotIssued(CallerMistake):
+    code = "certificate_not_issued"
+    title = "The certificate cannot be issued"
 
 
 class Unregistered(NotFound):
@@ -83,3 +108,8 @@ class Unregistered(NotFound):
 class AuthorityInvalid(OperatorMistake):
     code = "authority_invalid"
     title = "The certificate authority cannot be used"
+
+
+class ControlNotReady(OperatorMistake):
+    code = "control_not_ready"
+    title = "The control database cannot be used"

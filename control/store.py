@@ -1,38 +1,56 @@
 """The control database: every change to organisations, systems, certificates and agreements goes through here.
 
-A change and the new version of the policy are one transaction, so that every process that sees the version sees the change.
+A change and the new version of the policy are one transaction, so that every process that sees the version sees the
+change.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Final, Literal, Self
 
 from cryptography import x509
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select, update
+from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import DBAPIError
 
 from control import agreements, certificates, organisations, systems
 from control.agreements import Agreement, AgreementStep, State, Step, Terms
 from control.certificates import Certificate, fingerprint_of
 from control.certificates.rules import ensure_bindable
-from control.errors import CertificateRefused, Unregistered
+from control.engine import open_engine, reading, writing
+from control.errors import AuthorityInvalid, CertificateRefused, ControlNotReady, Unregistered
 from control.organisations import Organisation, OrganisationKind
 from control.systems import SshKey, System
 from control.tables import POLICY_VERSION
+from control.texts import LONGEST_NAME
 from kernel import AgreementId, Clock, OrganisationId, SystemId, Window, new_id
 
 Environment = Literal["test", "production"]
+
+APPROVED_BY_RULE: Final = "rule: in the test environment a request is approved at once"
 
 
 class ControlStore:
     """Opened with the address of a migrated database, for instance `sqlite:////.../control.sqlite`.
 
     environment   in `test` a request for an agreement is approved at once, in the municipality's place
+
+    Safe to use from several threads and processes at once. Raises ControlNotReady when the database has no tables, or
+    cannot be reached.
     """
 
     def __init__(self, url: str, *, environment: Environment, clock: Clock) -> None:
         self._engine, self._environment, self._clock = open_engine(url), environment, clock
+        try:
+            with self.reading() as db:
+                policy_version(db)
+        except DBAPIError as error:
+            self.close()
+            # Without the address: it may hold a password.
+            raise ControlNotReady(
+                f"the control database cannot be read ({type(error.orig).__name__})",
+                remedy="make or finish the instance with `knudepunkt init`, and check the address in the settings",
+            ) from None
 
     def __enter__(self) -> Self:
         return self
@@ -51,7 +69,7 @@ class ControlStore:
         return made
 
     def find_organisation(self, cvr: str) -> Organisation | None:
-        with self._engine.connect() as db:
+        with self.reading() as db:
             return organisations.find_organisation(db, cvr)
 
     def add_system(self, organisation: OrganisationId, name: str, *, purpose: str, contact: str) -> System:
@@ -71,7 +89,7 @@ class ControlStore:
         return made
 
     def systems(self) -> tuple[System, ...]:
-        with self._engine.connect() as db:
+        with self.reading() as db:
             return tuple(systems.load_systems(db).values())
 
     def bind_certificate(self, system: SystemId, pem: bytes, *, trust: Path) -> Certificate:
@@ -82,29 +100,31 @@ class ControlStore:
 
         Raises CertificateRefused, and Unregistered when there is no such system.
         """
+        at = self._clock.now()
         try:
             certificate = x509.load_pem_x509_certificate(pem)
+            made = Certificate(
+                fingerprint=fingerprint_of(certificate),
+                system=system,
+                issuer=certificate.issuer.rfc4514_string(),
+                serial=str(certificate.serial_number),
+                subject=certificate.subject.rfc4514_string(),
+                valid_from=certificate.not_valid_before_utc,
+                valid_to=certificate.not_valid_after_utc,
+                bound=at,
+                revoked=None,
+            )
         except ValueError:
             raise CertificateRefused(
                 "it cannot be read", remedy="give the certificate in PEM form (-----BEGIN CERTIFICATE-----)"
             ) from None
-        at = self._clock.now()
-        made = Certificate(
-            fingerprint=fingerprint_of(certificate),
-            system=system,
-            issuer=certificate.issuer.rfc4514_string(),
-            serial=str(certificate.serial_number),
-            subject=certificate.subject.rfc4514_string(),
-            valid=Window(certificate.not_valid_before_utc, certificate.not_valid_after_utc),
-            bound=at,
-            revoked=None,
-        )
+        trusted = _trusted(trust)
         with self._change() as db:
             owner = _owner(db, system)
             ensure_bindable(
                 certificate,
                 owner_cvr=owner.cvr,
-                trusted=load_trust(trust),
+                trusted=trusted,
                 bound=certificates.load_certificates(db, system),
                 at=at,
             )
@@ -117,7 +137,7 @@ class ControlStore:
             certificates.revoke_certificate(db, fingerprint, self._clock.now())
 
     def bind_ssh_key(self, system: SystemId, public_key: str) -> SshKey:
-        """public_key   a line in OpenSSH's format. Raises SystemInvalid, Unregistered."""
+        """public_key   a line in OpenSSH's format. Raises SshKeyRefused, Unregistered."""
         with self._change() as db:
             _owner(db, system)
             return systems.bind_ssh_key(db, system, public_key, self._clock.now())
@@ -127,65 +147,68 @@ class ControlStore:
         with self._change() as db:
             systems.revoke_ssh_key(db, fingerprint, self._clock.now())
 
-    def draft_agreement(self, municipality: OrganisationId, system: SystemId, terms: Terms, valid: Window) -> Agreement:
-        """Raises Unregistered when the municipality or the system is not registered."""
+    def draft_agreement(
+        self, municipality: OrganisationId, system: SystemId, terms: Terms, valid: Window, *, by: str | None = None
+    ) -> Agreement:
+        """Write down what a system's owner would like to agree on with a municipality.
+
+        by   who did it, for the history; without it, the organisation that owns the system
+
+        Raises Unregistered when the municipality or the system is not registered.
+        """
         made = Agreement(
             id=AgreementId(new_id()),
             municipality=municipality,
             system=system,
             terms=terms,
+            terms_hash=terms.hash,
             valid=valid,
             state=State.DRAFT,
+            since=self._clock.now(),
         )
         with self._change() as db:
-            _owner(db, system)
+            owner = _owner(db, system)
             found = organisations.load_organisations(db).get(municipality)
             if found is None or found.kind is not OrganisationKind.MUNICIPALITY:
                 raise Unregistered("no such municipality", remedy="an agreement is made with a municipality")
-            agreements.add_agreement(db, made)
+            agreements.add_agreement(db, made, by=by or f"CVR {owner.cvr}, {owner.name}"[:LONGEST_NAME])
         return made
 
     def step(self, agreement: AgreementId, step: Step, *, by: str, note: str = "") -> Agreement:
-        """Take a step in an agreement's life. Raises Unregistered, IllegalStep, AgreementTaken."""
+        """Take a step in an agreement's life, and write it in its history.
+
+        by   who took it, for the history
+
+        Raises Unregistered, IllegalStep, AgreementTaken.
+        """
         with self._change() as db:
             at = self._clock.now()
             done = agreements.take_step(db, agreement, step, by=by, at=at, note=note)
             if step is Step.REQUEST and self._environment == "test":
-                done = agreements.take_step(
-                    db,
-                    agreement,
-                    Step.APPROVE,
-                    by="rule: in the test environment a request is approved at once",
-                    at=at,
-                    note="",
-                )
+                done = agreements.take_step(db, agreement, Step.APPROVE, by=APPROVED_BY_RULE, at=at, note="")
             return done
 
     def find_agreement(self, agreement: AgreementId) -> Agreement | None:
-        with self._engine.connect() as db:
+        with self.reading() as db:
             return agreements.find_agreement(db, agreement)
 
     def agreements(self, system: SystemId | None = None) -> tuple[Agreement, ...]:
-        with self._engine.connect() as db:
+        with self.reading() as db:
             return agreements.load_agreements(db, system)
 
     def history(self, agreement: AgreementId) -> tuple[AgreementStep, ...]:
-        with self._engine.connect() as db:
+        with self.reading() as db:
             return agreements.load_steps(db, agreement)
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> AbstractContextManager[Connection]:
         """One consistent picture of the database."""
-        with self._engine.begin() as db:
-            yield db
+        return reading(self._engine)
 
     @contextmanager
     def _change(self) -> Iterator[Connection]:
-        with self._engine.begin() as db:
+        with writing(self._engine) as db:
             # First, so that on every engine the writers queue here and read nothing that is about to change.
-            bumped = db.execute(update(POLICY_VERSION).values(version=POLICY_VERSION.c.version + 1))
-            if bumped.rowcount == 0:
-                db.execute(insert(POLICY_VERSION).values({"id": 1, "version": 1}))
+            db.execute(update(POLICY_VERSION).values(version=POLICY_VERSION.c.version + 1))
             yield db
 
 
@@ -195,31 +218,20 @@ def policy_version(db: Connection) -> int:
 
 
 def load_trust(folder: Path) -> tuple[x509.Certificate, ...]:
-    """The authorities in every PEM file of a folder."""
+    """The authorities in every `*.pem` file of a folder. Raises ValueError for a file that holds none."""
     found: list[x509.Certificate] = []
     for path in sorted(folder.glob("*.pem")):
         found += x509.load_pem_x509_certificates(path.read_bytes())
     return tuple(found)
 
 
-def open_engine(url: str) -> Engine:
-    """An engine on which writers queue instead of failing, and readers see one picture."""
-    if not url.startswith("sqlite"):
-        return create_engine(url)
-    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
-
-    @event.listens_for(engine, "connect")
-    def _prepare(connection: Any, _: Any) -> None:
-        # The driver's own transactions begin too late: a read before the first write could be of an older picture.
-        connection.isolation_level = None
-        for pragma in ("journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN")
-
-    return engine
+def _trusted(folder: Path) -> tuple[x509.Certificate, ...]:
+    try:
+        return load_trust(folder)
+    except (OSError, ValueError) as error:
+        raise AuthorityInvalid(
+            f"the trusted authorities cannot be read: {error}", remedy=f"mend the PEM files in {folder}"
+        ) from None
 
 
 def _owner(db: Connection, system: SystemId) -> Organisation:

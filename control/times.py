@@ -1,4 +1,4 @@
-"""Times as the control database keeps them: ISO 8601 text in UTC, microseconds always written, so that text sorts as time."""
+"""Times as the control database keeps them: ISO 8601 text in UTC with microseconds, so that text sorts as time."""
 
 from datetime import UTC, datetime
 
@@ -13,3 +13,8 @@ def from_text(text: str) -> datetime:
 
 def from_text_or_none(text: str | None) -> datetime | None:
     return None if text is None else from_text(text)
+
+
+def shown(moment: datetime) -> str:
+    """A time as a refusal says it, for instance `2031-02-10 08:00 UTC`."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -17,13 +17,14 @@ LOOK_EVERY_S: Final = 0.25
 class PolicyWatcher:
     """Use with `with`: a thread looks at the version row and loads the policy anew when it has changed.
 
-    When the database cannot be read, the last policy stays in force and the log says so: an outage of the control database must
-    not become an outage of every lookup.
+    When the database cannot be read, the last policy stays in force and the log says so: an outage of the control
+    database must not become an outage of every lookup.
     """
 
     def __init__(self, store: ControlStore) -> None:
         self._store = store
-        self._policy = self._load()
+        with store.reading() as db:
+            self._policy = Policy.load(db)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="policy", daemon=True)
 
@@ -38,22 +39,23 @@ class PolicyWatcher:
         self._thread.join()
 
     def current(self) -> Policy:
+        """The policy in force now. Costs nothing; ask anew for each call, and keep what you got for the whole call."""
         return self._policy
-
-    def _load(self) -> Policy:
-        with self._store.reading() as db:
-            return Policy.load(db)
 
     def _watch(self) -> None:
         failing = False
         while not self._stop.wait(LOOK_EVERY_S):
             try:
-                with self._store.reading() as db:
-                    changed = policy_version(db) != self._policy.version
-                if changed:
-                    self._policy = self._load()
+                self._look()
+                if failing:
+                    _log.info("policy_read_again", version=self._policy.version)
                 failing = False
             except Exception:
                 if not failing:
                     _log.exception("policy_not_read", version=self._policy.version)
                 failing = True
+
+    def _look(self) -> None:
+        with self._store.reading() as db:
+            if policy_version(db) != self._policy.version:
+                self._policy = Policy.load(db, before=self._policy)

@@ -1,4 +1,6 @@
-"""Extract: data given out in bulk. A plan says what; a file named by the plan's hash holds it; HTTPS and SFTP hand it over."""
+"""Extract: data given out in bulk. A plan says what; a file named by the plan's hash holds it; HTTPS and SFTP hand it
+over.
+"""
 
 from extract.delivery.manifest import Manifest
 from extract.delivery.sftp_server import SftpServer

@@ -1,6 +1,9 @@
 """What can go wrong when data is handed out in bulk."""
 
-from kernel import NotFound, TryAgainLater
+import traceback
+from pathlib import Path
+
+from kernel import NotFound, NotIdentified, TryAgainLater
 
 
 class ExtractNotReady(NotFound):
@@ -11,3 +14,27 @@ class ExtractNotReady(NotFound):
 class ExtractBroken(TryAgainLater):
     code = "extract_broken"
     title = "The extract could not be finished"
+
+
+class ExtractsClosed(TryAgainLater):
+    code = "extracts_closed"
+    title = "The platform is stopping"
+
+
+class SshMethodRefused(NotIdentified):
+    code = "ssh_method_refused"
+    title = "Only keys open the SFTP server"
+
+
+class SshKeyNotProved(NotIdentified):
+    code = "ssh_key_not_proved"
+    title = "The client named a key and did not show that it holds it"
+
+
+def told(error: BaseException) -> dict[str, str]:
+    """What a log line may say of an unexpected error: its kind and where it came from. Its message can hold values of
+    rows.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    where = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames[-4:]))
+    return {"error": type(error).__name__, "where": where}

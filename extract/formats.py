@@ -1,55 +1,63 @@
-"""Encoders: record batches in, bytes out, a piece per batch. The same rows give the same bytes.
+"""Encoders: record batches in, bytes out. The same rows in the same batches give the same bytes.
 
-CSV (RFC 4180: header, CRLF, UTF-8) holds nested columns as JSON text; NDJSON, Parquet and Arrow hold them as they are. Dates and times are ISO 8601.
+CSV (RFC 4180: header, CRLF, UTF-8, texts in quotation marks, null is an empty field without them) holds nested
+columns as JSON text; NDJSON, Parquet and Arrow hold them as they are. Dates and times are ISO 8601.
 """
 
+import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-import polars as pl
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 
+from extract.blank import blanked
+from extract.json_text import iso_times, json_lines, json_texts
 from extract.plan import Format
 
-_DATE: Final = "%Y-%m-%d"
-_TIME: Final = "%Y-%m-%dT%H:%M:%S"
+SLICE_BYTES: Final = 256 * 1024
+"""Larger pieces slow TLS down, and each reader that stalls holds one of them in memory."""
+_ROWS: Final = 8_192
+"""At once in memory as text. A person's JSON is a few KB, so a whole batch of them would be hundreds of MB."""
 
 Batches = Iterable[pa.RecordBatch]
 
 
 def encode(kind: Format, schema: pa.Schema, batches: Batches) -> Iterator[bytes]:
-    """Pieces of a file, in order; joined, they are the whole file."""
-    return _ENCODERS[kind](schema, batches)
+    """Pieces of a file, in order, of at most SLICE_BYTES; joined, they are the whole file."""
+    for text in _ENCODERS[kind](schema, batches):
+        for start in range(0, len(text), SLICE_BYTES):
+            yield text[start : start + SLICE_BYTES]
 
 
 def _csv(schema: pa.Schema, batches: Batches) -> Iterator[bytes]:
-    nested = [field.name for field in schema if pa.types.is_nested(field.type)]
-    yield (",".join(schema.names) + "\r\n").encode()
-    for batch in batches:
-        frame = pl.DataFrame(pl.from_arrow(batch))
-        frame = frame.with_columns([_json_text(frame, name) for name in nested])
-        text = frame.write_csv(include_header=False, line_terminator="\r\n", date_format=_DATE, datetime_format=_TIME)
-        yield text.encode()
+    header = io.StringIO(newline="")
+    csv.writer(header).writerow(schema.names)
+    yield header.getvalue().encode()
+    options = pyarrow.csv.WriteOptions(include_header=False, eol="\r\n", batch_size=_ROWS)
+    for batch in _small(batches):
+        sink = pa.BufferOutputStream()
+        pyarrow.csv.write_csv(pa.record_batch([_flat(column) for column in batch], names=schema.names), sink, options)
+        yield sink.getvalue().to_pybytes()
 
 
-def _json_text(frame: pl.DataFrame, name: str) -> pl.Series:
-    """A nested column as JSON text. The NDJSON writer encodes all rows at once; what is around the value is cut off."""
-    lines = pl.Series(name, _lines(frame.select(name)).splitlines(), dtype=pl.String)
-    around = len(f'{{"{name}":') + 1
-    text = lines.str.slice(around - 1, lines.str.len_chars() - around)
-    return pl.select(pl.when(text != "null").then(text).alias(name)).to_series()
-
-
-def _lines(frame: pl.DataFrame) -> str:
-    times = [name for name, kind in frame.schema.items() if kind == pl.Datetime]
-    return frame.with_columns(pl.col(times).dt.strftime(_TIME)).write_ndjson()
+def _flat(column: pa.Array) -> pa.Array:
+    """A column that pyarrow's writer can write: nested values and times as text."""
+    if pa.types.is_nested(column.type):
+        return json_texts(column)
+    return iso_times(column) if pa.types.is_timestamp(column.type) else column
 
 
 def _ndjson(_: pa.Schema, batches: Batches) -> Iterator[bytes]:
+    return map(json_lines, _small(batches))
+
+
+def _small(batches: Batches) -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        yield _lines(pl.DataFrame(pl.from_arrow(batch))).encode()
+        for start in range(0, batch.num_rows, _ROWS):
+            yield batch.slice(start, _ROWS)
 
 
 def _parquet(schema: pa.Schema, batches: Batches) -> Iterator[bytes]:
@@ -65,7 +73,7 @@ def _arrow(schema: pa.Schema, batches: Batches) -> Iterator[bytes]:
     sink = _Sink()
     with pa.ipc.new_stream(sink, schema) as writer:
         for batch in batches:
-            writer.write_batch(batch)
+            writer.write_batch(blanked(batch))
             yield sink.take()
     yield sink.take()
 

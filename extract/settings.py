@@ -5,15 +5,19 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SftpSettings:
-    """connections     at once, in one process
-    login_s         how long a client may take to prove who it is, seconds
-    idle_s          a session without a request for this long is closed, seconds
-    grace_s         how long running transfers may take when the server stops, seconds
+    """connections    at once, in one process
+    logins            connections at once that have not proved yet who they are
+    attempts          keys that one connection may offer in vain
+    login_s           how long a client may take to prove who it is, seconds
+    idle_s            a session without a request for this long is closed, seconds
+    grace_s           how long running transfers may take when the server stops, seconds
     """
 
     host: str = "127.0.0.1"
     port: int = 2222
     connections: int = 100
+    logins: int = 20
+    attempts: int = 6
     login_s: float = 30.0
     idle_s: float = 600.0
     grace_s: float = 25.0

@@ -18,7 +18,7 @@ class Projection:
     """Made once for a grant and a choice of columns, used for every row.
 
     read        columns to read, in the dataset's order; None for all of them
-    shown       columns of the answer, in the dataset's order; None when they are the columns that are read
+    shown       columns of the answer, in the dataset's order; None when they are those read, in the reader's order
     withheld    columns that become null in a protected row; empty when the agreement lets them out
     scope       column -> the values a row may hold in it
     """

@@ -93,7 +93,7 @@ def shared_schemas() -> dict[str, Schema]:
         "Withheld": {
             "type": "array",
             "items": TEXT,
-            "description": "Columns that are null since the person is protected and the agreement does not let them out.",
+            "description": "Columns that are null since the person is protected and the agreement keeps them in.",
         },
         "Manifest": {
             "type": "object",

@@ -41,7 +41,7 @@ async def extract(visit: Visit) -> Answer:
     store = visit.doors.extracts
     # HEAD starts no production: it tells what is known now.
     file = await in_thread(lambda: store.find(plan) if request.method == "HEAD" else store.open(plan))
-    headers = stamps(info, request.trace, request.received, personal=visit.dataset.personal) + _described(plan)
+    headers = stamps(info, request.trace, request.received, personal=visit.offer.personal) + _described(plan)
     if file is not None and file.ready:
         return await _finished(visit, grant, info, file, headers)
     if file is None:
@@ -124,19 +124,17 @@ class _Delivery:
     _sent: int = field(default=0, init=False)
 
     async def send(self, send: Send) -> None:
-        gone = asyncio.ensure_future(self.visit.request.gone())
-        whole = False
+        request, whole = self.visit.request, False
         try:
             held = self.first
             async for piece in self.pieces:
-                if gone.done():
+                if not request.connected:
                     return
                 await self._piece(send, held)
                 held = piece
             # Nothing to send, but it waits until what was sent before has left the buffers.
             await send({"type": "http.response.body", "body": b"", "more_body": True})
-            await asyncio.sleep(0)
-            if gone.done():
+            if not request.connected:
                 return
             if self.stop is None:
                 await in_thread(lambda: self.visit.doors.shelf.put(self.grant.agreement, self.file))
@@ -148,7 +146,6 @@ class _Delivery:
             # The head has left: all that can be said now is that there is no end.
             _log.warning("delivery_cut", trace=self.visit.request.trace, code=error.code)
         finally:
-            gone.cancel()
             await self.pieces.aclose()
             if not whole:
                 with contextlib.suppress(PlatformError):
@@ -158,6 +155,8 @@ class _Delivery:
         if piece:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
             self._sent += len(piece)
+            # A client as fast as the page cache never makes `send` wait; others want their turn too.
+            await asyncio.sleep(0)
 
     def _on_record(self, *, whole: bool) -> None:
         visit, grant, plan = self.visit, self.grant, self.file.plan

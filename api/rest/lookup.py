@@ -3,6 +3,7 @@
 identify -> body -> grant -> invoke -> bytes -> ledger -> the answer leaves.
 """
 
+from functools import partial
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -13,11 +14,13 @@ from api.errors import BodyInvalid, MediaTypeUnsupported, PersonalKeyInUrl, Reco
 from api.freshness import stamps
 from api.problem import problem
 from api.request import Request, columns_of, nameable
+from api.threads import in_thread
 from api.visit import Visit, today_of
 from integrations import LookupAnswer
 from integrations import lookup as look_up
 from kernel import Grant
 
+FEW_KEYS: Final = 32
 _FIELDS: Final = frozenset({"key", "keys", "columns"})
 _JSON: Final = (b"content-type", b"application/json")
 _OPTIONS: Final = orjson.OPT_UTC_Z
@@ -32,7 +35,9 @@ async def lookup(visit: Visit) -> Answer:
     visit.asks_about(keys)
     call, grant = visit.admit(caller, columns)
     reader = visit.doors.lookups.reader(visit.dataset.id)
-    found = look_up(call, keys, grant, visit.dataset, reader, today_of(request))
+    look = partial(look_up, call, keys, grant, visit.dataset, reader, today_of(request))
+    # One lookup takes less time than handing it to a thread; a thousand would keep everybody else waiting.
+    found = look() if len(keys) <= FEW_KEYS else await in_thread(look)
     return _one(visit, grant, keys[0], found) if one else _many(visit, grant, keys, found)
 
 
@@ -40,7 +45,7 @@ async def record(visit: Visit) -> Answer:
     """One record by a key in the path, where keys are public."""
     request = visit.request
     caller = visit.identify()
-    if not visit.dataset.key_is_public:
+    if not visit.offer.key_is_public:
         raise PersonalKeyInUrl(
             f"{visit.dataset.id} has personal keys, and an address ends up in logs and histories",
             remedy=f"POST the key in the body to /v1/services/{visit.service.name}/lookup",
@@ -57,7 +62,7 @@ async def record(visit: Visit) -> Answer:
 def _one(visit: Visit, grant: Grant, key: str, found: LookupAnswer) -> Answer:
     request, info = visit.request, found.info
     row = found.found.get(key)
-    headers = stamps(info, request.trace, request.received, personal=visit.dataset.personal)
+    headers = stamps(info, request.trace, request.received, personal=visit.offer.personal)
     if row is None:
         # An answer like any other, in the form of a problem: on record as answered, with status 404.
         refusal = problem(
@@ -79,7 +84,7 @@ def _many(visit: Visit, grant: Grant, keys: list[str], found: LookupAnswer) -> A
     request, info, withheld = visit.request, found.info, found.withheld
     records = [{"key": key, "record": row, "withheld": withheld.get(key, ())} for key, row in found.found.items()]
     body = _bytes(visit, found, {"records": records, "missing": found.missing})
-    headers = stamps(info, request.trace, request.received, personal=visit.dataset.personal)
+    headers = stamps(info, request.trace, request.received, personal=visit.offer.personal)
     visit.answered(grant, status=200, snapshot=info.snapshot, keys=len(keys), rows=len(records), size_bytes=len(body))
     return Answer(200, [_JSON, *headers], body)
 

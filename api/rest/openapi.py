@@ -39,7 +39,7 @@ def document(registers: Registers, version: str) -> dict[str, Any]:
             "title": "Knudepunkt",
             "version": version,
             "description": "Public registers for Danish municipalities and their suppliers. Data is handed to systems "
-            "that show a client certificate, under an agreement that a municipality has approved. Keep connections open: "
+            "that show a client certificate, under an agreement that a municipality has approved. Keep connections: "
             "a new one costs twenty times what a call costs.",
         },
         "servers": [{"url": "/"}],

@@ -1,6 +1,6 @@
 """The life of an agreement, as a table. What is not in it cannot happen.
 
-Expiry is not a step: an approved agreement is out of force when its window ends, whether or not anybody looks.
+Expiry is not a step: an agreement is out of force when its window ends, whether or not anybody looks.
 """
 
 from collections.abc import Mapping
@@ -11,15 +11,21 @@ from control.errors import IllegalStep
 
 
 class State(StrEnum):
+    """EXPIRED is never stored: it is what APPROVED and SUSPENDED become when the window ends."""
+
     DRAFT = "draft"
     REQUESTED = "requested"
     APPROVED = "approved"
     REJECTED = "rejected"
     SUSPENDED = "suspended"
     TERMINATED = "terminated"
+    EXPIRED = "expired"
 
 
 class Step(StrEnum):
+    """DRAFT begins a history; no step leads back to it."""
+
+    DRAFT = "draft"
     REQUEST = "request"
     APPROVE = "approve"
     REJECT = "reject"
@@ -48,4 +54,5 @@ def advance(state: State, step: Step) -> State:
         raise IllegalStep(
             f"an agreement that is {state} cannot take the step {step}",
             remedy=f"possible now: {', '.join(possible)}" if possible else "make a new agreement",
+            rule="agreement.life_cycle",
         ) from None

@@ -1,40 +1,61 @@
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from control.agreements.lifecycle import State, Step, advance
+from control.agreements.rules import ensure_free
 from control.agreements.values import Agreement, AgreementStep, Terms
-from control.errors import AgreementTaken, Unregistered
+from control.errors import AgreementInvalid, Unregistered
 from control.tables import AGREEMENT_STEPS, AGREEMENTS
+from control.texts import ensure_name, ensure_text
 from control.times import from_text, from_text_or_none, to_text
 from kernel import AgreementId, OrganisationId, SystemId, Window
 
+_SELECT: Final = select(
+    AGREEMENTS,
+    # The last line of the history says since when the state holds.
+    select(func.max(AGREEMENT_STEPS.c.at))
+    .where(AGREEMENT_STEPS.c.agreement == AGREEMENTS.c.id)
+    .scalar_subquery()
+    .label("since"),
+)
 
-def add_agreement(db: Connection, agreement: Agreement) -> None:
+
+def add_agreement(db: Connection, agreement: Agreement, *, by: str, note: str = "") -> None:
+    """Write down a draft, with the first line of its history."""
     values: dict[str, Any] = {
         "id": agreement.id,
         "municipality": agreement.municipality,
         "system": agreement.system,
         "terms": agreement.terms.to_json(),
-        "terms_hash": agreement.terms.hash,
+        "terms_hash": agreement.terms_hash,
         "valid_from": to_text(agreement.valid.start),
         "valid_to": to_text(agreement.valid.end) if agreement.valid.end else None,
         "state": agreement.state.value,
     }
     db.execute(insert(AGREEMENTS).values(values))
+    _write_step(db, agreement, Step.DRAFT, by, note)
 
 
 def find_agreement(db: Connection, agreement: AgreementId) -> Agreement | None:
-    row = db.execute(select(AGREEMENTS).where(AGREEMENTS.c.id == agreement)).mappings().first()
-    return None if row is None else _agreement(row)
+    row = db.execute(_SELECT.where(AGREEMENTS.c.id == agreement)).mappings().first()
+    return None if row is None else _agreement(row, {})
 
 
-def load_agreements(db: Connection, system: SystemId | None = None) -> tuple[Agreement, ...]:
-    query = select(AGREEMENTS).order_by(AGREEMENTS.c.id)
+def load_agreements(
+    db: Connection, system: SystemId | None = None, *, known: Mapping[AgreementId, Agreement] | None = None
+) -> tuple[Agreement, ...]:
+    """All agreements, or those of one system, in the order in which they were made.
+
+    known   agreements as they were once: their terms, which never change, are taken from there instead of read anew
+    """
+    query = _SELECT.order_by(AGREEMENTS.c.id)
     if system is not None:
         query = query.where(AGREEMENTS.c.system == system)
-    return tuple(_agreement(row) for row in db.execute(query).mappings())
+    return tuple(_agreement(row, known or {}) for row in db.execute(query).mappings())
 
 
 def take_step(db: Connection, agreement: AgreementId, step: Step, *, by: str, at: datetime, note: str) -> Agreement:
@@ -46,29 +67,12 @@ def take_step(db: Connection, agreement: AgreementId, step: Step, *, by: str, at
     found = find_agreement(db, agreement)
     if found is None:
         raise Unregistered("no such agreement", remedy="check the agreement's id")
-    state = advance(found.state, step)
-    if state is State.APPROVED:
-        _ensure_free(db, found)
-    db.execute(update(AGREEMENTS).where(AGREEMENTS.c.id == agreement).values(state=state.value))
-    counted = select(func.count()).select_from(AGREEMENT_STEPS).where(AGREEMENT_STEPS.c.agreement == agreement)
-    values: dict[str, Any] = {
-        "agreement": agreement,
-        "number": db.execute(counted).scalar_one() + 1,
-        "step": step.value,
-        "state": state.value,
-        "by": by,
-        "at": to_text(at),
-        "note": note,
-    }
-    db.execute(insert(AGREEMENT_STEPS).values(values))
-    return Agreement(
-        id=found.id,
-        municipality=found.municipality,
-        system=found.system,
-        terms=found.terms,
-        valid=found.valid,
-        state=state,
-    )
+    done = replace(found, state=advance(found.state_at(at), step), since=at)
+    if done.state is State.APPROVED:
+        ensure_free(done, load_agreements(db, done.system), at)
+    db.execute(update(AGREEMENTS).where(AGREEMENTS.c.id == agreement).values(state=done.state.value))
+    _write_step(db, done, step, by, note)
+    return done
 
 
 def load_steps(db: Connection, agreement: AgreementId) -> tuple[AgreementStep, ...]:
@@ -87,34 +91,32 @@ def load_steps(db: Connection, agreement: AgreementId) -> tuple[AgreementStep, .
     )
 
 
-def _ensure_free(db: Connection, agreement: Agreement) -> None:
-    # A call may name only the system, the municipality and the service: they must lead to one agreement.
-    for other in load_agreements(db, agreement.system):
-        both = other.terms.services.keys() & agreement.terms.services.keys()
-        if (
-            other.id != agreement.id
-            and other.municipality == agreement.municipality
-            and other.state in {State.APPROVED, State.SUSPENDED}
-            and _overlap(other.valid, agreement.valid)
-            and both
-        ):
-            raise AgreementTaken(
-                f"agreement {other.id} covers {', '.join(sorted(both))} for the same system and municipality",
-                remedy="terminate that one first, or leave the service out",
-                rule="agreement.one_live_per_service",
-            )
+def _write_step(db: Connection, agreement: Agreement, step: Step, by: str, note: str) -> None:
+    ensure_name(by, "the name of whoever takes the step", AgreementInvalid)
+    ensure_text(note or "-", "the note", AgreementInvalid)
+    before = select(func.count()).select_from(AGREEMENT_STEPS).where(AGREEMENT_STEPS.c.agreement == agreement.id)
+    values: dict[str, Any] = {
+        "agreement": agreement.id,
+        "number": db.execute(before).scalar_one() + 1,
+        "step": step.value,
+        "state": agreement.state.value,
+        "by": by,
+        "at": to_text(agreement.since),
+        "note": note,
+    }
+    db.execute(insert(AGREEMENT_STEPS).values(values))
 
 
-def _overlap(one: Window, other: Window) -> bool:
-    return (one.end is None or other.start < one.end) and (other.end is None or one.start < other.end)
-
-
-def _agreement(row: RowMapping) -> Agreement:
+def _agreement(row: RowMapping, known: Mapping[AgreementId, Agreement]) -> Agreement:
+    agreement = AgreementId(row["id"])
+    before = known.get(agreement)
     return Agreement(
-        id=AgreementId(row["id"]),
+        id=agreement,
         municipality=OrganisationId(row["municipality"]),
         system=SystemId(row["system"]),
-        terms=Terms.from_json(row["terms"]),
+        terms=Terms.from_json(row["terms"]) if before is None else before.terms,
+        terms_hash=row["terms_hash"],
         valid=Window(from_text(row["valid_from"]), from_text_or_none(row["valid_to"])),
         state=State(row["state"]),
+        since=from_text(row["since"]),
     )

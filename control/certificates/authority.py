@@ -1,10 +1,11 @@
 """A certificate authority for the test environment: certificates in the shape of OCES3, marked as test.
 
-Its root signs itself and its issuing certificates; clients and servers get theirs from the issuing one. Keys lie unencrypted in the instance, which is
-why production trusts the public authorities and never this one.
+Its root signs itself and its issuing certificate; clients and servers get theirs from the issuing one. Keys lie
+unencrypted in the instance, which is why production trusts the public authorities and never this one.
 """
 
 import ipaddress
+import os
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from control.errors import AuthorityInvalid
+from control.errors import AuthorityInvalid, CertificateNotIssued
+from control.organisations import is_cvr
 
 ROOT_NAME = "Knudepunkt Test OCES rod-CA"
 ISSUING_NAME = "Knudepunkt Test OCES udstedende-CA 1"
@@ -33,6 +35,8 @@ UNIT = "Test - cti"
 SYSTEM_DAYS = 3 * 365
 SERVER_DAYS = 397
 AUTHORITY_DAYS = 10 * 365
+LONGEST_NAME = 64
+"""Bytes of UTF-8 in O and CN. RFC 5280 (appendix A) allows 64 characters; cryptography counts bytes."""
 # A clock that is a little behind ours must not find a new certificate to be of tomorrow.
 BACKDATED = timedelta(minutes=5)
 
@@ -56,10 +60,13 @@ class TestAuthority:
         self._root, self._issuer, self._key = root, issuer, key
 
     @classmethod
-    def open_or_create(cls, folder: Path) -> Self:
-        """Raises AuthorityInvalid when what lies there cannot be read."""
+    def open_or_create(cls, folder: Path, *, not_before: datetime | None = None) -> Self:
+        """not_before   since when a new authority is valid; now, without it
+
+        Raises AuthorityInvalid when what lies there cannot be read.
+        """
         if not (folder / "issuing.key").exists():
-            cls._create(folder)
+            cls._create(folder, not_before)
         try:
             key = load_pem_private_key((folder / "issuing.key").read_bytes(), None)
             root = x509.load_pem_x509_certificate((folder / "root.pem").read_bytes())
@@ -86,7 +93,11 @@ class TestAuthority:
         days: int = SYSTEM_DAYS,
         not_before: datetime | None = None,
     ) -> IssuedCertificate:
-        """An organisation certificate for a system. Expired ones can be made: not_before in the past, few days."""
+        """An organisation certificate for a system, in the shape of OCES3.
+
+        Expired ones and future ones can be made with `not_before` and `days`. Raises CertificateNotIssued.
+        """
+        _ensure_issuable(cvr, organisation, system, days)
         name = x509.Name(
             [
                 x509.NameAttribute(NameOID.COUNTRY_NAME, "DK"),
@@ -129,16 +140,29 @@ class TestAuthority:
         return IssuedCertificate(chain, _pem(key))
 
     @classmethod
-    def _create(cls, folder: Path) -> None:
+    def _create(cls, folder: Path, not_before: datetime | None) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         root_key, issuing_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-        root = _authority(ROOT_NAME, ROOT_NAME, root_key.public_key(), root_key, path_length=1)
-        issuing = _authority(ISSUING_NAME, ROOT_NAME, issuing_key.public_key(), root_key, path_length=0)
+        root = _authority(ROOT_NAME, ROOT_NAME, root_key.public_key(), root_key, not_before, path_length=1)
+        issuing = _authority(ISSUING_NAME, ROOT_NAME, issuing_key.public_key(), root_key, not_before, path_length=0)
         _write(folder / "root.key", _pem(root_key))
         _write(folder / "root.pem", root.public_bytes(Encoding.PEM))
         _write(folder / "issuing.pem", issuing.public_bytes(Encoding.PEM))
         # Last: its presence says that the authority is whole.
         _write(folder / "issuing.key", _pem(issuing_key))
+
+
+def _ensure_issuable(cvr: str, organisation: str, system: str, days: int) -> None:
+    if not is_cvr(cvr):
+        raise CertificateNotIssued("the CVR number is not eight digits", remedy="give eight digits without blanks")
+    for what, name in (("organisation", organisation), ("system", system)):
+        if not 0 < len(name.encode()) <= LONGEST_NAME:
+            raise CertificateNotIssued(
+                f"the {what}'s name does not fit in a certificate",
+                remedy=f"give one of 1 to {LONGEST_NAME} bytes (æ, ø and å are two)",
+            )
+    if days < 1:
+        raise CertificateNotIssued("the certificate would never be valid", remedy="give at least one day")
 
 
 def _name(common_name: str) -> x509.Name:
@@ -157,10 +181,11 @@ def _authority(
     issuer: str,
     public: ec.EllipticCurvePublicKey,
     signer: ec.EllipticCurvePrivateKey,
+    not_before: datetime | None,
     *,
     path_length: int,
 ) -> x509.Certificate:
-    builder = _begin(_name(name), _name(issuer), public, signer.public_key(), AUTHORITY_DAYS, None)
+    builder = _begin(_name(name), _name(issuer), public, signer.public_key(), AUTHORITY_DAYS, not_before)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
     return builder.add_extension(_usage(authority=True), critical=True).sign(signer, SHA256())
 
@@ -213,5 +238,11 @@ def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    path.touch(mode=0o600)
-    path.write_bytes(content)
+    # Under its name only when whole, and never readable by others, not even for the moment before a chmod.
+    draft = path.with_suffix(f"{path.suffix}.part")
+    draft.unlink(missing_ok=True)
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

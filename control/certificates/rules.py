@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from control.certificates.subject import Kind, read_subject
 from control.certificates.values import Certificate
-from control.errors import CertificateRefused
+from control.errors import CertificateRefused, EmployeeCertificate
+from control.times import shown
 
 LIVE_PER_SYSTEM: Final = 2
 """Two, so that a renewal breaks nothing: the new one is bound while the old one still answers."""
@@ -28,14 +29,20 @@ def ensure_bindable(
     bound: Iterable[Certificate],
     at: datetime,
 ) -> None:
-    """Raises CertificateRefused.
+    """Raises CertificateRefused, and EmployeeCertificate for one that is an employee's.
 
     bound   certificates of the same system
     """
     subject = read_subject(certificate)
+    if subject.kind is Kind.EMPLOYEE:
+        raise EmployeeCertificate(
+            "it is an employee's certificate; only an organisation's or a system's may call services",
+            remedy="order an OCES organisation or system certificate",
+            rule="certificate.kind",
+        )
     if subject.kind is not Kind.ORGANISATION:
         raise CertificateRefused(
-            f"it is a certificate of kind {subject.kind.value}; only an organisation's or system's may call services",
+            f"it is a certificate of kind {subject.kind.value}; only an organisation's or a system's may call services",
             remedy="order an OCES organisation or system certificate",
             rule="certificate.kind",
         )
@@ -45,7 +52,7 @@ def ensure_bindable(
             remedy="use a certificate of the organisation that owns the system",
             rule="certificate.cvr",
         )
-    if not any(issued_by(certificate, authority) for authority in trusted):
+    if not any(issued_by(certificate, authority, at) for authority in trusted):
         raise CertificateRefused(
             "it is not issued by an authority that is trusted here",
             remedy="use a certificate of a trusted authority, or have the operator trust yours",
@@ -53,10 +60,10 @@ def ensure_bindable(
         )
     if certificate.not_valid_after_utc <= at:
         raise CertificateRefused(
-            f"it expired {certificate.not_valid_after_utc:%Y-%m-%d}", remedy="renew it", rule="certificate.valid_to"
+            f"it expired {shown(certificate.not_valid_after_utc)}", remedy="renew it", rule="certificate.valid_to"
         )
-    live = [other for other in bound if other.revoked is None and at in other.valid]
-    if len(live) >= LIVE_PER_SYSTEM:
+    # One that is valid from tomorrow counts too, or there would be three tomorrow.
+    if sum(not other.spent(at) for other in bound) >= LIVE_PER_SYSTEM:
         raise CertificateRefused(
             f"the system has {LIVE_PER_SYSTEM} live certificates already",
             remedy="revoke the one that is no longer used",
@@ -64,11 +71,14 @@ def ensure_bindable(
         )
 
 
-def issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
-    """Whether the authority signed the certificate and may sign certificates."""
+def issued_by(certificate: x509.Certificate, authority: x509.Certificate, at: datetime) -> bool:
+    """Whether the authority signed the certificate, and is one that may sign certificates and is valid."""
     try:
-        constraints = authority.extensions.get_extension_for_class(x509.BasicConstraints).value
+        extensions = authority.extensions
+        constraints = extensions.get_extension_for_class(x509.BasicConstraints).value
+        usage = extensions.get_extension_for_class(x509.KeyUsage).value
         certificate.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.ExtensionNotFound):
         return False
-    return constraints.ca
+    in_time = authority.not_valid_before_utc <= at < authority.not_valid_after_utc
+    return constraints.ca and usage.key_cert_sign and in_time

@@ -7,7 +7,7 @@ from control.certificates.values import Certificate
 from control.errors import CertificateRefused, Unregistered
 from control.tables import CERTIFICATES
 from control.times import from_text, from_text_or_none, to_text
-from kernel import SystemId, Window
+from kernel import SystemId
 
 
 def bind_certificate(db: Connection, certificate: Certificate) -> None:
@@ -15,7 +15,7 @@ def bind_certificate(db: Connection, certificate: Certificate) -> None:
     same = CERTIFICATES.c.fingerprint == certificate.fingerprint
     if db.execute(select(CERTIFICATES.c.system).where(same)).first() is not None:
         raise CertificateRefused(
-            "it is bound to a system already",
+            "it is or was bound to a system already",
             remedy="a certificate works for exactly one system; issue another",
             rule="certificate.one_system",
         )
@@ -25,8 +25,8 @@ def bind_certificate(db: Connection, certificate: Certificate) -> None:
         "issuer": certificate.issuer,
         "serial": certificate.serial,
         "subject": certificate.subject,
-        "valid_from": to_text(certificate.valid.start),
-        "valid_to": to_text(certificate.valid.end) if certificate.valid.end else "",
+        "valid_from": to_text(certificate.valid_from),
+        "valid_to": to_text(certificate.valid_to),
         "bound": to_text(certificate.bound),
         "revoked": None,
     }
@@ -52,7 +52,8 @@ def load_certificates(db: Connection, system: SystemId | None = None) -> tuple[C
             issuer=row["issuer"],
             serial=row["serial"],
             subject=row["subject"],
-            valid=Window(from_text(row["valid_from"]), from_text(row["valid_to"])),
+            valid_from=from_text(row["valid_from"]),
+            valid_to=from_text(row["valid_to"]),
             bound=from_text(row["bound"]),
             revoked=from_text_or_none(row["revoked"]),
         )

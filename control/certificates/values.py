@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from kernel import SystemId, Window
+from kernel import SystemId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -10,6 +10,7 @@ class Certificate:
 
     fingerprint   SHA-256 of the DER form, lower-case hex
     serial        the issuer's serial number, decimal; with `issuer` (RFC 4514) it names the certificate too
+    subject       RFC 4514
     """
 
     fingerprint: str
@@ -17,6 +18,11 @@ class Certificate:
     issuer: str
     serial: str
     subject: str
-    valid: Window
+    valid_from: datetime
+    valid_to: datetime
     bound: datetime
     revoked: datetime | None
+
+    def spent(self, at: datetime) -> bool:
+        """Whether it will never again be accepted. One that is valid from tomorrow is not spent."""
+        return self.revoked is not None or self.valid_to <= at

@@ -1,7 +1,7 @@
 """Organisations: suppliers, municipalities and operators, known by their CVR number."""
 
 from control.organisations.store import add_organisation, find_organisation, load_organisations
-from control.organisations.values import Organisation, OrganisationKind, has_cvr_check_digit
+from control.organisations.values import Organisation, OrganisationKind, has_cvr_check_digit, is_cvr
 
 __all__ = [
     "Organisation",
@@ -9,5 +9,6 @@ __all__ = [
     "add_organisation",
     "find_organisation",
     "has_cvr_check_digit",
+    "is_cvr",
     "load_organisations",
 ]

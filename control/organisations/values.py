@@ -1,11 +1,15 @@
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from control.errors import OrganisationInvalid
+from control.texts import ensure_name
 from kernel import OrganisationId
 
-_WEIGHTS = (2, 7, 6, 5, 4, 3, 2, 1)
+_CVR: Final = re.compile(r"[0-9]{8}")
+_WEIGHTS: Final = (2, 7, 6, 5, 4, 3, 2, 1)
 
 
 class OrganisationKind(StrEnum):
@@ -16,7 +20,7 @@ class OrganisationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Organisation:
-    """cvr   eight digits. Test numbers need not pass modulus 11 (see has_cvr_check_digit), so it is not demanded."""
+    """cvr   eight digits; those of test organisations may fail modulus 11 (`checked`), so that is not demanded"""
 
     id: OrganisationId
     kind: OrganisationKind
@@ -25,10 +29,19 @@ class Organisation:
     created: datetime
 
     def __post_init__(self) -> None:
-        if len(self.cvr) != 8 or not (self.cvr.isascii() and self.cvr.isdigit()):
+        if not is_cvr(self.cvr):
             raise OrganisationInvalid("the CVR number is not eight digits", remedy="give eight digits without blanks")
-        if not self.name.strip():
-            raise OrganisationInvalid("the organisation has no name", remedy="give its registered name")
+        ensure_name(self.name, "the organisation's name", OrganisationInvalid)
+
+    @property
+    def checked(self) -> bool:
+        """Whether the CVR number passes modulus 11."""
+        return has_cvr_check_digit(self.cvr)
+
+
+def is_cvr(text: str) -> bool:
+    """Whether a text has the form of a CVR number: eight digits, 0 to 9."""
+    return _CVR.fullmatch(text) is not None
 
 
 def has_cvr_check_digit(cvr: str) -> bool:

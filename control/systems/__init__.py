@@ -1,7 +1,8 @@
 """Systems: the IT systems that call services, and the SSH keys by which SFTP knows them."""
 
+from control.systems.rules import read_ssh_key, ssh_fingerprint
 from control.systems.store import add_system, bind_ssh_key, find_system, load_ssh_keys, load_systems, revoke_ssh_key
-from control.systems.values import SshKey, System, ssh_fingerprint
+from control.systems.values import SshKey, System
 
 __all__ = [
     "SshKey",
@@ -11,6 +12,7 @@ __all__ = [
     "find_system",
     "load_ssh_keys",
     "load_systems",
+    "read_ssh_key",
     "revoke_ssh_key",
     "ssh_fingerprint",
 ]

@@ -3,8 +3,9 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
-from control.errors import SystemInvalid, Unregistered
-from control.systems.values import SshKey, System, ssh_fingerprint
+from control.errors import SshKeyRefused, SystemInvalid, Unregistered
+from control.systems.rules import read_ssh_key, ssh_fingerprint
+from control.systems.values import SshKey, System
 from control.tables import SSH_KEYS, SYSTEMS
 from control.times import from_text, from_text_or_none, to_text
 from kernel import OrganisationId, SystemId
@@ -36,11 +37,15 @@ def load_systems(db: Connection) -> dict[SystemId, System]:
 
 
 def bind_ssh_key(db: Connection, system: SystemId, public_key: str, at: datetime) -> SshKey:
-    """Raises SystemInvalid for a key that cannot be read, or that is bound already."""
+    """Raises SshKeyRefused for a key that may not be bound, or that is bound already, to whichever system."""
     fingerprint = ssh_fingerprint(public_key)
     if db.execute(select(SSH_KEYS.c.system).where(SSH_KEYS.c.fingerprint == fingerprint)).first() is not None:
-        raise SystemInvalid("the SSH key is bound already", remedy="make a key of its own for each system")
-    key = SshKey(fingerprint=fingerprint, system=system, public_key=public_key.strip(), bound=at, revoked=None)
+        raise SshKeyRefused(
+            "it is or was bound to a system already",
+            remedy="a key works for exactly one system; make another",
+            rule="ssh_key.one_system",
+        )
+    key = SshKey(fingerprint=fingerprint, system=system, public_key=read_ssh_key(public_key), bound=at, revoked=None)
     values: dict[str, Any] = {
         "fingerprint": key.fingerprint,
         "system": key.system,

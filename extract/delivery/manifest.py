@@ -1,18 +1,24 @@
-"""What a file holds, so that a receiver can see that it is whole."""
+"""What a file holds, so that a receiver can see that it is whole, and we that its reader may still have it."""
 
 import json
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from datetime import date, datetime
 from typing import Any, Self
 
 from extract.plan import ExtractPlan
+from kernel import Grant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """plan      SHA-256 of the extract's plan: the file's identity
-    sha256    of the file's bytes, lower-case hex
-    created   when the file was finished
+    """plan              SHA-256 of the extract's plan: the file's identity
+    sha256               of the file's bytes, lower-case hex
+    scope                column -> the values that rows were limited to
+    hide_protected_on    the day on which protection was judged, None when nothing was withheld
+    protected            whether names and addresses of protected persons stand in it
+    published            when the snapshot was published
+    created              when the file was finished
     """
 
     plan: str
@@ -24,6 +30,10 @@ class Manifest:
     columns: tuple[str, ...]
     schema_hash: str
     contract_version: str
+    scope: Mapping[str, tuple[str, ...]]
+    hide_protected_on: date | None
+    protected: bool
+    published: datetime
     rows: int
     size_bytes: int
     sha256: str
@@ -41,21 +51,55 @@ class Manifest:
             columns=plan.columns,
             schema_hash=plan.schema_hash,
             contract_version=plan.contract_version,
+            scope={name: tuple(values) for name, values in plan.scope.items()},
+            hide_protected_on=plan.hide_protected_on,
+            protected=plan.protected,
+            published=plan.published,
             rows=rows,
             size_bytes=size_bytes,
             sha256=sha256,
             created=created,
         )
 
+    def rows_between(self, start: int, stop: int) -> int:
+        """How many rows the bytes [start, stop) count as, by their share of the file.
+
+        Parts that make up the file add up to its rows exactly, however it is cut: a download in pieces is neither
+        dearer nor cheaper.
+        """
+        if not self.size_bytes:
+            return self.rows
+        return self.rows * stop // self.size_bytes - self.rows * start // self.size_bytes
+
+    def covered_by(self, grant: Grant) -> bool:
+        """Whether all that the file shows may be seen under a grant. An agreement can have been narrowed since the
+        file was made.
+        """
+        return (
+            self.service == grant.service
+            and (grant.columns is None or grant.columns.issuperset(self.columns))
+            and all(name in self.scope and values.issuperset(self.scope[name]) for name, values in grant.rows.items())
+            and (grant.protected or not self.protected)
+        )
+
     def to_json(self) -> bytes:
-        data = asdict(self) | {"created": self.created.isoformat()}
+        data = asdict(self)
         data["bytes"] = data.pop("size_bytes")
-        return (json.dumps(data, indent=2) + "\n").encode()
+        return (json.dumps(data, indent=2, default=_iso) + "\n").encode()
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
+        """Fields that it does not know are left out: they are of a later version."""
         data: dict[str, Any] = json.loads(text)
-        data["size_bytes"] = data.pop("bytes")
+        data["size_bytes"] = data["bytes"]
         data["columns"] = tuple(data["columns"])
-        data["created"] = datetime.fromisoformat(data["created"])
-        return cls(**data)
+        data["scope"] = {name: tuple(values) for name, values in data["scope"].items()}
+        for moment in ("created", "published"):
+            data[moment] = datetime.fromisoformat(data[moment])
+        day = data["hide_protected_on"]
+        data["hide_protected_on"] = None if day is None else date.fromisoformat(day)
+        return cls(**{each.name: data[each.name] for each in fields(cls)})
+
+
+def _iso(value: date | datetime) -> str:
+    return value.isoformat()

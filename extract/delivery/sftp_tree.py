@@ -1,17 +1,25 @@
 """What a consumer system sees over SFTP: `/<municipality's CVR>/<service>/<file>`, of its own agreements only.
 
-A path that a client sends is never joined to a folder. It is split into names, and each name is looked up among those that exist for
-this system now; what is not found there does not exist. So there is nothing to escape from: no `..`, no link, no absolute path means
-anything but a name that nobody has.
+A path that a client sends is never joined to a folder. It is split into names, and each name is looked up among those
+that exist for this system now; what is not found there does not exist. So there is nothing to escape from: no `..`,
+no link, no absolute path means anything but a name that nobody has.
+
+The path is the same whether a system has one agreement for a service or a hundred, so that no script breaks when the
+second one is approved.
 """
 
 import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from extract.delivery.shelf import Shelf
+from extract.delivery.manifest import Manifest
+from extract.delivery.shelf import MANIFEST, SUMS, Shelf
 from kernel import Grant, ServiceName
+
+FOLDER_MODE: Final = stat.S_IFDIR | 0o555
+FILE_MODE: Final = stat.S_IFREG | 0o444
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +31,14 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """path   on our side; `grant` is the permission by which it is seen"""
+    """path       on our side
+    grant      the permission by which it is seen
+    manifest   of an extract; None for a file that says something about extracts and holds no rows
+    """
 
     path: Path
     grant: Grant
+    manifest: Manifest | None
 
 
 Node = Folder | File
@@ -41,38 +53,51 @@ class Tree:
 
     def find(self, path: str) -> Node | None:
         """The folder or file of a path, None when there is none."""
-        names = [name for name in path.split("/") if name not in {"", "."}]
-        by_place = self._by_place()
+        names = [name for name in path.split("/") if name]
         match names:
             case []:
-                return Folder(tuple(sorted({cvr for cvr, _ in by_place})))
+                return Folder(tuple(sorted({grant.municipality_cvr for grant in self.grants() if self._files(grant)})))
             case [cvr]:
-                services = tuple(sorted(service for owner, service in by_place if owner == cvr))
-                return Folder(services) if services else None
+                services = {
+                    grant.service for grant in self.grants() if grant.municipality_cvr == cvr and self._files(grant)
+                }
+                return Folder(tuple(sorted(services))) if services else None
             case [cvr, service]:
-                grants = by_place.get((cvr, ServiceName(service)))
-                return None if grants is None else Folder(tuple(sorted(self._files(grants))))
+                files = self._place(cvr, service)
+                return Folder(tuple(sorted(files))) if files else None
             case [cvr, service, name]:
-                grants = by_place.get((cvr, ServiceName(service)), ())
-                return self._files(grants).get(name)
+                return self._place(cvr, service).get(name)
             case _:
                 return None
 
-    def _by_place(self) -> Mapping[tuple[str, ServiceName], tuple[Grant, ...]]:
-        found: dict[tuple[str, ServiceName], tuple[Grant, ...]] = {}
+    def children(self, path: str) -> dict[str, Node] | None:
+        """Everything in a folder by its name, looked up once; None when it is no folder."""
+        names = [name for name in path.split("/") if name]
+        match names:
+            case [cvr, service]:
+                return dict(self._place(cvr, service)) or None
+            case _:
+                node = self.find(path)
+                return {name: Folder(()) for name in node.names} if isinstance(node, Folder) else None
+
+    def _place(self, cvr: str, service: str) -> Mapping[str, File]:
+        found: dict[str, File] = {}
         for grant in self.grants():
-            place = (grant.municipality_cvr, grant.service)
-            if self.shelf.names(grant.agreement, grant.service):
-                found[place] = (*found.get(place, ()), grant)
+            if grant.municipality_cvr == cvr and grant.service == ServiceName(service):
+                found |= self._files(grant)
         return found
 
-    def _files(self, grants: tuple[Grant, ...]) -> dict[str, File]:
-        return {
-            name: File(self.shelf.folder(grant.agreement, grant.service) / name, grant)
-            for grant in grants
-            for name in self.shelf.names(grant.agreement, grant.service)
-        }
-
-
-FOLDER_MODE = stat.S_IFDIR | 0o555
-FILE_MODE = stat.S_IFREG | 0o444
+    def _files(self, grant: Grant) -> dict[str, File]:
+        """What of its shelf an agreement may see as it stands now. What was made when it allowed more is not shown."""
+        folder = self.shelf.folder(grant.agreement, grant.service)
+        found: dict[str, File] = {}
+        for name in self.shelf.names(grant.agreement, grant.service):
+            if name == SUMS or name.endswith(MANIFEST):
+                continue
+            manifest = self.shelf.manifest(grant.agreement, grant.service, name)
+            if manifest is not None and manifest.covered_by(grant):
+                found[name] = File(folder / name, grant, manifest)
+                found[name + MANIFEST] = File(folder / (name + MANIFEST), grant, None)
+        if found:
+            found[SUMS] = File(folder / SUMS, grant, None)
+        return found

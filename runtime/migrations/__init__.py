@@ -4,9 +4,18 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from alembic.util.exc import CommandError
+
+from kernel import OperatorMistake
+
+
+class MigrationRefused(OperatorMistake):
+    code = "migration_refused"
+    title = "The control database cannot be brought to this version"
 
 
 def config_for(url: str) -> Config:
+    # Made here and not read from an alembic.ini, so that a packaged installation needs no file beside the code.
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
@@ -14,5 +23,14 @@ def config_for(url: str) -> Config:
 
 
 def upgrade(url: str) -> None:
-    """Bring the database to the newest version; one that is there already is left as it is."""
-    command.upgrade(config_for(url), "head")
+    """Bring the database to the newest version; one that is there already is left as it is.
+
+    Raises MigrationRefused for a database that a newer release has made.
+    """
+    try:
+        command.upgrade(config_for(url), "head")
+    except CommandError as error:
+        raise MigrationRefused(
+            f"the control database has a version that this release does not know ({error})",
+            remedy="run the release that made it, or a newer one",
+        ) from None

@@ -2,11 +2,14 @@
 
 from alembic import context
 
-from control.store import open_engine
+from control.engine import open_engine, writing
 from control.tables import METADATA
 
 engine = open_engine(context.config.get_main_option("sqlalchemy.url") or "")
-with engine.begin() as connection:
-    context.configure(connection=connection, target_metadata=METADATA, render_as_batch=True, transactional_ddl=True)
-    context.run_migrations()
-engine.dispose()
+try:
+    # One transaction for all: the database is of the old version or of the new one, and two that upgrade at once queue.
+    with writing(engine) as connection:
+        context.configure(connection=connection, target_metadata=METADATA, render_as_batch=True, transactional_ddl=True)
+        context.run_migrations()
+finally:
+    engine.dispose()

@@ -19,7 +19,7 @@ def upgrade() -> None:
         sa.Column("created", sa.String(32), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_organisations"),
         sa.UniqueConstraint("cvr", name="uq_organisations_cvr"),
-        sa.CheckConstraint("kind IN ('supplier', 'municipality', 'operator')", name="ck_organisations_kind"),
+        sa.CheckConstraint("kind IN ('supplier', 'municipality', 'operator')", name=op.f("ck_organisations_kind")),
     )
     op.create_table(
         "systems",
@@ -86,9 +86,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("agreement", "number", name="pk_agreement_steps"),
         sa.ForeignKeyConstraint(["agreement"], ["agreements.id"], name="fk_agreement_steps_agreement"),
     )
-    op.create_table(
+    policy_version = op.create_table(
         "policy_version",
         sa.Column("id", sa.Integer, nullable=False, autoincrement=False),
         sa.Column("version", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_policy_version"),
     )
+    # Its one row is there from the start, so that writers queue at it from the first one on.
+    op.bulk_insert(policy_version, [{"id": 1, "version": 0}])

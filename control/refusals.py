@@ -1,0 +1,59 @@
+"""Why an agreement does not carry a call: the words for each state it can be in. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from control.agreements import Agreement, State
+from control.errors import AgreementNotLive
+from control.times import shown
+from kernel import Grant
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """An agreement as far as one service goes."""
+
+    agreement: Agreement
+    grant: Grant
+
+
+# In the order in which they say most about why a call is refused: of two agreements that both do not carry it, the
+# caller is told about the one that is nearest to carrying it.
+_WORDS: Final[Mapping[State, tuple[str, str]]] = {
+    State.SUSPENDED: ("is suspended since {since}", "ask the municipality to resume it"),
+    State.APPROVED: (
+        "is in force from {start}",
+        "call again from then on, or ask the municipality for an earlier start",
+    ),
+    State.REQUESTED: ("awaits approval since {since}", "wait for the municipality to approve it"),
+    State.EXPIRED: ("ended {end}", "request a new agreement from the municipality"),
+    State.TERMINATED: ("was terminated {since}", "request a new agreement from the municipality"),
+    State.REJECTED: ("was rejected {since}", "ask the municipality why, and request a new agreement"),
+    State.DRAFT: ("is a draft since {since}", "send it to the municipality as a request"),
+}
+_NEAREST: Final = {state: place for place, state in enumerate(_WORDS)}
+
+
+def most_telling(candidates: Iterable[Covered], at: datetime) -> Covered:
+    """Of several agreements that are not live, the one to tell the caller about: the newest of the nearest."""
+    newest_first = sorted(candidates, key=lambda each: each.agreement.since, reverse=True)
+    return min(newest_first, key=lambda each: _NEAREST[each.agreement.state_at(at)])
+
+
+def not_live(covered: Covered, at: datetime) -> AgreementNotLive:
+    """The refusal for an agreement that is not live at `at`."""
+    agreement, state = covered.agreement, covered.agreement.state_at(at)
+    why, remedy = _WORDS[state]
+    rules = {State.APPROVED: "agreement.valid_from", State.EXPIRED: "agreement.valid_to"}
+    end = agreement.valid.end
+    told = why.format(
+        since=shown(agreement.since), start=shown(agreement.valid.start), end=shown(end) if end else "never"
+    )
+    return AgreementNotLive(
+        f"the agreement {agreement.id} {told}",
+        remedy=remedy,
+        rule=rules.get(state, "agreement.state"),
+        owner=f"municipality {covered.grant.municipality_cvr}",
+    )

@@ -1,0 +1,117 @@
+"""paramiko's SFTP subsystem with its doors narrowed: what one client can make us hold or do is bounded, and refusals
+say why.
+"""
+
+import contextlib
+import struct
+from typing import Final
+
+import paramiko
+import structlog
+from paramiko.message import Message
+from paramiko.sftp import (
+    CMD_EXTENDED,
+    CMD_EXTENDED_REPLY,
+    CMD_INIT,
+    CMD_NAMES,
+    CMD_OPEN,
+    CMD_OPENDIR,
+    CMD_VERSION,
+    SFTP_FAILURE,
+    SFTP_OP_UNSUPPORTED,
+    SFTPError,
+)
+
+from extract.delivery.sftp_session import ABSENT, FAILED, READ_ONLY, Refusal
+from extract.delivery.sftp_transfer import READ_BYTES
+from extract.errors import told
+from kernel import PlatformError
+
+_log = structlog.get_logger(__name__)
+
+HANDLES: Final = 100
+"""Open files and folders in one session, at once."""
+PACKET_BYTES: Final = 256 * 1024
+_VERSION: Final = 3
+_LIMITS: Final = "limits@openssh.com"
+_CHANGING: Final = frozenset(
+    {
+        "posix-rename@openssh.com",
+        "hardlink@openssh.com",
+        "fsync@openssh.com",
+        "lsetstat@openssh.com",
+        "copy-data",
+    }
+)
+_TOO_MANY: Final = Refusal(SFTP_FAILURE, f"too many files open at once; the limit is {HANDLES}")
+_UNKNOWN: Final = Refusal(SFTP_OP_UNSUPPORTED, "this request is not known here")
+
+
+class Subsystem(paramiko.SFTPServer):
+    def _send_server_version(self) -> int:
+        """Version 3, and OpenSSH's `limits`, which lets its client ask for larger pieces. Not `check-file`: its hash
+        is computed over a length that the client makes up, and paramiko's loop over it never ends when the file is
+        shorter."""
+        kind, data = self._read_packet()
+        if kind != CMD_INIT:
+            raise SFTPError("not a beginning")
+        answer = Message()
+        answer.add_int(_VERSION)
+        answer.add_string(_LIMITS)
+        answer.add_string("1")
+        self._send_packet(CMD_VERSION, answer)  # type: ignore[attr-defined]
+        return int(struct.unpack(">I", data[:4])[0])
+
+    def _read_packet(self) -> tuple[int, bytes]:
+        (size,) = struct.unpack(">I", self._read_all(4))  # type: ignore[attr-defined]
+        if not 0 < size <= PACKET_BYTES:
+            raise EOFError
+        data: bytes = self._read_all(size)  # type: ignore[attr-defined]
+        return data[0], data[1:]
+
+    def _process(self, kind: int, request: int, message: Message) -> None:
+        try:
+            if kind == CMD_EXTENDED:
+                self._extended(request, message)
+            elif kind in {CMD_OPEN, CMD_OPENDIR} and len(self.file_table) + len(self.folder_table) >= HANDLES:
+                self._send_status(request, _TOO_MANY)
+            elif kind in CMD_NAMES:
+                super()._process(kind, request, message)  # type: ignore[misc]
+            else:
+                self._send_status(request, _UNKNOWN)
+        except UnicodeDecodeError:
+            # Names are UTF-8 here, so one that is not belongs to nothing.
+            self._send_status(request, ABSENT)
+        except PlatformError as error:
+            # For instance a ledger that cannot be written: nothing leaves, and the client is told to come again.
+            self._send_status(request, Refusal(SFTP_FAILURE, f"{error.code}: {error.message}"))
+        except Exception as error:
+            _log.error("sftp_request_failed", kind=kind, **told(error))
+            self._send_status(request, FAILED)
+
+    def _extended(self, request: int, message: Message) -> None:
+        name = message.get_binary().decode("ascii", "replace")
+        if name == _LIMITS:
+            answer = Message()
+            answer.add_int(request)
+            for limit in (PACKET_BYTES, READ_BYTES, READ_BYTES, HANDLES):
+                answer.add_int64(limit)
+            self._send_packet(CMD_EXTENDED_REPLY, answer)  # type: ignore[attr-defined]
+        else:
+            self._send_status(request, READ_ONLY if name in _CHANGING else _UNKNOWN)
+
+    def _send_status(self, request: int, code: int, desc: str | None = None) -> None:
+        super()._send_status(request, code, desc or getattr(code, "text", None))  # type: ignore[misc]
+
+    def finish_subsystem(self) -> None:
+        """Close what the client left open: each broken transfer is in the ledger, also when the one before it could
+        not be.
+        """
+        for handle in list(self.file_table.values()):
+            try:
+                handle.close()
+            except Exception as error:
+                _log.error("sftp_delivery_not_recorded", **told(error))
+        self.file_table.clear()
+        with contextlib.suppress(EOFError, OSError, paramiko.SSHException):
+            super().finish_subsystem()

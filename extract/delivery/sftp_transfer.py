@@ -1,0 +1,148 @@
+"""One file on its way to a client over SFTP: in the ledger before its first byte leaves, and again when it is
+closed.
+"""
+
+import os
+import time
+from typing import Final
+
+import paramiko
+from paramiko.sftp import SFTP_EOF
+
+from extract.delivery.coverage import Coverage
+from extract.delivery.manifest import Manifest
+from extract.delivery.sftp_session import ABSENT, ENDED, FAILED, READ_ONLY, Session, attributes_of
+from extract.delivery.sftp_tree import File
+from kernel import (
+    CallAnswered,
+    Channel,
+    Operation,
+    RowsDelivered,
+    SnapshotId,
+    Timing,
+    new_event_id,
+    new_trace_id,
+)
+
+RECHECK_S: Final = 0.25
+"""A transfer asks this often whether its permission still holds. With the time the policy takes to hear of it, well
+within the promise.
+"""
+READ_BYTES: Final = 255 * 1024
+"""The longest piece that one request gets, as with OpenSSH. A request may ask for 4 GB; it must not get them into our
+memory.
+"""
+
+
+class Transfer(paramiko.SFTPHandle):
+    """A file that is being read. Manifests and sums hold no rows: they are read without a line in the ledger.
+
+    Raises FileNotFoundError when it is gone, and what the ledger raises when it cannot take the line: then nothing
+    leaves.
+    """
+
+    def __init__(self, session: Session, path: str, file: File) -> None:
+        super().__init__(os.O_RDONLY)
+        self._session, self._path, self._file = session, path, file
+        self._opened = session.clock.now()
+        self._began = self._checked = time.monotonic()
+        self._trace = new_trace_id()
+        self._sent = Coverage()
+        self._handle = os.open(file.path, os.O_RDONLY | os.O_NOFOLLOW)
+        try:
+            self._size = os.fstat(self._handle).st_size
+            if file.manifest is not None:
+                self._announce(file.manifest)
+        except BaseException:
+            os.close(self._handle)
+            raise
+        session.open_files += 1
+
+    def read(self, offset: int, length: int) -> bytes | int:
+        now = time.monotonic()
+        self._session.active = now
+        if now - self._checked > RECHECK_S:
+            self._checked = now
+            if not self._still_covered():
+                return ENDED
+        if offset >= self._size:
+            return SFTP_EOF
+        try:
+            # A read at an offset of its own: requests that the client sends ahead need no seek between them.
+            piece = os.pread(self._handle, min(length, READ_BYTES), offset)
+        except OSError:
+            return FAILED
+        self._sent.add(offset, offset + len(piece))
+        return piece
+
+    def write(self, _: int, __: object) -> int:
+        return READ_ONLY
+
+    def chattr(self, _: paramiko.SFTPAttributes) -> int:
+        return READ_ONLY
+
+    def stat(self) -> paramiko.SFTPAttributes | int:
+        found = attributes_of(self._file)
+        return ABSENT if found is None else found
+
+    def close(self) -> None:
+        """Returns when the end is in the ledger, or raises; the client then hears that its file is not closed well."""
+        if self._handle < 0:
+            return
+        os.close(self._handle)
+        self._handle = -1
+        self._session.open_files -= 1
+        self._session.touch()
+        if self._file.manifest is not None:
+            self._report(self._file.manifest)
+
+    def _still_covered(self) -> bool:
+        now = self._session.tree.find(self._path)
+        return isinstance(now, File) and now.path == self._file.path
+
+    def _announce(self, manifest: Manifest) -> None:
+        # Rows and bytes are counted once, when they have left: in RowsDelivered of the same trace.
+        grant = self._file.grant
+        self._session.observe(
+            CallAnswered(
+                event=new_event_id(),
+                at=self._opened,
+                trace=self._trace,
+                channel=Channel.SFTP,
+                service=grant.service,
+                operation=Operation.EXTRACT,
+                system=self._session.caller.system,
+                agreement=grant.agreement,
+                terms_hash=grant.terms_hash,
+                municipality_cvr=grant.municipality_cvr,
+                status=200,
+                timing=Timing(out_us=self._elapsed_us()),
+                snapshot=SnapshotId(manifest.snapshot),
+            )
+        )
+
+    def _report(self, manifest: Manifest) -> None:
+        grant = self._file.grant
+        rows = sum(manifest.rows_between(start, stop) for start, stop in self._sent.spans)
+        self._session.observe(
+            RowsDelivered(
+                event=new_event_id(),
+                at=self._session.clock.now(),
+                trace=self._trace,
+                channel=Channel.SFTP,
+                service=grant.service,
+                system=self._session.caller.system,
+                agreement=grant.agreement,
+                terms_hash=grant.terms_hash,
+                municipality_cvr=grant.municipality_cvr,
+                extract=manifest.plan,
+                snapshot=SnapshotId(manifest.snapshot),
+                rows=rows if self._size else manifest.rows,
+                size_bytes=self._sent.size_bytes,
+                whole=self._sent.reaches(self._size),
+                timing=Timing(out_us=self._elapsed_us()),
+            )
+        )
+
+    def _elapsed_us(self) -> int:
+        return int((time.monotonic() - self._began) * 1_000_000)

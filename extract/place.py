@@ -1,0 +1,113 @@
+"""Where the files of one plan lie, and the two locks that tell who makes them.
+
+The lock file says who makes the plan's file, so that there is one. The maker also locks the file itself while it
+grows, so that a reader knows of the very file in its hand whether somebody still writes it: the operating system
+frees both locks when the maker dies, however it dies.
+"""
+
+import fcntl
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from extract.plan import ExtractPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Files in one folder, named by the plan's id: the extract, its manifest (written last), the part that grows, the
+    lock.
+    """
+
+    folder: Path
+    plan: ExtractPlan
+
+    @property
+    def file(self) -> Path:
+        return self.folder / f"{self.plan.id}.{self.plan.format}"
+
+    @property
+    def manifest(self) -> Path:
+        return self.folder / f"{self.plan.id}.manifest.json"
+
+    @property
+    def part(self) -> Path:
+        return self.folder / f".{self.plan.id}.part"
+
+    @property
+    def draft(self) -> Path:
+        return self.folder / f".{self.plan.id}.new"
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / f".{self.plan.id}.lock"
+
+    @property
+    def ready(self) -> bool:
+        return self.manifest.exists() and self.file.exists()
+
+    def clear(self) -> None:
+        """Take away what a crash left: a part, or a file without a manifest, or a manifest whose file somebody removed.
+
+        For whoever holds the lock. A reader of one of them sees by its lost name that it has no future.
+        """
+        for leftover in (self.draft, self.part, self.manifest, self.file):
+            leftover.unlink(missing_ok=True)
+
+    def new_part(self) -> int:
+        """A part to write to, locked before it has the name under which readers find it."""
+        handle = os.open(self.draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.draft.rename(self.part)
+        except BaseException:
+            os.close(handle)
+            raise
+        return handle
+
+    def take(self) -> int | None:
+        """The plan's lock, None when somebody holds it."""
+        handle = os.open(self.lock, os.O_RDWR | os.O_CREAT, 0o600)
+        # Tried again, since somebody who only looks (`held`) has it for a moment too.
+        for _ in range(3):
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(0.002)
+            else:
+                return handle
+        os.close(handle)
+        return None
+
+    @property
+    def held(self) -> bool:
+        """Whether somebody, in this process or another, makes the file now."""
+        handle = os.open(self.lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        else:
+            return False
+        finally:
+            os.close(handle)
+
+
+def grows(handle: int) -> bool:
+    """Whether the maker of an open file is still at work on it."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(handle, fcntl.LOCK_UN)
+    return False
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on the disk: a file that was synced can still lose its name in a power cut."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,129 @@
+"""The making of one file, in a thread of its own.
+
+It writes a part, which readers follow while it grows; syncs it; gives it its name; and writes the manifest last. The
+plan's lock is held from before the first byte until after the manifest, so a free lock without a manifest means that
+the maker died.
+"""
+
+import contextlib
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import structlog
+
+from extract.delivery.manifest import Manifest
+from extract.errors import ExtractBroken, ExtractsClosed, told
+from extract.formats import encode
+from extract.place import Place, sync_folder
+from extract.plan import ExtractPlan
+from kernel import Clock
+
+_log = structlog.get_logger(__name__)
+
+Scan = Callable[[ExtractPlan], pa.RecordBatchReader]
+"""The rows of a plan, in a fixed order, in batches whose sizes do not depend on the moment."""
+
+
+@dataclass(slots=True)
+class Production:
+    """lock        the plan's lock, held; closed when the production ends
+    turn        taken while writing: bounds how many write at once
+    closing     set when the house closes: the production stops at its next batch
+    """
+
+    place: Place
+    scan: Scan
+    clock: Clock
+    lock: int
+    turn: threading.Semaphore
+    closing: threading.Event
+    error: BaseException | None = None
+    ended: bool = False
+    _news: threading.Condition = field(default_factory=threading.Condition)
+    _thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="extract", daemon=True)
+        self._thread.start()
+
+    def join(self) -> None:
+        if self._thread is not None:
+            self._thread.join()
+
+    def check(self) -> None:
+        """Raises ExtractBroken when the writing failed."""
+        if self.ended and self.error is not None:
+            raise ExtractBroken(
+                "the extract could not be finished", remedy="ask for it again", retry_after_s=5
+            ) from self.error
+
+    def wait(self, patience_s: float) -> None:
+        """Until there is more to read, or for as long as patience lasts."""
+        with self._news:
+            if not self.ended:
+                self._news.wait(patience_s)
+
+    def _run(self) -> None:
+        error: BaseException | None = None
+        try:
+            with self.turn:
+                self._write()
+        except BaseException as raised:
+            error = raised
+            with contextlib.suppress(OSError):
+                self.place.part.unlink(missing_ok=True)
+            if not isinstance(error, ExtractsClosed):
+                _log.error("extract_failed", plan=self.place.plan.id, dataset=self.place.plan.dataset, **told(error))
+        finally:
+            os.close(self.lock)
+            # Last: who hears of the end finds everything cleared away, and can begin anew.
+            with self._news:
+                self.error, self.ended = error, True
+                self._news.notify_all()
+
+    def _write(self) -> None:
+        plan, place = self.place.plan, self.place
+        digest, size, rows = hashlib.sha256(), 0, 0
+
+        def counted(batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+            nonlocal rows
+            for batch in batches:
+                rows += batch.num_rows
+                yield batch
+                self._ensure_open()
+
+        self._ensure_open()
+        with os.fdopen(place.new_part(), "wb", buffering=0) as file:
+            reader = self.scan(plan)
+            for piece in encode(plan.format, reader.schema, counted(reader)):
+                view = memoryview(piece)
+                while view:
+                    view = view[file.write(view) :]
+                digest.update(piece)
+                size += len(piece)
+                with self._news:
+                    self._news.notify_all()
+            os.fsync(file.fileno())
+            moment = plan.published.timestamp()
+            os.utime(file.fileno(), (moment, moment))
+            place.part.rename(place.file)
+            made = Manifest.of(plan, rows=rows, size_bytes=size, sha256=digest.hexdigest(), created=self.clock.now())
+            self._describe(made)
+
+    def _describe(self, manifest: Manifest) -> None:
+        place = self.place
+        draft = place.manifest.with_name(f".{manifest.plan}.manifest")
+        with draft.open("wb") as text:
+            text.write(manifest.to_json())
+            text.flush()
+            os.fsync(text.fileno())
+        draft.replace(place.manifest)
+        sync_folder(place.folder)
+
+    def _ensure_open(self) -> None:
+        if self.closing.is_set():
+            raise ExtractsClosed("the platform is stopping", remedy="ask again in a minute", retry_after_s=30)

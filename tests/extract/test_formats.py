@@ -1,0 +1,177 @@
+"""What is written can be read back, by others' readers, and is what was there."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator
+from datetime import date, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from extract import Format
+from extract.formats import SLICE_BYTES, encode
+from tests.extract.builders import residents
+
+text = st.text(max_size=8) | st.sampled_from(['"', "\\", "\r\n", ",", "\t\x00\x1f", "æøå", "null", "", " x ", "🙂"])
+moment = st.datetimes(min_value=datetime(1, 1, 1), max_value=datetime(9999, 12, 31))  # noqa: DTZ001
+day = st.dates()
+number = st.floats(allow_nan=False, allow_infinity=False)
+step = st.fixed_dictionaries({"at": st.none() | moment, "note": st.none() | text, "day": st.none() | day})
+row = st.fixed_dictionaries(
+    {
+        "key": text,
+        "note": st.none() | text,
+        "count": st.none() | st.integers(-(2**63), 2**63 - 1),
+        "share": st.none() | number,
+        "yes": st.none() | st.booleans(),
+        "day": st.none() | day,
+        "at": st.none() | moment,
+        "place": st.none()
+        | st.fixed_dictionaries(
+            {"road": st.none() | text, "steps": st.none() | st.lists(st.none() | step, max_size=2)}
+        ),
+        "steps": st.none() | st.lists(st.none() | step, max_size=3),
+        "names": st.none() | st.lists(st.none() | text, max_size=3),
+    }
+)
+_STEP = pa.struct([("at", pa.timestamp("us")), ("note", pa.string()), ("day", pa.date32())])
+SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("note", pa.string()),
+        ("count", pa.int64()),
+        ("share", pa.float64()),
+        ("yes", pa.bool_()),
+        ("day", pa.date32()),
+        ("at", pa.timestamp("us")),
+        ("place", pa.struct([("road", pa.string()), ("steps", pa.list_(_STEP))])),
+        ("steps", pa.list_(_STEP)),
+        ("names", pa.list_(pa.string())),
+    ]
+)
+NESTED = ("place", "steps", "names")
+
+
+def batches(rows: list[dict[str, Any]], size: int = 3) -> Iterator[pa.RecordBatch]:
+    yield from pa.Table.from_pylist(rows, SCHEMA).combine_chunks().to_batches(max_chunksize=size)
+
+
+def written(kind: Format, rows: list[dict[str, Any]], size: int = 3) -> bytes:
+    return b"".join(encode(kind, SCHEMA, batches(rows, size)))
+
+
+def plain(value: Any) -> Any:
+    """As JSON has it."""
+    if isinstance(value, dict):
+        return {name: plain(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    return value.isoformat() if isinstance(value, date) else value
+
+
+class TestCsv:
+    @given(st.lists(row, max_size=7))
+    @settings(max_examples=60, deadline=None)
+    def test_reads_back_with_pythons_csv_reader(self, rows: list[dict[str, Any]]) -> None:
+        read = list(csv.DictReader(io.StringIO(written(Format.CSV, rows).decode(), newline="")))
+        assert len(read) == len(rows)
+        for found, meant in zip(read, rows, strict=True):
+            for name, value in meant.items():
+                if name in NESTED and value is not None:
+                    assert json.loads(found[name]) == plain(value)
+                elif name == "share" and value is not None:
+                    assert float(found[name]) == value
+                elif name == "yes" and value is not None:
+                    assert found[name] == str(value).lower()
+                else:
+                    assert found[name] == ("" if value is None else str(plain(value)))
+
+    def test_begins_with_a_header_and_ends_each_record_with_crlf(self) -> None:
+        lines = written(Format.CSV, [{"key": "1"}]).split(b"\r\n")
+        assert lines[0] == b"key,note,count,share,yes,day,at,place,steps,names"
+        assert lines[1] == b'"1",,,,,,,,,'
+        assert lines[2:] == [b""]
+
+    def test_tells_an_empty_text_from_none(self) -> None:
+        assert b'"1","",' in written(Format.CSV, [{"key": "1", "note": ""}])
+        assert b'"1",,' in written(Format.CSV, [{"key": "1", "note": None}])
+
+    def test_has_a_header_also_without_rows(self) -> None:
+        assert written(Format.CSV, []).count(b"\r\n") == 1
+
+
+class TestNdjson:
+    @given(st.lists(row, max_size=7))
+    @settings(max_examples=60, deadline=None)
+    def test_reads_back_line_by_line(self, rows: list[dict[str, Any]]) -> None:
+        lines = written(Format.NDJSON, rows).decode().split("\n")
+        assert lines.pop() == ""
+        assert [json.loads(line) for line in lines] == [plain(each) for each in rows]
+
+    def test_writes_a_number_that_json_lacks_as_null(self) -> None:
+        lines = written(Format.NDJSON, [{"key": "1", "share": math.nan}, {"key": "2", "share": -math.inf}]).splitlines()
+        assert [json.loads(line)["share"] for line in lines] == [None, None]
+
+    def test_gives_every_field_every_time(self) -> None:
+        assert list(json.loads(written(Format.NDJSON, [{"key": "1"}]))) == SCHEMA.names
+
+
+class TestParquetAndArrow:
+    @given(st.lists(row, max_size=7))
+    @settings(max_examples=25, deadline=None)
+    def test_read_back_equal(self, rows: list[dict[str, Any]]) -> None:
+        table = pa.Table.from_pylist(rows, SCHEMA)
+        assert pq.read_table(pa.BufferReader(written(Format.PARQUET, rows))).equals(table)
+        assert pa.ipc.open_stream(written(Format.ARROW, rows)).read_all().equals(table)
+
+    def test_parquet_is_one_file_compressed_with_zstd(self) -> None:
+        file = pq.ParquetFile(pa.BufferReader(written(Format.PARQUET, [{"key": str(n)} for n in range(9)])))
+        assert file.metadata.num_rows == 9
+        assert file.metadata.row_group(0).column(0).compression == "ZSTD"
+
+
+@pytest.mark.parametrize("kind", list(Format))
+class TestEveryFormat:
+    def test_the_same_rows_give_the_same_bytes(self, kind: Format) -> None:
+        table = residents(20_000)
+        assert [b"".join(encode(kind, table.schema, table.to_batches(max_chunksize=6_000))) for _ in range(2)].count(
+            b"".join(encode(kind, table.schema, table.to_batches(max_chunksize=6_000)))
+        ) == 2
+
+    def test_comes_in_slices(self, kind: Format) -> None:
+        table = residents(20_000)
+        pieces = list(encode(kind, table.schema, table.to_batches()))
+        assert max(map(len, pieces)) <= SLICE_BYTES
+        assert len(pieces) > 1
+
+    def test_writes_nothing_of_what_stands_behind_a_null(self, kind: Format) -> None:
+        # As an engine may hand it over when it withholds a value: the mark says null, the bytes are still there.
+        secret = pa.array(["Hidden Road 1", "Open Road 2"])
+        hidden = pa.array([True, False])
+        place = pa.StructArray.from_arrays([secret], names=["road"], mask=hidden)
+        places = pa.ListArray.from_arrays(pa.array([0, 1, 2], pa.int32()), secret, mask=hidden)
+        mark = pa.Array.from_buffers(pa.int64(), 2, [pa.py_buffer(b"\x02"), pa.py_buffer(b"SECRETS!" + b"\7" * 8)])
+        text = pa.Array.from_buffers(pa.string(), 2, [pa.py_buffer(b"\x02"), *secret.buffers()[1:]])
+        batch = pa.record_batch([place, places, mark, text], names=["place", "places", "mark", "text"])
+        assert [column.null_count for column in batch] == [1, 1, 1, 1]
+        written_ = b"".join(encode(kind, batch.schema, [batch]))
+        assert b"Hidden" not in written_
+        assert b"SECRETS" not in written_
+
+    def test_a_slice_of_a_larger_batch_is_written_as_itself(self, kind: Format) -> None:
+        # A sliced Arrow array shares its buffers with the whole: an encoder that forgets its offset writes other rows.
+        (whole,) = residents(100).combine_chunks().to_batches()
+        alone = pa.Table.from_pylist(whole.slice(37, 20).to_pylist(), whole.schema).to_batches()
+        text = b"".join(encode(kind, whole.schema, [whole.slice(37, 20)]))
+        if kind in {Format.CSV, Format.NDJSON}:
+            assert text == b"".join(encode(kind, whole.schema, alone))
+        elif kind is Format.ARROW:
+            assert pa.ipc.open_stream(text).read_all().to_batches()[0].equals(alone[0])
+        else:
+            assert pq.read_table(pa.BufferReader(text)).to_batches()[0].equals(alone[0])

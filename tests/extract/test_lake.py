@@ -1,0 +1,110 @@
+"""The whole bulk road on a real lake: what the plan says is what the file holds."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from extract import ExtractPlan, ExtractStore, Format
+from kernel import Grant, SnapshotId
+from replica import QUARANTINE, Delivery, Lake, Mode, ReplicaSettings, RunRecord, SnapshotInfo
+from tests.extract.builders import PUBLISHED, RESIDENTS, grant, plan, residents
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    with Lake.open(tmp_path_factory.mktemp("lake"), ReplicaSettings(), write=True) as lake:
+        lake.prepare(RESIDENTS)
+        lake.publish(RESIDENTS, delivery(residents(3_000)))
+        yield lake
+
+
+@pytest.fixture
+def store(lake: Lake, tmp_path: Path) -> Iterator[ExtractStore]:
+    def scan(wanted: ExtractPlan) -> pa.RecordBatchReader:
+        return lake.scan(
+            RESIDENTS,
+            snapshot=wanted.snapshot,
+            columns=wanted.columns,
+            rows=wanted.rows,
+            hide_protected_on=wanted.hide_protected_on,
+        )
+
+    with ExtractStore(tmp_path / "files", scan) as store:
+        yield store
+
+
+def delivery(rows: pa.Table) -> Delivery:
+    run = RunRecord(
+        run="run",
+        source="residents",
+        mode=Mode.FULL,
+        started=PUBLISHED,
+        content_sha256="0" * 64,
+        cursor="{}",
+        as_of=datetime(2031, 3, 9, tzinfo=UTC),
+        lines_in=rows.num_rows,
+        lines_quarantined=0,
+        rows_in=rows.num_rows,
+        rows_quarantined=0,
+    )
+    return Delivery(rows=rows, mode=Mode.FULL, quarantine=QUARANTINE.empty_table(), run=run)
+
+
+def now(lake: Lake) -> SnapshotInfo:
+    found = lake.info(RESIDENTS)
+    assert found is not None
+    return found
+
+
+def written(store: ExtractStore, made: ExtractPlan) -> bytes:
+    return b"".join(store.open(made).chunks())
+
+
+def test_holds_the_rows_sorted_by_key(lake: Lake, store: ExtractStore) -> None:
+    made = plan(grant(protected=True), Format.PARQUET, info=now(lake))
+    table = pq.read_table(pa.BufferReader(written(store, made)))
+    assert table.equals(residents(3_000))
+    assert store.open(made).rows == 3_000
+
+
+def test_shows_no_protected_name_on_the_day_it_is_protected(lake: Lake, store: ExtractStore) -> None:
+    made = plan(grant(), Format.NDJSON, info=now(lake))
+    names = [json.loads(line)["name"] for line in written(store, made).splitlines()]
+    assert [at for at, name in enumerate(names) if name is None] == list(range(0, 3_000, 10))
+
+
+def test_shows_it_on_a_day_before(lake: Lake, store: ExtractStore) -> None:
+    made = plan(grant(), Format.NDJSON, info=now(lake), today=date(2030, 12, 31))
+    assert b'"name":null' not in written(store, made)
+
+
+@pytest.mark.parametrize("given", [grant("number name", {"municipality": frozenset({"0102"})})])
+def test_keeps_to_the_columns_and_rows_of_the_agreement(lake: Lake, store: ExtractStore, given: Grant) -> None:
+    lines = written(store, plan(given, info=now(lake))).decode().split("\r\n")
+    assert lines[0] == "number,name"
+    assert len(lines) == 1 + 1_000 + 1
+
+
+def test_is_the_same_bytes_each_time_it_is_made(lake: Lake, store: ExtractStore, tmp_path: Path) -> None:
+    for kind in Format:
+        made = plan(grant(), kind, info=now(lake))
+        first = written(store, made)
+        store.open(made).path.unlink()
+        assert written(store, made) == first
+
+
+def test_of_an_old_snapshot_stays_what_it_was(lake: Lake, store: ExtractStore) -> None:
+    before = now(lake)
+    made = plan(grant(protected=True), Format.ARROW, columns="number", info=before)
+    first = written(store, made)
+    store.open(made).path.unlink()
+    lake.publish(RESIDENTS, delivery(residents(3_100)))
+    assert now(lake).snapshot > SnapshotId(before.snapshot)
+    assert written(store, made) == first
+    newer = plan(grant(protected=True), Format.ARROW, columns="number", info=now(lake))
+    assert pa.ipc.open_stream(written(store, newer)).read_all().num_rows == 3_100

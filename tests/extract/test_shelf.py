@@ -1,0 +1,132 @@
+"""What an agreement finds on its shelf."""
+
+import os
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from extract import Extract, ExtractNotReady, ExtractStore, Format, Shelf
+from kernel import AgreementId, Grant
+from tests.extract.builders import PUBLISHED, SERVICE, grant, plan
+from tests.extract.conftest import Source
+
+OURS, THEIRS = AgreementId("agreement-1"), AgreementId("agreement-2")
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path / "extracts" / "agreements")
+
+
+def made(store: ExtractStore, kind: Format = Format.CSV, columns: str | None = None) -> Extract:
+    extract = store.open(plan(kind=kind, columns=columns))
+    for _ in extract.chunks():
+        pass
+    return extract
+
+
+class TestShelf:
+    def test_holds_the_file_its_manifest_and_the_sums(self, shelf: Shelf, store: ExtractStore) -> None:
+        shelf.put(OURS, made(store))
+        name = plan().file_name
+        assert shelf.names(OURS, SERVICE) == ("SHA256SUMS", name, f"{name}.manifest.json")
+        assert shelf.manifest(OURS, SERVICE, name) == store.open(plan()).manifest
+
+    def test_is_accepted_by_sha256sum(self, shelf: Shelf, store: ExtractStore) -> None:
+        for kind in Format:
+            shelf.put(OURS, made(store, kind))
+        checked = subprocess.run(
+            ["sha256sum", "--strict", "-c", "SHA256SUMS"],
+            cwd=shelf.folder(OURS, SERVICE),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert checked.stdout.count(": OK\n") == 4
+
+    def test_holds_links_that_cost_no_room(self, shelf: Shelf, store: ExtractStore) -> None:
+        extract = made(store)
+        shelf.put(OURS, extract)
+        shelf.put(THEIRS, extract)
+        files = [shelf.folder(each, SERVICE) / plan().file_name for each in (OURS, THEIRS)]
+        assert len({file.stat().st_ino for file in [*files, extract.path]}) == 1
+        files[0].unlink()
+        assert files[1].stat().st_size == extract.size_bytes
+
+    def test_bears_the_time_of_the_publication(self, shelf: Shelf, store: ExtractStore) -> None:
+        shelf.put(OURS, made(store))
+        for name in (plan().file_name, f"{plan().file_name}.manifest.json"):
+            assert (shelf.folder(OURS, SERVICE) / name).stat().st_mtime == PUBLISHED.timestamp()
+
+    def test_does_not_take_what_is_not_finished(self, shelf: Shelf, store: ExtractStore, source: Source) -> None:
+        source.gate.clear()
+        extract = store.open(plan())
+        with pytest.raises(ExtractNotReady):
+            shelf.put(OURS, extract)
+        assert shelf.names(OURS, SERVICE) == ()
+
+    def test_changes_nothing_when_a_file_is_put_there_again(self, shelf: Shelf, store: ExtractStore) -> None:
+        extract = made(store)
+        shelf.put(OURS, extract)
+        before = {path: path.stat() for path in shelf.folder(OURS, SERVICE).iterdir()}
+        shelf.put(OURS, extract)
+        after = {path: path.stat() for path in shelf.folder(OURS, SERVICE).iterdir()}
+        assert {path: s.st_mtime_ns for path, s in before.items()} == {path: s.st_mtime_ns for path, s in after.items()}
+
+    def test_shows_a_file_only_with_its_manifest(self, shelf: Shelf, store: ExtractStore) -> None:
+        extract = made(store)
+        folder = shelf.folder(OURS, SERVICE)
+        folder.mkdir(parents=True)
+        os.link(extract.path, folder / plan().file_name)  # as a crash would leave it
+        assert shelf.names(OURS, SERVICE) == ()
+        shelf.put(OURS, extract)
+        assert len(shelf.names(OURS, SERVICE)) == 3
+
+    def test_loses_no_sum_when_many_are_put_there_at_once(self, shelf: Shelf, store: ExtractStore) -> None:
+        names = ["number", "name", "born", "seen", "alive", "income", "children", "municipality"]
+        extracts = [made(store, columns=each) for each in names]
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(lambda each: shelf.put(OURS, each), extracts))
+        sums = (shelf.folder(OURS, SERVICE) / "SHA256SUMS").read_text().splitlines()
+        assert {line.split()[1] for line in sums} == {each.plan.file_name for each in extracts}
+
+    @pytest.mark.parametrize("name", ["", "..", "../x", "/etc/passwd", "a\0b", ".lock", "SHA256SUMS", "x" * 300])
+    def test_has_no_manifest_for_what_is_no_extract(self, shelf: Shelf, store: ExtractStore, name: str) -> None:
+        shelf.put(OURS, made(store))
+        assert shelf.manifest(OURS, SERVICE, name) is None
+
+
+class TestCover:
+    """Whether a file may still be shown: its manifest against the grant as it stands now."""
+
+    @pytest.mark.parametrize(
+        ("made_under", "now", "covered"),
+        [
+            (grant(), grant(), True),
+            (grant("number"), grant("number name"), True),
+            (grant("number"), grant(), True),
+            (grant(), grant("number"), False),
+            (grant(), grant(rows={"municipality": frozenset({"0101"})}), False),
+            (grant(rows={"municipality": frozenset({"0101"})}), grant(), True),
+            (
+                grant(rows={"municipality": frozenset({"0101"})}),
+                grant(rows={"municipality": frozenset({"0101", "0102"})}),
+                True,
+            ),
+            (
+                grant(rows={"municipality": frozenset({"0101", "0102"})}),
+                grant(rows={"municipality": frozenset({"0101"})}),
+                False,
+            ),
+            (grant(protected=True), grant(), False),
+            (grant(), grant(protected=True), True),
+            (grant("number", protected=True), grant("number"), True),
+        ],
+    )
+    def test_of_a_manifest_by_a_grant(self, store: ExtractStore, made_under: Grant, now: Grant, covered: bool) -> None:
+        extract = store.open(plan(made_under))
+        for _ in extract.chunks():
+            pass
+        assert extract.manifest.covered_by(now) is covered
