@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from pathlib import Path
+from typing import Final
 
 import paramiko
 import structlog
@@ -19,7 +20,7 @@ from kernel import Clock, Observe
 
 _log = structlog.get_logger(__name__)
 
-_LOOK_EVERY_S = 0.2
+_LOOK_EVERY_S: Final = 0.1
 
 
 class SftpServer:

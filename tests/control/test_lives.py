@@ -22,6 +22,7 @@ SERVICES = (PERSONS, EXTRACT, MUNICIPALITIES)
 
 # Few, so that agreements meet: a place is a municipality and a system.
 PLACES = st.integers(0, 2)
+STARTS, LENGTHS = st.integers(-1, 3), st.none() | st.integers(1, 3)
 SOME = st.sets(st.sampled_from(SERVICES), min_size=1)
 
 # The oracle: one statement, straight from the file, that knows nothing of the policy or the life cycle.
@@ -55,10 +56,28 @@ class Lives(RuleBasedStateMachine):
         self.cast.store.close()
         shutil.rmtree(self.folder)
 
-    @rule(
-        target=agreements, place=PLACES, services=SOME, start=st.integers(-1, 3), length=st.none() | st.integers(1, 3)
-    )
+    @rule(target=agreements, place=PLACES, services=SOME, start=STARTS, length=LENGTHS)
     def draft(self, place: int, services: set[ServiceName], start: int, length: int | None) -> AgreementId:
+        return self._draft(place, services, start, length)
+
+    @rule(target=agreements, place=PLACES, services=SOME, start=STARTS, length=LENGTHS)
+    def draft_request_and_approve(
+        self, place: int, services: set[ServiceName], start: int, length: int | None
+    ) -> AgreementId:
+        agreement = self._draft(place, services, start, length)
+        self._step(agreement, Step.REQUEST)
+        self._step(agreement, Step.APPROVE)
+        return agreement
+
+    @rule(agreement=agreements, step=st.sampled_from([step for step in Step if step is not Step.DRAFT]))
+    def step(self, agreement: AgreementId, step: Step) -> None:
+        self._step(agreement, step)
+
+    @rule(days=st.sampled_from([0.5, 1, 2]))
+    def wait(self, days: float) -> None:
+        self.cast.clock.moment += days * DAY
+
+    def _draft(self, place: int, services: set[ServiceName], start: int, length: int | None) -> AgreementId:
         begin = self.cast.clock.now() + start * DAY
         return self.cast.draft(
             municipality=(self.cast.north, self.cast.north, self.cast.south)[place],
@@ -68,28 +87,12 @@ class Lives(RuleBasedStateMachine):
             end=None if length is None else begin + length * DAY,
         ).id
 
-    @rule(
-        target=agreements, place=PLACES, services=SOME, start=st.integers(-1, 3), length=st.none() | st.integers(1, 3)
-    )
-    def draft_request_and_approve(
-        self, place: int, services: set[ServiceName], start: int, length: int | None
-    ) -> AgreementId:
-        agreement = self.draft(place, services, start, length)
-        self.step(agreement, Step.REQUEST)
-        self.step(agreement, Step.APPROVE)
-        return agreement
-
-    @rule(agreement=agreements, step=st.sampled_from([step for step in Step if step is not Step.DRAFT]))
-    def step(self, agreement: AgreementId, step: Step) -> None:
+    def _step(self, agreement: AgreementId, step: Step) -> None:
         before = self.cast.store.history(agreement)
         try:
             self.cast.store.step(agreement, step, by="somebody")
         except (IllegalStep, AgreementTaken):
             assert self.cast.store.history(agreement) == before
-
-    @rule(days=st.sampled_from([0.5, 1, 2]))
-    def wait(self, days: float) -> None:
-        self.cast.clock.moment += days * DAY
 
     @invariant()
     def a_call_leads_to_one_agreement_now_and_for_all_time(self) -> None:
@@ -159,6 +162,6 @@ def _migrated(migrated: Path) -> None:
 
 
 Lives.TestCase.settings = settings(
-    max_examples=40, stateful_step_count=15, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=30, stateful_step_count=15, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 TestLives = Lives.TestCase

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
@@ -92,6 +93,7 @@ def plan(given: Grant | None = None, kind: Format = Format.CSV, columns: str | N
     return plan_extract(request, given or grant(), RESIDENTS, at.get("info", info()), at.get("today", TODAY))
 
 
+@cache
 def residents(count: int, first: int = 0) -> pa.Table:
     """Rows in the order of their key. Every tenth is protected, in 2031."""
     numbers = range(first, first + count)

@@ -231,7 +231,7 @@ class TestOtherDoors:
             lambda c: c.invoke_subsystem("netconf"),
             lambda c: c.invoke_subsystem("sftp\0"),
             lambda c: c.request_x11(handler=lambda *_: None),
-            lambda c: c.set_environment_variable("LD_PRELOAD", "/tmp/x.so"),
+            preload,
         )
         for ask in doors:
             channel = transport.open_session()
@@ -344,6 +344,11 @@ def test_an_agreement_that_was_narrowed_no_longer_shows_what_it_showed(hall: Hal
         with pytest.raises(FileNotFoundError):
             client.open(f"{place}/{plan(wide).file_name}")
     hall.grants.pop()
+
+
+def preload(channel: paramiko.Channel) -> None:
+    channel.set_environment_variable("LD_PRELOAD", "/tmp/x.so")
+    channel.exec_command("id")
 
 
 class Impostor(paramiko.Ed25519Key):
