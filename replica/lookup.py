@@ -71,7 +71,8 @@ class _MappedPart:
     def row(self, at: int, columns: Columns) -> Row:
         choice = self._whole if columns is None else self._select(columns)
         batch, offset = divmod(at, BATCH_ROWS)
-        row = choice.flat[batch].row(offset, named=True)
+        # A frame without columns has no rows either.
+        row = choice.flat[batch].row(offset, named=True) if choice.flat else {}
         if choice.texts and self._decoder is not None:
             nested = self._decoder.decode(choice.texts[batch][offset])
             if choice.nested is None:
@@ -93,7 +94,7 @@ class _MappedPart:
         flat = [name for name in columns if name not in self._nested]
         nested = tuple(name for name in columns if name in self._nested)
         return _Choice(
-            flat=[frame.select(flat) for frame in self._batches],
+            flat=[frame.select(flat) for frame in self._batches] if flat else [],
             texts=[frame[TEXT] for frame in self._batches] if nested else [],
             nested=None if len(nested) == len(self._nested) else nested,
         )

@@ -36,7 +36,9 @@ def configure_logs(*, role: str, level: str = "info", human: bool | None = None)
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
-    renderer: Any = structlog.dev.ConsoleRenderer() if human else structlog.processors.JSONRenderer()
+    # A traceback without local variables: they may hold rows.
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    renderer: Any = plain if human else structlog.processors.JSONRenderer()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

@@ -173,7 +173,8 @@ def follow_lifeline(handle: int | None) -> None:
 
     def watch() -> None:
         os.read(handle, 1)
-        os.kill(os.getpid(), signal.SIGTERM)
+        # To the main thread, which runs Python's handlers: sent to the process, it may wake another thread only.
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
     threading.Thread(target=watch, name="lifeline", daemon=True).start()
 

@@ -37,7 +37,9 @@ def work(jobs: tuple[Job, ...], stop: threading.Event) -> None:
         )  # fmt: skip
     scheduler.start()
     try:
-        stop.wait()
+        while not stop.wait(1.0):
+            # In turns: a handler runs when the main thread wakes, and a signal may have woken another thread.
+            pass
     finally:
         scheduler.shutdown(wait=True)
 

@@ -53,7 +53,9 @@ class TestLookup:
 
     def test_gives_chosen_columns(self, tmp_path: Path) -> None:
         published(tmp_path, [a_row("0000000001")])
-        assert reader_of(tmp_path).get("0000000001", ("status", "pnr")) == {"status": "01", "pnr": "0000000001"}
+        reader = reader_of(tmp_path)
+        assert reader.get("0000000001", ("status", "pnr")) == {"status": "01", "pnr": "0000000001"}
+        assert reader.get("0000000001", ("protections",)) == {"protections": []}
 
     @pytest.mark.parametrize(
         "key", ["", "1", "01", "00000000001", "x", "000000000x", "٠٠٠٠٠٠٠٠٠١", "0000000001\0", "-1"]
