@@ -11,8 +11,9 @@ from kernel import Caller
 def identify(peer: Peer | None, policy: Policy, at: datetime) -> Caller:
     """The system behind a connection, judged anew for each request: a revocation bites on open connections too.
 
-    Raises CertificateMissing; CertificateExpired, CertificateUnknown and CertificateRevoked of `control`. Nothing is
-    kept between requests: the fingerprint was taken when the connection was made, and the rest costs next to nothing.
+    Raises CertificateMissing; CertificateExpired, CertificateNotYetValid, CertificateUnknown and CertificateRevoked
+    of `control`. Nothing is kept between requests: the fingerprint was taken when the connection was made, and the
+    rest costs next to nothing.
     """
     if peer is None:
         raise CertificateMissing(

@@ -53,6 +53,8 @@ def open_house(instance: Instance, settings: Settings, role: Literal["api", "sft
         open_control(instance, settings) as control,
         PolicyWatcher(control) as watcher,
         _Scanner(instance, settings, registers) as scanner,
+        # Its productions end before the lake that they read is closed.
+        ExtractStore(instance.extracts / "files", scanner.scan, clock=CLOCK) as extracts,
     ):
         yield House(
             instance=instance,
@@ -60,7 +62,7 @@ def open_house(instance: Instance, settings: Settings, role: Literal["api", "sft
             registers=registers,
             watcher=watcher,
             observe=partial(_observe, ledger),
-            extracts=ExtractStore(instance.extracts / "files", scanner.scan),
+            extracts=extracts,
             shelf=Shelf(instance.extracts / "agreements"),
         )
 

@@ -101,7 +101,7 @@ async def _finished(visit: Visit, grant: Grant, info: SnapshotInfo, file: Extrac
     if request.method == "HEAD":
         return Answer(status, headers, _nothing)
     pieces = file_slices(file.path, start, stop)
-    return Answer(status, headers, _Delivery(visit, grant, file, stop=stop, pieces=pieces).send)
+    return Answer(status, headers, _Delivery(visit, grant, file, start=start, stop=stop, pieces=pieces).send)
 
 
 async def _nothing(send: Send) -> None:
@@ -112,7 +112,7 @@ async def _nothing(send: Send) -> None:
 class _Delivery:
     """One transfer. Its end is on record before the last piece leaves: nothing is whole that is not accounted for.
 
-    stop   where in the file it ends; None for the end of a file that is being made
+    start, stop   where in the file it begins and ends; a stop of None is the end of a file that is being made
     """
 
     visit: Visit
@@ -120,6 +120,7 @@ class _Delivery:
     file: Extract
     pieces: AsyncGenerator[bytes]
     first: bytes = b""
+    start: int = 0
     stop: int | None = None
     _sent: int = field(default=0, init=False)
 
@@ -175,19 +176,12 @@ class _Delivery:
                 municipality_cvr=grant.municipality_cvr,
                 extract=plan.id,
                 snapshot=plan.snapshot,
-                rows=0 if known is None else _rows_in(known, self._sent),
+                rows=0 if known is None else known.rows_between(self.start, self.start + self._sent),
                 size_bytes=self._sent,
                 whole=whole and (self.stop is None or known is None or self.stop == known.size_bytes),
                 timing=visit.request.timing(),
             ),
         )
-
-
-def _rows_in(known: Manifest, sent: int) -> int:
-    """Rows in a part of a file, by its share of the bytes: parts of one file add up to its rows, within one each."""
-    if not known.size_bytes:
-        return known.rows
-    return round(known.rows * sent / known.size_bytes)
 
 
 def _asked(request: Request) -> ExtractRequest:

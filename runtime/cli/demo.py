@@ -50,7 +50,7 @@ def demo(
         out.print(item.command, markup=False)
         out.print()
     out.print("Stop it with:  ", end="")
-    out.print(f"{_program()} down{_where(instance)}", markup=False)
+    out.print(f"{_program(Path.cwd())} down{_where(instance)}", markup=False)
     out.print("More: README.md, docs/guides/, and https://localhost:8443/openapi.json", style="dim")
 
 
@@ -67,7 +67,7 @@ def _check(persons: int, seed: int) -> None:
         try:
             start_detached(stage.instance)
             failed = 0
-            for ran in run_all(_tries(stage, instance), folder):
+            for ran in run_all(_tries(stage, instance, here=folder), folder):
                 mark = "[green]holds[/]" if ran.fault is None else "[bold red]FAILS[/]"
                 out.print(f"{mark}  {ran.seconds:6.2f} s  ", end="")
                 out.print(ran.title, markup=False)
@@ -102,7 +102,8 @@ def _stage(root: Path, persons: int, seed: int, *, api_port: int = 8443, sftp_po
     return stage
 
 
-def _tries(stage: "Stage", instance: Path) -> "tuple[Try, ...]":
+def _tries(stage: "Stage", instance: Path, here: Path | None = None) -> "tuple[Try, ...]":
+    """here   the folder in which the commands are to be run; by default this one"""
     from runtime.client import Profile, addresses
     from runtime.demo import MUNICIPALITY, write_ssh_config
     from runtime.tries import tries
@@ -112,16 +113,20 @@ def _tries(stage: "Stage", instance: Path) -> "tuple[Try, ...]":
     # As a person would write it, from where they stand.
     shown = Profile(instance / "clients" / stage.profile.folder.name)
     return tries(
-        shown, where, municipality_cvr=MUNICIPALITY[0], persons=stage.persons, program=_program(), instance=instance
+        shown,
+        where,
+        municipality_cvr=MUNICIPALITY[0],
+        persons=stage.persons,
+        program=_program(here or Path.cwd()),
+        instance=instance,
     )
 
 
-def _program() -> str:
-    """The command as it can be pasted here: relative when it lies below this folder."""
+def _program(here: Path) -> str:
+    """The command as it can be pasted in a folder: relative when it lies below it."""
     program = Path(sys.argv[0]).absolute()
     if program.name == "__main__.py":
         return f"{shlex.quote(sys.executable)} -m runtime.cli"
-    here = Path.cwd()
     return shlex.quote(str(program.relative_to(here) if program.is_relative_to(here) else program))
 
 
