@@ -1,6 +1,6 @@
 """What can be wrong with a lookup. No message repeats a key: it may be a personal number."""
 
-from kernel import NotAllowed, RequestInvalid
+from kernel import RequestInvalid
 
 
 class KeyInvalid(RequestInvalid):
@@ -15,17 +15,3 @@ class TooManyKeys(RequestInvalid):
 
     code = "too_many_keys"
     title = "Too many keys in one call"
-
-
-class ColumnUnknown(RequestInvalid):
-    """The dataset has no column of that name."""
-
-    code = "column_unknown"
-    title = "There is no such column"
-
-
-class ColumnsNotCovered(NotAllowed):
-    """The dataset has the column, and the agreement leaves it out."""
-
-    code = "columns_not_covered"
-    title = "The agreement does not cover these columns"

@@ -1,12 +1,10 @@
 """What of a row may be seen: which columns are read, which are shown, which are withheld for protected persons."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from integrations.errors import ColumnsNotCovered, ColumnUnknown
 from kernel import Grant
-from schemas import Dataset
+from schemas import Dataset, visible_columns
 
 Row = dict[str, Any]
 
@@ -59,10 +57,8 @@ def project(dataset: Dataset, grant: Grant, columns: tuple[str, ...] | None) -> 
 
 def _project(dataset: Dataset, grant: Grant, columns: tuple[str, ...] | None) -> Projection:
     names = dataset.names
-    covered = frozenset(names) if grant.columns is None else grant.columns & frozenset(names)
-    asked = covered if columns is None else frozenset(columns)
-    _ensure_covered(dataset, grant, asked, covered)
-    shown = tuple(name for name in names if name in asked)
+    shown = visible_columns(dataset, grant, columns)
+    asked = frozenset(shown)
     withheld = () if grant.protected else tuple(name for name in dataset.protected_columns if name in asked)
     needed = asked | grant.rows.keys()
     if withheld and dataset.protection is not None:
@@ -74,23 +70,3 @@ def _project(dataset: Dataset, grant: Grant, columns: tuple[str, ...] | None) ->
         withheld=withheld,
         scope=tuple(grant.rows.items()),
     )
-
-
-def _ensure_covered(dataset: Dataset, grant: Grant, asked: frozenset[str], covered: frozenset[str]) -> None:
-    if unknown := asked.difference(dataset.names):
-        raise ColumnUnknown(
-            f"{dataset.id} has no column {_named(unknown)}", remedy="see the columns in GET /openapi.json"
-        )
-    if refused := asked - covered:
-        raise ColumnsNotCovered(
-            f"the agreement does not cover {_named(refused)}",
-            remedy="leave them out, or have the agreement extended",
-            rule="agreement.columns",
-            owner=f"municipality {grant.municipality_cvr}",
-        )
-
-
-def _named(columns: Iterable[str]) -> str:
-    # What does not look like a column's name is not repeated: it may be a personal number in the wrong place.
-    shown = sorted(name for name in columns if name.isidentifier() and name.isascii() and len(name) <= 60)
-    return ", ".join(shown[:10]) or "of the name that was asked for"

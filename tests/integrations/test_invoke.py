@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integrations import ColumnsNotCovered, ColumnUnknown, KeyInvalid, LookupAnswer, TooManyKeys, lookup
+from integrations import KeyInvalid, LookupAnswer, TooManyKeys, lookup
 from kernel import (
     AgreementId,
     Call,
@@ -25,7 +25,7 @@ from kernel import (
     new_trace_id,
 )
 from replica import LookupReader, SnapshotInfo
-from schemas import SHIPPED, load_registers
+from schemas import SHIPPED, ColumnsNotCovered, ColumnUnknown, load_registers
 
 REGISTERS = load_registers(SHIPPED)
 PERSONS = next(dataset for dataset in REGISTERS.datasets if dataset.id == "cpr.persons")
