@@ -1,6 +1,6 @@
 """`knudepunkt status`: how the instance is."""
 
-from datetime import timedelta
+from datetime import datetime
 
 from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption, console, print_json, print_table
 
@@ -51,9 +51,23 @@ def status(instance: InstanceOption = DEFAULT_INSTANCE, as_json: JsonOption = Fa
         [
             (
                 each.dataset, each.rows, each.snapshot, each.as_of,
-                "" if each.age_s is None else str(timedelta(seconds=each.age_s)), each.fresh,
+                age(each.age_s), each.fresh,
                 each.last_run.finished if each.last_run else None, each.quarantined_rows, each.next_run,
             )
             for each in datasets
         ],
     )  # fmt: skip
+
+
+def age(seconds: int | None) -> str:
+    """An age as people say it: 45 s, 12 min, 7 h, 3 d."""
+    if seconds is None:
+        return ""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size:,} {unit}"
+    return f"{seconds} s"
+
+
+def _minute(moment: datetime | None) -> str:
+    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
