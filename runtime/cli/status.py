@@ -50,9 +50,10 @@ def status(instance: InstanceOption = DEFAULT_INSTANCE, as_json: JsonOption = Fa
         ("dataset", "rows", "snapshot", "as of", "age", "fresh", "last run", "held back", "next run"),
         [
             (
-                each.dataset, each.rows, each.snapshot, each.as_of,
+                each.dataset, each.rows, each.snapshot, _minute(each.as_of),
                 age(each.age_s), each.fresh,
-                each.last_run.finished if each.last_run else None, each.quarantined_rows, each.next_run,
+                _minute(each.last_run.finished if each.last_run else None),
+                each.quarantined_rows, _minute(each.next_run),
             )
             for each in datasets
         ],

@@ -46,8 +46,8 @@ def up(
 
 
 def start_detached(instance: "Instance") -> None:
-    """Start a parent in the background and wait until the platform is ready to answer."""
-    from runtime.client import NotReady, wait_until_ready
+    """Start a parent in the background and wait until the platform answers."""
+    from runtime.client import NotReady, wait_until_answering
     from runtime.processes import Addresses
 
     log = instance.logs / "knudepunkt.log"
@@ -59,7 +59,7 @@ def start_detached(instance: "Instance") -> None:
     began = time.monotonic()
     with console(stderr=True).status("Starting ..."):
         try:
-            wait_until_ready(instance, process)
+            waiting = wait_until_answering(instance, process)
         except NotReady:
             process.terminate()
             raise
@@ -67,5 +67,9 @@ def start_detached(instance: "Instance") -> None:
     if addresses is not None:
         console().print(
             f"Running: https://localhost:{addresses.api[1]} and sftp port {addresses.sftp[1]}, "
-            f"ready after {time.monotonic() - began:.1f} s. Logs: {log}"
+            f"answering after {time.monotonic() - began:.1f} s. Logs: {log}"
+        )
+    if waiting:
+        console().print(
+            f"Not ready yet: {', '.join(waiting)} (nothing is registered or delivered there yet; see `knudepunkt status`)"
         )

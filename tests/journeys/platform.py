@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx2
 
-from runtime.client import Profile, wait_until_ready
+from runtime.client import Profile, wait_until_answering
 from runtime.demo import Stage, set_the_stage, write_ssh_config
 from runtime.instance import Instance
 from runtime.processes import Addresses, running_parent
@@ -94,7 +94,7 @@ def running(stage: Stage) -> Iterator[Platform]:
             stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
         )  # fmt: skip
     try:
-        wait_until_ready(stage.instance, process)
+        assert wait_until_answering(stage.instance, process) == ()
         platform = Platform(stage, process)
         write_ssh_config(stage.profile, platform.addresses)
         yield platform
