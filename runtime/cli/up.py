@@ -71,5 +71,5 @@ def start_detached(instance: "Instance") -> None:
         )
     if waiting:
         console().print(
-            f"Not ready yet: {', '.join(waiting)} (nothing is registered or delivered there yet; see `knudepunkt status`)"
+            f"Not ready yet: {', '.join(waiting)} (nothing is registered or delivered there; see `knudepunkt status`)"
         )
