@@ -16,10 +16,7 @@ from pathlib import Path
 from runtime.client import Profile
 from runtime.processes import Addresses
 
-SQL = (
-    "select channel, service, operation, status, count(*) as calls, sum(rows) as rows "
-    "from calls where kind <> 'delivered' group by all order by all"
-)
+SQL = "select kind, channel, service, status, count(*) as calls, sum(rows) as rows from calls group by all order by all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +144,7 @@ def _has_persons(name: str, persons: int) -> Callable[[Outcome], str | None]:
 
 
 def _counts_the_calls(outcome: Outcome) -> str | None:
-    missing = [word for word in ("rest", "sftp", "lookup", "extract") if word not in outcome.out]
+    missing = [word for word in ("rest", "sftp", "answered", "delivered") if word not in outcome.out]
     return f"the answer does not speak of {', '.join(missing)}" if missing else None
 
 

@@ -38,6 +38,7 @@ def demo(
     if check:
         _check(persons, seed)
         return
+    from runtime.client import addresses
     from runtime.processes import running_parent
 
     stage = _stage(instance, persons, seed)
@@ -51,7 +52,8 @@ def demo(
         out.print()
     out.print("Stop it with:  ", end="")
     out.print(f"{_program(Path.cwd())} down{_where(instance)}", markup=False)
-    out.print("More: README.md, docs/guides/, and https://localhost:8443/openapi.json", style="dim")
+    port = addresses(stage.instance).api[1]
+    out.print(f"More: README.md, docs/guides/, and https://localhost:{port}/openapi.json", style="dim")
 
 
 def _check(persons: int, seed: int) -> None:
