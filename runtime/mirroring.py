@@ -1,6 +1,6 @@
 """The night road from above: run a source, publish, and bring the segments up to the mirror."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -57,12 +57,12 @@ class Mirroring:
         except DatasetNotReady:
             return None
 
-    def due(self, lake: Lake, now: datetime) -> tuple[SourceSpec, ...]:
-        """Sources whose schedule says that they should have run by now."""
+    def due(self, looked: Mapping[str, datetime], now: datetime) -> tuple[SourceSpec, ...]:
+        """Sources to look at now. looked: when each was last looked at; one that never was is due at once."""
         found = []
         for source in self.sources:
-            last = lake.last_run(source.name)
-            at = next_due(source.schedule, last.finished if last else None, now)
+            last = looked.get(source.name)
+            at = now if last is None else next_due(source.schedule, last, now)
             if at is not None and at <= now:
                 found.append(source)
         return tuple(found)

@@ -1,6 +1,7 @@
 """What each process does between its start and its end."""
 
 import socket
+from datetime import datetime
 
 import structlog
 
@@ -50,12 +51,19 @@ def run_worker(instance: Instance, settings: Settings) -> None:
     stop = stop_on_signals()
     mirroring = Mirroring.of(instance, settings, CLOCK)
 
+    looked: dict[str, datetime] = {}
+
     def mirror() -> None:
+        # Opening the lake costs half a second of processor time: only when a source is to be looked at.
+        due = mirroring.due(looked, CLOCK.now())
+        if not due:
+            return
         try:
             with Lake.open(instance.lake, settings.replica, write=True) as lake:
-                for source in mirroring.due(lake, CLOCK.now()):
+                for source in due:
                     if stop.is_set():
                         return
+                    looked[source.name] = CLOCK.now()
                     _run(mirroring, source.name, lake)
         except LakeBusy:
             # Somebody runs `knudepunkt sync`: what is due now is due at the next look too.

@@ -1,7 +1,8 @@
 """The worker's clock: runs sources when they are due and takes sealed ledger files into the usage lake.
 
-APScheduler only wakes us. Whether a source is due is decided by `sync` from its schedule and its last run, so a
-worker that was down, or two that are up, neither miss a run nor make one twice: the lake has one writer.
+APScheduler only wakes us. Whether a source is due is decided by `sync` from its schedule and when it was last looked
+at; a worker that starts looks at all. Looking twice does no harm: a file is known by its content, and the lake has one
+writer.
 """
 
 import threading

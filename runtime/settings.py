@@ -51,7 +51,7 @@ class WorkerSettings:
     look_every_s     how often schedules are compared with the clock, seconds
     """
 
-    intake_every_s: Annotated[float, Field(gt=0)] = 15.0
+    intake_every_s: Annotated[float, Field(gt=0)] = 60.0
     look_every_s: Annotated[float, Field(gt=0)] = 10.0
 
 
