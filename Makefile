@@ -27,6 +27,10 @@ help:  ## Show this list
 
 install: .venv/run.stamp  ## Install the platform into .venv, from the hashed lock file
 
+.venv/bench.stamp: requirements/bench.lock .venv/run.stamp
+	$(PIP) install --quiet --require-hashes -r requirements/bench.lock
+	@touch $@
+
 install-dev: .venv/dev.stamp  ## ... and the tools for testing and checking
 
 demo: install  ## Run the platform with fictitious data and say what to try next
@@ -55,7 +59,7 @@ fix: install-dev  ## Format and mend what can be mended by tool
 docs: install  ## Write the reference pages that follow from the code
 	$(BIN)/python -m runtime.reference
 
-bench: install  ## The benchmarks of docs/BENCHMARKS.md, at full size
+bench: .venv/bench.stamp  ## The benchmarks of docs/BENCHMARKS.md, at full size, with the peers they are held against
 	$(BIN)/knudepunkt bench lookup --rows 1000000
 	$(BIN)/knudepunkt bench rest
 
@@ -65,6 +69,8 @@ lock: install-dev  ## Pin the newest versions that pyproject.toml allows, with h
 	  --extra build -o requirements/run.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate --python-version 3.11 \
 	  --extra build --extra dev -c requirements/run.lock -o requirements/dev.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --upgrade --generate-hashes --no-header --no-annotate --python-version 3.11 \
+	  --extra build --extra bench -c requirements/run.lock -o requirements/bench.lock pyproject.toml
 
 clean:  ## Remove the demo instance and caches (not .venv)
 	rm -rf instance .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info
