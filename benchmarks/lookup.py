@@ -120,7 +120,7 @@ def many_persons(folder: Path, rows: int) -> tuple[pa.Table, Dataset]:
     write_testdata(folder / "inbox", few, SEED)
     (source,) = (each for each in load_sources(SHIPPED, root=folder) if each.dataset == dataset.id)
     with Lake.open(folder / "few", SETTINGS, write=True) as lake:
-        run_source(source, dataset, lake, clock=SystemClock())
+        run_source(source, dataset, lake, clock=SystemClock(), work=folder / "work")
         made = lake.scan(dataset).read_all().combine_chunks()
     times = -(-rows // made.num_rows)
     table = pa.concat_tables([made] * times).slice(0, rows)

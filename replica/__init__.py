@@ -4,8 +4,8 @@ Deliveries come in through Lake.publish and become snapshots that never change a
 memory-mapped segments that are made from the newest snapshot; extracts scan the lake.
 """
 
-from replica.delivery import QUARANTINE, Delivery, Mode, Publication, RunRecord, RunSummary, SnapshotInfo
-from replica.errors import DatasetNotReady, KeysRepeated, LakeBusy, LakeInconsistent
+from replica.delivery import QUARANTINE, Counts, Delivery, Mode, Publication, RunRecord, RunSummary, SnapshotInfo
+from replica.errors import DatasetNotReady, HistoryExpired, KeysRepeated, LakeBusy, LakeInconsistent
 from replica.lake import Lake
 from replica.lookup import LookupReader, Lookups
 from replica.segments import refresh_segments
@@ -13,8 +13,10 @@ from replica.settings import ReplicaSettings
 
 __all__ = [
     "QUARANTINE",
+    "Counts",
     "DatasetNotReady",
     "Delivery",
+    "HistoryExpired",
     "KeysRepeated",
     "Lake",
     "LakeBusy",

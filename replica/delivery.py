@@ -33,11 +33,12 @@ QUARANTINE = pa.schema(
         ("rule", pa.string()),
         ("reason", pa.string()),
         ("text", pa.string()),
+        ("frame", pa.string()),
         ("at", pa.timestamp("us", "UTC")),
     ]
 )
 """A held-back line: where it stood, which rule it broke, and the line itself (personal data, like the mirror's
-rows).
+rows). `frame` is what it needs around it to be read again.
 """
 
 
@@ -67,6 +68,7 @@ class RunRecord:
 class Delivery:
     """rows      in the dataset's Arrow schema, each key once
     deletes   keys to delete, for a source that says so; None for none
+    settles   the run whose held-back lines these are: they leave the quarantine in the same transaction
     """
 
     rows: pa.Table
@@ -74,6 +76,21 @@ class Delivery:
     quarantine: pa.Table
     run: RunRecord
     deletes: pa.Array | None = None
+    settles: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """What a delivery would do to the mirror, known before it does.
+
+    before    rows in the mirror now
+    """
+
+    inserted: int
+    updated: int
+    deleted: int
+    unchanged: int
+    before: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

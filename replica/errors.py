@@ -1,6 +1,6 @@
 """What can go wrong with the mirror."""
 
-from kernel import DataRefused, HouseFault, TryAgainLater
+from kernel import CallerMistake, DataRefused, HouseFault, TryAgainLater
 
 
 class LakeBusy(TryAgainLater):
@@ -21,3 +21,11 @@ class KeysRepeated(DataRefused):
 class LakeInconsistent(HouseFault):
     code = "lake_inconsistent"
     title = "The mirror is not as it was written"
+
+
+class HistoryExpired(CallerMistake):
+    """What was asked about lies before the snapshots that are kept."""
+
+    code = "history_expired"
+    status = 410
+    title = "The mirror's history does not reach back so far"

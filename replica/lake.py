@@ -8,7 +8,7 @@ it holds a file lock that the operating system releases when the process ends, h
 import fcntl
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from kernel import DatasetId, SnapshotId
 from replica import statements
-from replica.delivery import QUARANTINE, Delivery, Mode, Publication, RunSummary, SnapshotInfo
+from replica.delivery import QUARANTINE, Counts, Delivery, Mode, Publication, RunSummary, SnapshotInfo
 from replica.engine import attach_lake, connect
 from replica.errors import DatasetNotReady, KeysRepeated, LakeBusy, LakeInconsistent
 from replica.queries import query
@@ -69,11 +69,15 @@ class Lake:
         with self._writing, self._cursor() as cursor:
             cursor.execute(statements.make_table(dataset))
 
-    def publish(self, dataset: Dataset, delivery: Delivery) -> Publication:
+    def publish(
+        self, dataset: Dataset, delivery: Delivery, check: Callable[[Counts], None] = lambda _: None
+    ) -> Publication:
         """Take a delivery into the mirror, in one transaction.
 
         Rows that are as they were are not written. A delivery that changes nothing leaves its run record and no new
-        snapshot of the dataset. Raises KeysRepeated, and nothing is published, when a key stands twice in the
+        snapshot of the dataset. `check` hears what would change before anything does, and may raise.
+
+        Raises KeysRepeated, and nothing is published, when a key stands twice in the
         delivery.
         """
         with self._writing, self._cursor() as cursor:
@@ -85,6 +89,15 @@ class Lake:
             # of the catalogue inside it can collide with the commit.
             counts = self._compare(cursor, dataset, delivery)
             before = self._info(cursor, dataset.id)
+            check(
+                Counts(
+                    inserted=counts["insert"],
+                    updated=counts["update"],
+                    deleted=counts["delete"],
+                    unchanged=counts["same"],
+                    before=before.rows if before else 0,
+                )
+            )
             changed = counts["insert"] + counts["update"] + counts["delete"] > 0
             next_snapshot = SnapshotId(self._snapshot(cursor) + 1)
             published = datetime.now(UTC)
@@ -105,6 +118,8 @@ class Lake:
                 if changed:
                     for statement in statements.write_changes(dataset):
                         cursor.execute(statement)
+                if delivery.settles is not None:
+                    cursor.execute(query("settle_quarantine"), {"run": delivery.settles})
                 if delivery.quarantine.num_rows:
                     cursor.execute(query("insert_quarantine"))
                 cursor.execute(query("insert_run"), _run_values(dataset, delivery, publication, new))

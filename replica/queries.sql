@@ -10,8 +10,9 @@ CREATE TABLE IF NOT EXISTS lake.knudepunkt.runs (
 );
 CREATE TABLE IF NOT EXISTS lake.knudepunkt.quarantine (
     register VARCHAR, dataset VARCHAR, run VARCHAR, source VARCHAR, file VARCHAR, line BIGINT,
-    rule VARCHAR, reason VARCHAR, text VARCHAR, "at" TIMESTAMP
+    rule VARCHAR, reason VARCHAR, text VARCHAR, frame VARCHAR, "at" TIMESTAMP
 );
+ALTER TABLE lake.knudepunkt.quarantine ADD COLUMN IF NOT EXISTS frame VARCHAR;
 
 -- insert_run --
 INSERT INTO lake.knudepunkt.runs VALUES (
@@ -22,8 +23,11 @@ INSERT INTO lake.knudepunkt.runs VALUES (
 
 -- insert_quarantine --
 -- `held` is the delivery's quarantine, registered as an Arrow table.
-INSERT INTO lake.knudepunkt.quarantine
-SELECT register, dataset, run, source, file, line, rule, reason, text, "at"::TIMESTAMP FROM held;
+INSERT INTO lake.knudepunkt.quarantine BY NAME
+SELECT * REPLACE ("at"::TIMESTAMP AS "at") FROM held;
+
+-- settle_quarantine --
+DELETE FROM lake.knudepunkt.quarantine WHERE run = $run;
 
 -- runs --
 -- Past runs, newest first; of one source, or of all where $source is null.
@@ -42,7 +46,7 @@ SELECT last(snapshot ORDER BY finished, run) FILTER (WHERE changed) AS snapshot,
  WHERE dataset = $dataset;
 
 -- quarantined --
-SELECT * FROM lake.knudepunkt.quarantine
+SELECT register, dataset, run, source, file, line, rule, reason, text, coalesce(frame, '') AS frame, "at" FROM lake.knudepunkt.quarantine
  WHERE register = $register AND dataset = $dataset AND ($run IS NULL OR run = $run)
  ORDER BY "at", file, line;
 

@@ -12,7 +12,7 @@ from runtime.migrations import upgrade
 from runtime.settings import load_settings
 from runtime.ssh_keys import new_ssh_key
 from schemas import SHIPPED
-from sync import load_sources
+from sync import FolderSpec, load_sources
 
 _SETTINGS = """\
 # Settings of this instance. Every value can be overridden by the environment:
@@ -51,7 +51,8 @@ def found_instance(
     upgrade(instance.control_url)
     instance.subject_key()
     for source in load_sources(SHIPPED, instance.registers, root=instance.root):
-        source.connector.path.mkdir(parents=True, exist_ok=True)
+        if isinstance(source.connector, FolderSpec):
+            source.connector.path.mkdir(parents=True, exist_ok=True)
     _make_server_certificate(instance, settings.api.names)
     _make_host_key(instance)
     return instance

@@ -69,6 +69,11 @@ class Instance:
         return self.root / "inbox"
 
     @property
+    def work(self) -> Path:
+        """Where runs of sources keep what does not fit in memory, while they last."""
+        return self.root / "work"
+
+    @property
     def ledger(self) -> Path:
         return self.root / "ledger"
 
@@ -124,7 +129,7 @@ class Instance:
         self.root.mkdir(parents=True, exist_ok=True)
         private = (
             self.lake, self.segments, self.control, self.inbox, self.ledger, self.usage, self.extracts,
-            self.authority, self.secrets, self.clients, self.run, self.logs,
+            self.authority, self.secrets, self.clients, self.run, self.logs, self.work,
         )  # fmt: skip
         for folder in private:
             folder.mkdir(mode=0o700, exist_ok=True)

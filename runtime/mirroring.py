@@ -9,7 +9,7 @@ from replica import DatasetNotReady, Lake, RunSummary, SnapshotInfo, refresh_seg
 from runtime.instance import Instance
 from runtime.settings import Settings
 from schemas import SHIPPED, Dataset, Registers, load_registers
-from sync import Outcome, Progress, RunReport, SourceSpec, load_sources, next_due, run_source
+from sync import Outcome, Progress, RunReport, SourceSpec, load_sources, next_due, replay_quarantine, run_source
 
 
 class SourceUnknown(NotFound):
@@ -42,10 +42,28 @@ class Mirroring:
             )
         return tuple(known[name] for name in names) if names else self.sources
 
-    def run(self, source: SourceSpec, lake: Lake, progress: Callable[[Progress], None] | None = None) -> RunReport:
+    def run(
+        self,
+        source: SourceSpec,
+        lake: Lake,
+        progress: Callable[[Progress], None] | None = None,
+        *,
+        accept: bool = False,
+    ) -> RunReport:
         """Run one source. The segments follow also when nothing was new: a crash may have left them behind."""
         dataset = self.registers.dataset(source.dataset)
-        report = run_source(source, dataset, lake, clock=self.clock, progress=progress)
+        report = run_source(
+            source, dataset, lake, clock=self.clock, work=self.instance.work, accept=accept, progress=progress
+        )
+        return self._followed(report, dataset, lake)
+
+    def replay(self, source: SourceSpec, lake: Lake, progress: Callable[[Progress], None] | None = None) -> RunReport:
+        """Try what was held back of a source again."""
+        dataset = self.registers.dataset(source.dataset)
+        report = replay_quarantine(source, dataset, lake, clock=self.clock, work=self.instance.work, progress=progress)
+        return self._followed(report, dataset, lake)
+
+    def _followed(self, report: RunReport, dataset: Dataset, lake: Lake) -> RunReport:
         if report.outcome is not Outcome.REFUSED or lake.info(dataset) is not None:
             self.refresh(lake, dataset)
         return report

@@ -5,6 +5,9 @@ the rows against the contract, plan what may be published, publish it in one tra
 rule is held back line by line with a reason, and the counts of a run always add up.
 """
 
+from sync.calendar import Days, Expected, missing_since
+from sync.connectors import FolderSpec
+from sync.decoders import CprSpec, CsvSpec
 from sync.errors import (
     DeliveryIncomplete,
     DeliveryMiscounted,
@@ -12,26 +15,30 @@ from sync.errors import (
     DeliveryUnreadable,
     FileUnsettled,
     QuarantineTooLarge,
+    SourceChanged,
     SourceInvalid,
     SourceMisfit,
     SourceShrank,
     SourceUnreachable,
 )
+from sync.replay import replay_quarantine
 from sync.report import FileReport, Outcome, Progress, RunReport, Stage
 from sync.run import run_source
 from sync.schedule import Cron, Every, Schedule, next_due
-from sync.spec import CprSpec, CsvSpec, FolderSpec, SourceSpec, load_sources
+from sync.spec import SourceSpec, load_sources
 from sync.testdata import generate, generate_changes, write_changes, write_testdata
 
 __all__ = [
     "CprSpec",
     "Cron",
     "CsvSpec",
+    "Days",
     "DeliveryIncomplete",
     "DeliveryMiscounted",
     "DeliveryOutOfChain",
     "DeliveryUnreadable",
     "Every",
+    "Expected",
     "FileReport",
     "FileUnsettled",
     "FolderSpec",
@@ -40,6 +47,7 @@ __all__ = [
     "QuarantineTooLarge",
     "RunReport",
     "Schedule",
+    "SourceChanged",
     "SourceInvalid",
     "SourceMisfit",
     "SourceShrank",
@@ -49,7 +57,9 @@ __all__ = [
     "generate",
     "generate_changes",
     "load_sources",
+    "missing_since",
     "next_due",
+    "replay_quarantine",
     "run_source",
     "write_changes",
     "write_testdata",

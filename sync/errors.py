@@ -66,8 +66,15 @@ class QuarantineTooLarge(DataRefused):
     title = "Too many rows of a delivery were held back"
 
 
+class SourceChanged(DataRefused):
+    """A delivery would change more of the mirror than its source may change at once."""
+
+    code = "source_changed"
+    title = "A source changed too much"
+
+
 class SourceShrank(DataRefused):
-    """A full load would delete more of the mirror than its source may lose at once."""
+    """A delivery would delete more of the mirror than its source may lose at once."""
 
     code = "source_shrank"
     title = "A source shrank too much"

@@ -41,8 +41,9 @@ class FileReport:
     """One file of a run.
 
     lines_in = lines_envelope + lines_passed + lines_quarantined
-    rows_in = inserted + updated + unchanged + rows_quarantined; of a refused file nothing is published, so that
-    it has rows_in = rows_quarantined + the rows that were refused with it
+    rows_in = inserted + updated + unchanged + rows_quarantined, and + deleted where the source names the rows that
+    are gone (in a full load they are those that are not in it). Of a refused file nothing is published, so that it
+    has rows_in = rows_quarantined + the rows that were refused with it
 
     lines_passed   lines of the rows that were published or already there
     reasons        rule -> lines held back for it

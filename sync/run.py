@@ -1,24 +1,24 @@
 """The night road: fetch -> decode -> check -> plan -> publish, one transaction per file."""
 
 import hashlib
+import shutil
+import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from time import perf_counter
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
-import polars as pl
-import pyarrow as pa
-from pyarrow import compute
-
-from kernel import Clock, DataRefused, new_id
-from replica import QUARANTINE, Delivery, Lake, Mode, Publication, RunRecord
+from kernel import Clock, DataRefused
+from replica import Lake
 from schemas import Dataset
 from sync.errors import FileUnsettled
-from sync.plan import Cursor, Facts, pending, plan_load
-from sync.quality import violations
+from sync.load import Load, Origin
+from sync.plan import Cursor, pending
 from sync.report import FileReport, Outcome, Progress, RunReport, Stage
-from sync.sources.decoded import QUARANTINED, Decoded, Decoder
+from sync.sources.decoded import Decoded, Decoder
 from sync.sources.port import Connector, Offered
 from sync.spec import SourceSpec
 
@@ -32,6 +32,8 @@ def run_source(
     lake: Lake,
     *,
     clock: Clock,
+    work: Path,
+    accept: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> RunReport:
     """Load every file of a source that was not loaded before, in the order of their names.
@@ -40,111 +42,85 @@ def run_source(
     file that is refused: what comes after it may build on it. Nothing is stored of a refused file, and the
     next run tries it again.
 
+    work     a folder for what does not fit in memory; it holds personal data while the run lasts
+    accept   publish although the source shrank, changed or broke rules beyond its set share
+
     Raises SourceUnreachable when the source itself is not there, SourceMisfit, and what the lake raises.
     """
     begun = perf_counter()
     lake.prepare(dataset)
-    run = _Run(spec, dataset, lake, clock, progress or (lambda _: None))
-    connector, decoder = spec.connector.connect(), spec.decoder.decoder(dataset)
+    decoder = spec.decoder.decoder(dataset)
+    load = Load(
+        spec=spec, dataset=dataset, lake=lake, clock=clock, progress=progress or (lambda _: None), accept=accept
+    )
     last = lake.last_run(spec.name)
     cursor = Cursor.from_text(last.cursor if last else None)
     loaded = {past.content_sha256 for past in lake.runs(spec.name, ALL_RUNS)}
-    offered = connector.offered()
     reports: list[FileReport] = []
-    for file in pending(offered, cursor):
-        started = perf_counter()
-        try:
-            sha256 = run.sha256(connector, file)
-            if sha256 in loaded:
-                continue
-            report, position = run.load(connector, decoder, file, sha256, cursor, offered)
-        except (DataRefused, FileUnsettled) as refusal:
-            report = FileReport(file=file.name, outcome=Outcome.REFUSED, code=refusal.code, message=refusal.message)
-        reports.append(replace(report, duration_s=perf_counter() - started))
-        if report.outcome is Outcome.REFUSED:
-            break
-        loaded.add(sha256)
-        cursor = cursor.after(file, sha256, position, offered)
+    with private_folder(work, spec.name) as private, spec.connector.connect(private) as connector:
+        run = _Run(load, connector, decoder, private)
+        offered = connector.offered(cursor.connector)
+        for file in pending(offered, cursor):
+            started = perf_counter()
+            try:
+                sha256 = run.sha256(file)
+                if sha256 in loaded:
+                    continue
+                report, cursor = run.file(file, sha256, cursor, offered)
+            except (DataRefused, FileUnsettled) as refusal:
+                report = FileReport(file=file.name, outcome=Outcome.REFUSED, code=refusal.code, message=refusal.message)
+            reports.append(replace(report, duration_s=perf_counter() - started))
+            if report.outcome is Outcome.REFUSED:
+                break
+            loaded.add(sha256)
     return RunReport(source=spec.name, dataset=dataset.id, files=tuple(reports), duration_s=perf_counter() - begun)
+
+
+@contextmanager
+def private_folder(work: Path, name: str) -> Iterator[Path]:
+    """A folder of one run. What a killed run left is removed first: the lake has one writer, so none is alive."""
+    folder = work / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    spec: SourceSpec
-    dataset: Dataset
-    lake: Lake
-    clock: Clock
-    progress: Callable[[Progress], None]
+    load: Load
+    connector: Connector
+    decoder: Decoder
+    work: Path
 
-    def sha256(self, connector: Connector, file: Offered) -> str:
+    def sha256(self, file: Offered) -> str:
         digest = hashlib.sha256()
-        with connector.open(file) as stream:
+        with self.connector.open(file) as stream:
             while block := stream.read(HASH_BLOCK_BYTES):
                 digest.update(block)
         return digest.hexdigest()
 
-    def load(
-        self,
-        connector: Connector,
-        decoder: Decoder,
-        file: Offered,
-        sha256: str,
-        cursor: Cursor,
-        offered: tuple[Offered, ...],
-    ) -> tuple[FileReport, Mapping[str, str]]:
-        """Load one file; gives its report and its place in the chain. Raises DataRefused and FileUnsettled."""
-        started = self.clock.now()
-        with connector.open(file) as stream:
+    def file(
+        self, file: Offered, sha256: str, cursor: Cursor, offered: tuple[Offered, ...]
+    ) -> tuple[FileReport, Cursor]:
+        """Load one file; gives its report and the cursor after it. Raises DataRefused and FileUnsettled."""
+        started = self.load.clock.now()
+        with tempfile.TemporaryDirectory(dir=self.work) as spill:
+            decoded = self._decode(file, sha256, cursor.position, Path(spill))
+            after = cursor.after(file, sha256, decoded.position, offered)
+            origin = Origin(file=file.name, sha256=sha256, cursor=after.to_text(), started=started, as_of=file.modified)
+            report = self.load.publish(decoded, origin)
+        return report, cursor if report.outcome is Outcome.REFUSED else after
+
+    def _decode(self, file: Offered, sha256: str, former: Mapping[str, str], spill: Path) -> Decoded:
+        with self.connector.open(file) as stream:
             hashing = _Hashing(stream)
-            decoded = decoder.decode(cast(BinaryIO, hashing), cursor.position, self._teller(file))
+            decoded = self.decoder.decode(cast(BinaryIO, hashing), former, self._teller(file), spill)
         if hashing.sha256() != sha256:
             raise FileUnsettled("the file changed while it was read", remedy="let the source be read again")
-        decoded = hold_back(decoded, violations(decoded.rows, self.dataset), self.dataset.key)
-        report = _counted(file, decoded)
-        plan = plan_load(self.spec, self._facts(decoded))
-        if plan.refusal is not None:
-            refusal = plan.refusal
-            return replace(report, outcome=Outcome.REFUSED, code=refusal.code, message=refusal.message), cursor.position
-        self.progress(self._at(file, Stage.PUBLISHING, 0, decoded.rows.num_rows))
-        record = RunRecord(
-            run=new_id(),
-            source=self.spec.name,
-            mode=plan.mode,
-            started=started,
-            content_sha256=sha256,
-            cursor=cursor.after(file, sha256, decoded.position, offered).to_text(),
-            as_of=min(decoded.as_of or file.modified, started),
-            lines_in=decoded.lines_in,
-            lines_quarantined=decoded.quarantine.height,
-            rows_in=decoded.rows_in,
-            rows_quarantined=decoded.rows_quarantined,
-        )
-        delivery = Delivery(
-            rows=decoded.rows,
-            deletes=None,
-            mode=plan.mode,
-            quarantine=quarantine_table(decoded.quarantine, self.dataset, record, file.name),
-            run=record,
-        )
-        publication = self.lake.publish(self.dataset, delivery)
-        self.progress(self._at(file, Stage.PUBLISHING, decoded.rows.num_rows, decoded.rows.num_rows))
-        return _published(report, publication, plan.warnings), decoded.position
-
-    def _facts(self, decoded: Decoded) -> Facts:
-        info = self.lake.info(self.dataset)
-        vanished = 0
-        if info is not None and self.spec.mode is Mode.FULL:
-            key = self.dataset.key
-            mirrored = pl.DataFrame(pl.from_arrow(self.lake.scan(self.dataset, columns=[key]).read_all()))
-            present = pl.DataFrame(pl.from_arrow(decoded.rows.select([key])))
-            vanished = mirrored.join(present, on=key, how="anti").height
-        return Facts(
-            rows_in=decoded.rows_in,
-            rows_quarantined=decoded.rows_quarantined,
-            lines_quarantined=decoded.quarantine.height,
-            mirrored=info.rows if info else 0,
-            vanished=vanished,
-        )
+        return decoded
 
     def _teller(self, file: Offered) -> Callable[[str, int], None]:
         done: Counter[str] = Counter()
@@ -153,12 +129,10 @@ class _Run:
             done[what] += more
             reading = what == "bytes"
             stage, total = (Stage.READING, file.size_bytes) if reading else (Stage.DECODING, None)
-            self.progress(self._at(file, stage, done[what], total))
+            source = self.load.spec.name
+            self.load.progress(Progress(source=source, file=file.name, stage=stage, done=done[what], total=total))
 
         return tell
-
-    def _at(self, file: Offered, stage: Stage, done: int, total: int | None) -> Progress:
-        return Progress(source=self.spec.name, file=file.name, stage=stage, done=done, total=total)
 
 
 class _Hashing:
@@ -174,71 +148,3 @@ class _Hashing:
 
     def sha256(self) -> str:
         return self._digest.hexdigest()
-
-
-def hold_back(decoded: Decoded, broken: pl.DataFrame, key: str) -> Decoded:
-    """Move rows that break a rule of the contract from `rows` to `quarantine`, with all lines they came from.
-
-    broken   quality.VIOLATIONS, one per row
-    """
-    if broken.is_empty():
-        return decoded
-    lines = decoded.origin.join(broken, on="key").select(QUARANTINED.names())
-    held = pa.array(broken["key"].to_list(), pa.string())
-    keys = decoded.rows[key].cast(pa.string())
-    rows = decoded.rows.filter(compute.invert(compute.is_in(keys, value_set=held)))
-    return replace(
-        decoded,
-        rows=rows,
-        origin=decoded.origin.join(broken, on="key", how="anti"),
-        quarantine=pl.concat([decoded.quarantine, lines]).sort("line"),
-        rows_quarantined=decoded.rows_in - rows.num_rows,
-    )
-
-
-def quarantine_table(lines: pl.DataFrame, dataset: Dataset, run: RunRecord, file: str) -> pa.Table:
-    """Held-back lines as the lake stores them."""
-    constant: dict[str, Any] = {
-        "register": dataset.register,
-        "dataset": dataset.name,
-        "run": run.run,
-        "source": run.source,
-        "file": file,
-        "at": run.started,
-    }
-    told = lines.to_arrow(compat_level=pl.CompatLevel.oldest())
-    columns = [
-        pa.repeat(pa.scalar(constant[field.name], field.type), lines.height)
-        if field.name in constant
-        else told[field.name].cast(field.type)
-        for field in QUARANTINE
-    ]
-    return pa.table(columns, schema=QUARANTINE)
-
-
-def _counted(file: Offered, decoded: Decoded) -> FileReport:
-    return FileReport(
-        file=file.name,
-        outcome=Outcome.UNCHANGED,
-        lines_in=decoded.lines_in,
-        lines_envelope=decoded.lines_envelope,
-        lines_passed=decoded.origin.height,
-        lines_quarantined=decoded.quarantine.height,
-        rows_in=decoded.rows_in,
-        rows_quarantined=decoded.rows_quarantined,
-        reasons=dict(decoded.quarantine.group_by("rule").len().sort("rule").iter_rows()),
-        warnings=decoded.warnings,
-    )
-
-
-def _published(report: FileReport, publication: Publication, warnings: tuple[str, ...]) -> FileReport:
-    return replace(
-        report,
-        outcome=Outcome.PUBLISHED if publication.changed else Outcome.UNCHANGED,
-        snapshot=publication.snapshot,
-        inserted=publication.inserted,
-        updated=publication.updated,
-        unchanged=publication.unchanged,
-        deleted=publication.deleted,
-        warnings=report.warnings + warnings,
-    )

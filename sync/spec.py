@@ -6,96 +6,41 @@ house a source is a SourceSpec.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import time
 from pathlib import Path
-from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
 from kernel import DatasetId
 from replica import Mode
-from schemas import Dataset
+from sync.calendar import Days, Expected
+from sync.connectors import ConnectorBody, ConnectorSpec
+from sync.decoders import DecoderBody, DecoderSpec
 from sync.errors import SourceInvalid
 from sync.schedule import Cron, Every, Schedule
-from sync.sources.cpr import CprDecoder, load_layout
-from sync.sources.csv_table import CsvDecoder
-from sync.sources.decoded import Decoder
-from sync.sources.folder import Folder
-from sync.sources.port import Connector
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FolderSpec:
-    path: Path
-    pattern: str
-    trigger: bool = False
-
-    def connect(self) -> Connector:
-        return Folder(self.path, self.pattern, trigger=self.trigger)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CprSpec:
-    layout: str = "a"
-    strict: bool = True
-    strict_chain: bool = False
-
-    def decoder(self, dataset: Dataset) -> Decoder:
-        layout = load_layout(self.layout)
-        return CprDecoder(layout, dataset.arrow, strict=self.strict, strict_chain=self.strict_chain)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CsvSpec:
-    delimiter: str = ","
-    encoding: str = "utf-8"
-
-    def decoder(self, dataset: Dataset) -> Decoder:
-        return CsvDecoder(dataset, delimiter=self.delimiter, encoding=self.encoding)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSpec:
     """mode                   delta: a file holds the rows that changed; full: a file holds all rows there are
     schedule               None: run by hand only
+    expected               when a delivery must have been loaded; None when nothing is promised
     max_quarantine_share   of the rows of one file; above it nothing of the file is published
-    max_deleted_share      of the rows of the mirror that one full load may delete
+    max_deleted_share      of the rows of the mirror that one delivery may delete
+    max_changed_share      of the rows of the mirror that one delivery may change
     """
 
     name: str
     dataset: DatasetId
-    connector: FolderSpec
-    decoder: CprSpec | CsvSpec
+    connector: ConnectorSpec
+    decoder: DecoderSpec
     mode: Mode
     schedule: Schedule | None = None
+    expected: Expected | None = None
     max_quarantine_share: float = 0.1
     max_deleted_share: float = 0.1
-
-
-class _FolderBody(BaseModel, extra="forbid"):
-    kind: Literal["folder"]
-    path: Path
-    pattern: str = "*"
-    trigger: bool = False
-
-
-class _CprBody(BaseModel, extra="forbid"):
-    kind: Literal["cpr"]
-    layout: Literal["a"] = "a"
-    strict: bool = True
-    strict_chain: bool = False
-
-    def to_spec(self) -> CprSpec:
-        return CprSpec(layout=self.layout, strict=self.strict, strict_chain=self.strict_chain)
-
-
-class _CsvBody(BaseModel, extra="forbid"):
-    kind: Literal["csv"]
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
-    encoding: Literal["utf-8", "iso-8859-1"] = "utf-8"
-
-    def to_spec(self) -> CsvSpec:
-        return CsvSpec(delimiter=self.delimiter, encoding=self.encoding)
+    max_changed_share: float = 1.0
 
 
 class _ScheduleBody(BaseModel, extra="forbid"):
@@ -108,28 +53,38 @@ class _ScheduleBody(BaseModel, extra="forbid"):
         return Cron(self.cron) if self.cron is not None else Every(self.every_s or 0)
 
 
+class _ExpectedBody(BaseModel, extra="forbid"):
+    days: Days = Days.WORKING
+    by: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")
+
+    def to_expected(self) -> Expected:
+        return Expected(days=self.days, by=time.fromisoformat(self.by))
+
+
 class _SourceBody(BaseModel, extra="forbid"):
     name: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
     dataset: str = Field(pattern=r"^[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*$")
-    connector: _FolderBody
-    decoder: Annotated[_CprBody | _CsvBody, Field(discriminator="kind")]
+    connector: ConnectorBody
+    decoder: DecoderBody
     mode: Mode
     schedule: _ScheduleBody | None = None
+    expected: _ExpectedBody | None = None
     max_quarantine_share: float = Field(default=0.1, ge=0, le=1)
     max_deleted_share: float = Field(default=0.1, ge=0, le=1)
+    max_changed_share: float = Field(default=1.0, ge=0, le=1)
 
     def to_spec(self, root: Path) -> SourceSpec:
         return SourceSpec(
             name=self.name,
             dataset=DatasetId(self.dataset),
-            connector=FolderSpec(
-                path=root / self.connector.path, pattern=self.connector.pattern, trigger=self.connector.trigger
-            ),
+            connector=self.connector.to_spec(root),
             decoder=self.decoder.to_spec(),
             mode=self.mode,
             schedule=self.schedule.to_schedule() if self.schedule else None,
+            expected=self.expected.to_expected() if self.expected else None,
             max_quarantine_share=self.max_quarantine_share,
             max_deleted_share=self.max_deleted_share,
+            max_changed_share=self.max_changed_share,
         )
 
 

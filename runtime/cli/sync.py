@@ -11,6 +11,9 @@ from runtime.cli.progress import run_progress
 def sync(
     sources: Annotated[list[str] | None, typer.Argument(help="Sources to run. Default: all.")] = None,
     instance: InstanceOption = DEFAULT_INSTANCE,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Publish although a guard trips: you have looked, and it is right.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Load what the sources have that is new, and publish it. The worker does the same by schedule.
@@ -22,6 +25,8 @@ def sync(
     Examples:
 
     `cp d011109.l110901 instance/inbox/cpr/ && knudepunkt sync cpr-persons`
+
+    `knudepunkt sync municipalities --accept`
 
     `knudepunkt sync --json`
     """
@@ -36,7 +41,7 @@ def sync(
     mirroring = Mirroring.of(found, settings, CLOCK)
     chosen = mirroring.named(sources or [])
     with Lake.open(found.lake, settings.replica, write=True) as lake, run_progress() as tell:
-        reports = [mirroring.run(source, lake, tell) for source in chosen]
+        reports = [mirroring.run(source, lake, tell, accept=accept) for source in chosen]
     if as_json:
         print_json([report.as_dict() for report in reports])
     else:

@@ -1,14 +1,15 @@
 """The CSV decoder: one row per line, columns as the contract names them."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
 
 from schemas import Column, Dataset, Kind
 from sync.errors import DeliveryUnreadable, SourceMisfit
-from sync.sources.decoded import FAULTS, ORIGIN, QUARANTINED, Decoded, Tell
+from sync.sources.decoded import FAULTS, ORIGIN, QUARANTINED, Decoded, LinesInMemory, Tell
 from sync.sources.lines import read_lines
 
 # What a value must look like before it is cast; a cast alone would take "+1", "1e3" or "inf" for numbers.
@@ -35,7 +36,7 @@ class CsvDecoder:
             raise SourceMisfit(f"a CSV file cannot hold the columns {', '.join(nested)}", remedy="use another decoder")
         self.dataset, self.delimiter, self.encoding = dataset, delimiter, encoding
 
-    def decode(self, stream: BinaryIO, former: Mapping[str, str], tell: Tell) -> Decoded:  # noqa: ARG002
+    def decode(self, stream: BinaryIO, former: Mapping[str, str], tell: Tell, work: Path) -> Decoded:  # noqa: ARG002
         try:
             lines = read_lines(stream, self.encoding, tell)
         except UnicodeDecodeError:
@@ -61,7 +62,8 @@ class CsvDecoder:
             rows=rows.select(self.dataset.names)
             .to_arrow(compat_level=pl.CompatLevel.oldest())
             .cast(self.dataset.arrow),
-            origin=origin.select(ORIGIN.names()),
+            origin=LinesInMemory(origin.select(ORIGIN.names())),
+            frame=lines["text"][0],
             quarantine=faults.join(body, on="line").sort("line").select(QUARANTINED.names()),
             as_of=None,
             lines_in=lines.height,
@@ -69,6 +71,9 @@ class CsvDecoder:
             rows_in=body.height,
             rows_quarantined=body.height - rows.height,
         )
+
+    def again(self, frame: str, lines: Sequence[str]) -> bytes:
+        return "\n".join([frame, *lines, ""]).encode(self.encoding)
 
     def _header(self, line: str) -> list[str]:
         names = _read(line, self.delimiter) or []

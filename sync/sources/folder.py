@@ -1,11 +1,11 @@
 """Files from a folder of this machine."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from sync.errors import FileUnsettled, SourceUnreachable
 from sync.sources.port import Offered
@@ -23,7 +23,13 @@ class Folder:
     def __init__(self, path: Path, pattern: str, *, trigger: bool = False) -> None:
         self.path, self.pattern, self.trigger = path, pattern, trigger
 
-    def offered(self) -> tuple[Offered, ...]:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def offered(self, since: Mapping[str, str]) -> tuple[Offered, ...]:  # noqa: ARG002
         try:
             found = sorted(entry for entry in self.path.iterdir() if self._wanted(entry))
             return tuple(_offered(entry) for entry in found)

@@ -76,7 +76,7 @@ class TestPublish:
         delivery = a_delivery([a_row("0000000001")], run="the run", cursor='{"day": 1}', lines_quarantined=1)
         held = {
             "register": "cpr", "dataset": "persons", "run": "the run", "source": "a source", "file": "d1", "line": 7,
-            "rule": "line_cut", "reason": "cut", "text": "001", "at": datetime.now(UTC),
+            "rule": "line_cut", "reason": "cut", "text": "001", "frame": "000", "at": datetime.now(UTC),
         }  # fmt: skip
         held_table = pa.Table.from_pylist([held], schema=QUARANTINE)
         lake.publish(PERSONS, Delivery(rows=delivery.rows, mode=delivery.mode, quarantine=held_table, run=delivery.run))

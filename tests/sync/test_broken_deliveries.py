@@ -1,6 +1,5 @@
 """What is wrong with a delivery: refused whole, or held back line by line with a reason."""
 
-import io
 import random
 from collections.abc import Callable
 
@@ -15,6 +14,7 @@ from sync import DeliveryIncomplete, DeliveryMiscounted, DeliveryOutOfChain, Del
 from sync.sources.cpr import CprDecoder, load_layout
 from sync.sources.decoded import Decoded
 from sync.testdata import generate
+from tests.sync.reading import decoded_by, origin_of
 from tests.sync.test_cpr_decoder import decode
 
 PERSONS = load_registers(SHIPPED).dataset(DatasetId("cpr.persons"))
@@ -103,11 +103,11 @@ class TestADelivery:
         delivery = b"\n".join([follows, *LINES[1:]])
         former = {"job": "990001", "produced": "2026-10-27"}
         decoder = CprDecoder(load_layout("a"), PERSONS.arrow)
-        decoded = decoder.decode(io.BytesIO(delivery), former, lambda _what, _more: None)
+        decoded = decoded_by(decoder, delivery, former)
         assert decoded.warnings == ("the delivery follows on that of 2026-10-28, the last one loaded is of 2026-10-27",)
         strict = CprDecoder(load_layout("a"), PERSONS.arrow, strict_chain=True)
         with pytest.raises(DeliveryOutOfChain):
-            strict.decode(io.BytesIO(delivery), former, lambda _what, _more: None)
+            decoded_by(strict, delivery, former)
 
 
 class TestALineIsHeldBack:
@@ -274,10 +274,11 @@ def ensure_counts(decoded: Decoded, lines: int) -> None:
     assert decoded.lines_in == lines
     assert decoded.lines_in == decoded.lines_envelope + decoded.origin.height + decoded.quarantine.height
     assert decoded.rows_in == decoded.rows.num_rows + decoded.rows_quarantined
-    kept, held = set(decoded.origin["line"]), set(decoded.quarantine["line"])
+    origin = origin_of(decoded, "pnr")
+    kept, held = set(origin["line"]), set(decoded.quarantine["line"])
     assert len(kept) + len(held) == decoded.origin.height + decoded.quarantine.height
     assert not kept & held
-    assert set(decoded.origin["key"]) == published(decoded)
+    assert set(origin["key"]) == published(decoded)
     assert decoded.quarantine.null_count().pipe(sum_of_row) == 0
 
 

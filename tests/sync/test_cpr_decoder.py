@@ -1,7 +1,6 @@
 """A whole delivery: every field of every record comes back."""
 
 import csv
-import io
 from collections import Counter, defaultdict
 from datetime import UTC, date, datetime
 from itertools import pairwise
@@ -15,11 +14,12 @@ from sync.sources.cpr.layout import Shape
 from sync.sources.decoded import Decoded
 from tests.sync import slow_reader
 from tests.sync.conftest import real_data
+from tests.sync.reading import decoded_by
 
 
 def decode(delivery: bytes, persons: Dataset, **settings: bool | int) -> Decoded:
     decoder = CprDecoder(load_layout("a"), persons.arrow, **settings)  # type: ignore[arg-type]
-    return decoder.decode(io.BytesIO(delivery), {}, lambda _what, _more: None)
+    return decoded_by(decoder, delivery)
 
 
 def account(delivery: bytes, decoded: Decoded) -> Counter[str]:

@@ -1,12 +1,11 @@
 """CSV: lines that do not fit the contract are held back with their number."""
 
-import io
-
 import pytest
 
 from schemas import Dataset
 from sync import DeliveryUnreadable, SourceMisfit
 from sync.sources import CsvDecoder, Decoded
+from tests.sync.reading import decoded_by, origin_of
 
 HEAD = "code,name,region,cvr,population"
 GOOD = "0101,København,Hovedstaden,64942212,623404"
@@ -15,7 +14,7 @@ GOOD = "0101,København,Hovedstaden,64942212,623404"
 def decode(text: str | bytes, dataset: Dataset, **settings: str) -> Decoded:
     data = text if isinstance(text, bytes) else text.encode()
     decoder = CsvDecoder(dataset, **settings)
-    return decoder.decode(io.BytesIO(data), {}, lambda _what, _more: None)
+    return decoded_by(decoder, data)
 
 
 class TestAFile:
@@ -29,7 +28,7 @@ class TestAFile:
             "cvr": "64942212",
             "population": 623404,
         }
-        assert decoded.origin["line"].to_list() == [3, 2]
+        assert origin_of(decoded, "code")["line"].to_list() == [3, 2]
 
     def test_may_name_its_columns_in_any_order_and_leave_optional_ones_out(self, municipalities: Dataset) -> None:
         decoded = decode("population,name,code\r\n7,Ærø,0492\r\n", municipalities)

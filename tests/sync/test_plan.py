@@ -1,11 +1,12 @@
 """What to load and whether to publish it: values in, values out."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from replica import Mode
+from replica import Counts, Mode
 from sync import CsvSpec, FolderSpec, SourceSpec
-from sync.plan import Cursor, Facts, pending, plan_load
+from sync.plan import Cursor, Facts, guard, pending, plan_load
 from sync.sources import Offered
 
 
@@ -26,9 +27,11 @@ def spec(mode: Mode) -> SourceSpec:
 
 
 def facts(**told: int) -> Facts:
-    return Facts(
-        **({"rows_in": 100, "rows_quarantined": 0, "lines_quarantined": 0, "mirrored": 100, "vanished": 0} | told)
-    )
+    return Facts(**({"rows_in": 100, "rows_quarantined": 0, "lines_quarantined": 0, "mirrored": 100} | told))
+
+
+def counts(**told: int) -> Counts:
+    return Counts(**({"inserted": 0, "updated": 0, "deleted": 0, "unchanged": 0, "before": 100} | told))
 
 
 class TestPending:
@@ -61,13 +64,30 @@ class TestPlanLoad:
         assert refusal is not None
         assert refusal.code == "quarantine_too_large"
 
-    def test_refuses_a_full_load_that_would_delete_too_much_but_not_a_delta(self) -> None:
-        refusal = plan_load(spec(Mode.FULL), facts(vanished=21)).refusal
-        assert refusal is not None
-        assert refusal.code == "source_shrank"
-        assert plan_load(spec(Mode.DELTA), facts(vanished=21)).refusal is None
+    def test_takes_such_a_file_when_somebody_accepts_it_and_says_so(self) -> None:
+        plan = plan_load(spec(Mode.DELTA), facts(rows_quarantined=11), accept=True)
+        assert plan.refusal is None
+        assert plan.warnings == ("accepted: 11 of 100 rows were held back, more than 10% of them",)
 
     def test_deletes_nothing_in_a_full_load_with_lines_held_back(self) -> None:
-        plan = plan_load(spec(Mode.FULL), facts(lines_quarantined=1, vanished=1))
+        plan = plan_load(spec(Mode.FULL), facts(lines_quarantined=1))
         assert plan.mode is Mode.DELTA
         assert plan.warnings == ("nothing was deleted, since 1 lines were held back",)
+
+
+class TestTheGuard:
+    def test_trips_when_more_is_deleted_than_the_source_may_lose(self) -> None:
+        assert guard(spec(Mode.FULL), counts(deleted=20)) is None
+        refusal = guard(spec(Mode.FULL), counts(deleted=21))
+        assert refusal is not None
+        assert refusal.code == "source_shrank"
+
+    def test_trips_when_more_changes_than_the_source_may_change(self) -> None:
+        careful = replace(spec(Mode.FULL), max_changed_share=0.5)
+        assert guard(careful, counts(updated=50)) is None
+        refusal = guard(careful, counts(updated=51))
+        assert refusal is not None
+        assert refusal.code == "source_changed"
+
+    def test_lets_a_first_load_through(self) -> None:
+        assert guard(spec(Mode.FULL), counts(inserted=1_000, before=0)) is None

@@ -65,7 +65,10 @@ def registers(inbox: Path) -> SourceSpec:
 
 
 def run(spec: SourceSpec, dataset: Dataset, lake: Lake) -> RunReport:
-    report = run_source(spec, dataset, lake, clock=FixedClock())
+    assert isinstance(spec.connector, FolderSpec)
+    work = spec.connector.path.parent / "work"
+    report = run_source(spec, dataset, lake, clock=FixedClock(), work=work)
+    assert list(work.iterdir()) == []
     for file in report.files:
         assert file.lines_in == file.lines_envelope + file.lines_passed + file.lines_quarantined
         if file.outcome is not Outcome.REFUSED:
@@ -214,7 +217,7 @@ class TestARun:
     def test_tells_how_far_it_is(self, lake: Lake, inbox: Path, persons: Dataset) -> None:
         (inbox / "d261030.l990001").write_bytes(b"".join(generate(40, 1)))
         told: list[Progress] = []
-        run_source(cpr(inbox), persons, lake, clock=FixedClock(), progress=told.append)
+        run_source(cpr(inbox), persons, lake, clock=FixedClock(), work=inbox.parent / "work", progress=told.append)
         assert [each.stage for each in told] == [Stage.READING, Stage.DECODING, Stage.PUBLISHING, Stage.PUBLISHING]
         assert told[0].done == told[0].total == (inbox / "d261030.l990001").stat().st_size
         assert told[1].done == 40

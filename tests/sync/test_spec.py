@@ -6,7 +6,7 @@ import pytest
 
 from replica import Mode
 from schemas import SHIPPED
-from sync import CprSpec, CsvSpec, Every, SourceInvalid, load_sources
+from sync import CprSpec, CsvSpec, Every, FolderSpec, SourceInvalid, load_sources
 
 GOOD = """
 name: towns
@@ -22,6 +22,7 @@ class TestTheShippedSources:
     def test_are_persons_and_municipalities_below_the_instance(self) -> None:
         persons, municipalities = load_sources(SHIPPED, root=Path("/instance"))
         assert (persons.name, persons.dataset, persons.mode) == ("cpr-persons", "cpr.persons", Mode.DELTA)
+        assert isinstance(persons.connector, FolderSpec)
         assert persons.connector.path == Path("/instance/inbox/cpr")
         assert persons.decoder == CprSpec(layout="a", strict=True)
         assert persons.schedule == Every(60)

@@ -19,9 +19,10 @@ mirror. A line whose own number cannot be read could belong to anyone whose numb
 can; all of these are held back. A record of an unknown type holds back only itself, since CPR may add types.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from pathlib import Path
 from typing import BinaryIO
 
 import polars as pl
@@ -33,7 +34,7 @@ from sync.sources.cpr.envelope import Envelope, ensure_chain, open_envelope
 from sync.sources.cpr.layout import KEY_LENGTH, KEY_START, TYPE_LENGTH, Layout
 from sync.sources.cpr.persons import decode_persons
 from sync.sources.cpr.schema import person_schema
-from sync.sources.decoded import FAULTS, QUARANTINED, Decoded, Tell
+from sync.sources.decoded import FAULTS, QUARANTINED, Decoded, LinesInMemory, Tell
 from sync.sources.lines import read_lines
 
 ENCODING = "iso-8859-1"
@@ -72,7 +73,7 @@ class CprDecoder:
         self.strict, self.strict_chain = strict, strict_chain
         self.persons_at_once = persons_at_once
 
-    def decode(self, stream: BinaryIO, former: Mapping[str, str], tell: Tell) -> Decoded:
+    def decode(self, stream: BinaryIO, former: Mapping[str, str], tell: Tell, work: Path) -> Decoded:  # noqa: ARG002
         lines = read_lines(stream, ENCODING, tell)
         envelope = open_envelope(lines, self.layout, strict=self.strict)
         warnings = envelope.warnings + ensure_chain(envelope, former, strict=self.strict_chain)
@@ -93,7 +94,8 @@ class CprDecoder:
         passed = given.lines.join(quarantine, on="line", how="anti")
         return Decoded(
             rows=rows,
-            origin=passed.select(numbers.gather(passed["person"]).alias("key"), "line", "text"),
+            origin=LinesInMemory(passed.select(numbers.gather(passed["person"]).alias("key"), "line", "text")),
+            frame=lines["text"][0],
             quarantine=quarantine.select(QUARANTINED.names()),
             # The register's day is over when it delivers: the rows are as of the end of the production date.
             as_of=datetime.combine(envelope.produced + timedelta(days=1), time(), COPENHAGEN),
@@ -104,6 +106,10 @@ class CprDecoder:
             rows_quarantined=numbers.len() - rows.num_rows,
             warnings=warnings,
         )
+
+    def again(self, frame: str, lines: Sequence[str]) -> bytes:
+        end = "999".ljust(TYPE_LENGTH + KEY_LENGTH, "9") + f"{len(lines):08}"
+        return "\n".join([frame, *lines, end, ""]).encode(ENCODING)
 
 
 @dataclass(frozen=True, slots=True)
