@@ -1,6 +1,15 @@
 """What can be wrong with a request before any room is asked, and what can fail on the way out."""
 
-from kernel import CallerMistake, HouseFault, NotFound, NotIdentified, OperatorMistake, RequestInvalid, TryAgainLater
+from kernel import (
+    CallerMistake,
+    HouseFault,
+    NotAllowed,
+    NotFound,
+    NotIdentified,
+    OperatorMistake,
+    RequestInvalid,
+    TryAgainLater,
+)
 
 
 class CertificateMissing(NotIdentified):
@@ -44,6 +53,11 @@ class OperationUnknown(NotFound):
 
     code = "operation_unknown"
     title = "The service does not offer this"
+
+
+class OperatorsOnly(NotAllowed):
+    code = "operators_only"
+    title = "Only operators may see this"
 
 
 class ServiceNotOffered(NotFound):

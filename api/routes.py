@@ -12,7 +12,7 @@ from api.errors import MethodNotAllowed, OperationUnknown, RouteUnknown, Unexpec
 from api.identity import identify
 from api.problem import problem
 from api.request import ClientGone, Request
-from api.rest import catalogue, extract, health, lookup, openapi, problems
+from api.rest import catalogue, extract, health, lookup, openapi, operations, problems
 from api.visit import Offer, Visit, refusal_on_record
 from kernel import Caller, HouseFault, Operation, PlatformError
 from schemas import Dataset, Service
@@ -29,6 +29,7 @@ _PUBLIC: Final[Mapping[str, PublicRoute]] = {
     "/problems": problems.pages,
     "/v1/services": catalogue.catalogue,
     "/.well-known/api-catalog": catalogue.api_catalog,
+    "/v1/operations/status": operations.status,
     "/health/live": health.live,
     "/health/ready": health.ready,
 }

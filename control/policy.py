@@ -25,7 +25,7 @@ from control.errors import (
     KeyRevoked,
     KeyUnknown,
 )
-from control.organisations import Organisation, is_cvr, load_organisations
+from control.organisations import Organisation, OrganisationKind, is_cvr, load_organisations
 from control.refusals import Covered, most_telling, not_live
 from control.store import policy_version
 from control.systems import SshKey, load_ssh_keys, load_systems
@@ -57,8 +57,14 @@ class Policy:
 
         def caller(system: SystemId, credential: str) -> Caller:
             found = systems[system]
-            cvr = owners[found.organisation].cvr
-            return Caller(system=system, name=found.name, organisation_cvr=cvr, credential=credential)
+            owner = owners[found.organisation]
+            return Caller(
+                system=system,
+                name=found.name,
+                organisation_cvr=owner.cvr,
+                credential=credential,
+                operator=owner.kind is OrganisationKind.OPERATOR,
+            )
 
         agreements = load_agreements(db, known=before._agreements if before else {})
         covered = _covered(agreements, owners, before._named if before else {})

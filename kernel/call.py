@@ -23,12 +23,14 @@ class Caller:
     """A consumer system, known by its certificate (or its SSH key over SFTP).
 
     credential   SHA-256 fingerprint, lower-case hex, of the certificate or key that proved it
+    operator     whether it belongs to an organisation that runs the platform
     """
 
     system: SystemId
     name: str
     organisation_cvr: str
     credential: str
+    operator: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

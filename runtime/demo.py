@@ -12,7 +12,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from control import ControlStore, OrganisationKind, ServiceTerms, Step, Terms, TestAuthority
+from control import ControlStore, Organisation, OrganisationKind, ServiceTerms, Step, Terms, TestAuthority
 from kernel import AgreementId, ServiceName, SystemId, Window
 from replica import Lake
 from runtime.client import Profile
@@ -23,10 +23,12 @@ from runtime.mirroring import Mirroring
 from runtime.processes import Addresses
 from runtime.settings import load_settings
 from runtime.ssh_keys import new_ssh_key
+from runtime.tries import OPERATORS_PROFILE
 from runtime.wiring import CLOCK, open_control
 from sync import Progress, RunReport, write_testdata
 
 PROFILE: Final = "demo"
+OPERATOR: Final = ("87654321", "Korsbæk Drift")
 MUNICIPALITY: Final = ("11111111", "Korsbæk Kommune")
 SUPPLIER: Final = ("12345678", "Fiktive Fagsystemer ApS")
 SERVICES: Final = ("cpr-persons", "cpr-persons-extract", "municipalities", "municipalities-extract")
@@ -106,27 +108,37 @@ def _cast(instance: Instance, control: ControlStore) -> tuple[Profile, Agreement
         OrganisationKind.MUNICIPALITY, *MUNICIPALITY
     )
     supplier = control.find_organisation(SUPPLIER[0]) or control.add_organisation(OrganisationKind.SUPPLIER, *SUPPLIER)
-    owned = [system for system in control.systems() if system.organisation == supplier.id and system.name == PROFILE]
-    system = (
-        owned[0]
-        if owned
-        else control.add_system(supplier.id, PROFILE, purpose="Tries the platform.", contact="nobody@example.invalid")
-    )
-    profile = Profile(instance.clients / PROFILE)
-    if not profile.certificate.exists():
-        _make_profile(instance, control, profile, system.id)
-    live = [each for each in control.agreements(system.id) if each.live(CLOCK.now())]
+    operator = control.find_organisation(OPERATOR[0]) or control.add_organisation(OrganisationKind.OPERATOR, *OPERATOR)
+    _system(instance, control, operator, OPERATORS_PROFILE, "Watches the platform.")
+    system, profile = _system(instance, control, supplier, PROFILE, "Tries the platform.")
+    live = [each for each in control.agreements(system) if each.live(CLOCK.now())]
     if live:
         return profile, live[0].id
-    drafted = control.draft_agreement(municipality.id, system.id, TERMS, Window(CLOCK.now()))
+    drafted = control.draft_agreement(municipality.id, system, TERMS, Window(CLOCK.now()))
     return profile, control.step(drafted.id, Step.REQUEST, by=SUPPLIER[1]).id
 
 
-def _make_profile(instance: Instance, control: ControlStore, profile: Profile, system: SystemId) -> None:
+def _system(
+    instance: Instance, control: ControlStore, owner: Organisation, name: str, purpose: str
+) -> tuple[SystemId, Profile]:
+    """A system of an organisation, and the profile with which it calls."""
+    owned = [system for system in control.systems() if system.organisation == owner.id and system.name == name]
+    system = (
+        owned[0] if owned else control.add_system(owner.id, name, purpose=purpose, contact="nobody@example.invalid")
+    )
+    profile = Profile(instance.clients / name)
+    if not profile.certificate.exists():
+        _make_profile(instance, control, profile, system.id, owner)
+    return system.id, profile
+
+
+def _make_profile(
+    instance: Instance, control: ControlStore, profile: Profile, system: SystemId, owner: Organisation
+) -> None:
     profile.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     authority = TestAuthority.open_or_create(instance.authority)
-    issued = authority.issue_system(*SUPPLIER, PROFILE)
-    private, public = new_ssh_key(PROFILE)
+    issued = authority.issue_system(owner.cvr, owner.name, profile.folder.name)
+    private, public = new_ssh_key(profile.folder.name)
     control.bind_certificate(system, issued.cert_pem, trust=instance.trust)
     control.bind_ssh_key(system, public.decode())
     host_key = instance.host_key.with_suffix(".pub").read_text().split()

@@ -3,13 +3,25 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from kernel import Clock, DatasetId, NotFound
+from kernel import Clock, DatasetId, NotFound, PlatformError
 from replica import DatasetNotReady, Lake, RunSummary, SnapshotInfo, refresh_segments
+from runtime.attempts import Attempt, Attempts
 from runtime.instance import Instance
 from runtime.settings import Settings
 from schemas import SHIPPED, Dataset, Registers, load_registers
-from sync import Outcome, Progress, RunReport, SourceSpec, load_sources, next_due, replay_quarantine, run_source
+from sync import (
+    Outcome,
+    Progress,
+    RunReport,
+    SourceSpec,
+    load_sources,
+    missing_since,
+    next_due,
+    replay_quarantine,
+    run_source,
+)
 
 
 class SourceUnknown(NotFound):
@@ -33,6 +45,10 @@ class Mirroring:
         sources = load_sources(SHIPPED, instance.registers, root=instance.root)
         return cls(instance, settings, registers, sources, clock)
 
+    @property
+    def attempts(self) -> Attempts:
+        return Attempts(self.instance.run / "sources")
+
     def named(self, names: list[str]) -> tuple[SourceSpec, ...]:
         """The sources of these names, or all. Raises SourceUnknown."""
         known = {source.name: source for source in self.sources}
@@ -52,9 +68,15 @@ class Mirroring:
     ) -> RunReport:
         """Run one source. The segments follow also when nothing was new: a crash may have left them behind."""
         dataset = self.registers.dataset(source.dataset)
-        report = run_source(
-            source, dataset, lake, clock=self.clock, work=self.instance.work, accept=accept, progress=progress
-        )
+        started = self.clock.now()
+        try:
+            report = run_source(
+                source, dataset, lake, clock=self.clock, work=self.instance.work, accept=accept, progress=progress
+            )
+        except PlatformError as error:
+            self.attempts.failed(source.name, started, error)
+            raise
+        self.attempts.went(source.name, started, report)
         return self._followed(report, dataset, lake)
 
     def replay(self, source: SourceSpec, lake: Lake, progress: Callable[[Progress], None] | None = None) -> RunReport:
@@ -76,19 +98,28 @@ class Mirroring:
             return None
 
     def due(self, looked: Mapping[str, datetime], now: datetime) -> tuple[SourceSpec, ...]:
-        """Sources to look at now. looked: when each was last looked at; one that never was is due at once."""
+        """Sources to look at now. One in trouble is given time, more with each try.
+
+        looked   when each was last looked at; one that never was is due at once
+        """
         found = []
         for source in self.sources:
             last = looked.get(source.name)
             at = now if last is None else next_due(source.schedule, last, now)
-            if at is not None and at <= now:
+            before = self.attempts.last(source.name)
+            patience = before.retry_at() if before is not None else None
+            if at is not None and max(at, patience or at) <= now:
                 found.append(source)
         return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetStatus:
-    """One dataset as operators see it. Times are None, and counts 0, before the first run."""
+    """One dataset as operators see it. Times are None, and counts 0, before the first run.
+
+    trouble         why the last try came to nothing, and what to do; empty when it went well
+    missing_since   when a delivery should have been loaded that has not come; None when all is as promised
+    """
 
     dataset: DatasetId
     source: str
@@ -100,7 +131,22 @@ class DatasetStatus:
     fresh: bool | None
     last_run: RunSummary | None
     quarantined_rows: int
+    trouble: str
+    missing_since: datetime | None
     next_run: datetime | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain values, for JSON. No personal data."""
+        last = self.last_run
+        told = {name: getattr(self, name) for name in self.__slots__ if name != "last_run"}
+        run = None
+        if last is not None:
+            run = {
+                "run": last.run, "finished": last.finished, "mode": last.mode.value, "rows_in": last.rows_in,
+                "inserted": last.inserted, "updated": last.updated, "deleted": last.deleted,
+                "unchanged": last.unchanged, "quarantined": last.rows_quarantined, "snapshot": last.snapshot,
+            }  # fmt: skip
+        return told | {"last_run": run}
 
 
 def status_of(mirroring: Mirroring, lake: Lake | None, now: datetime) -> tuple[DatasetStatus, ...]:
@@ -124,7 +170,15 @@ def status_of(mirroring: Mirroring, lake: Lake | None, now: datetime) -> tuple[D
                 fresh=None if age is None or target is None else age <= target,
                 last_run=last,
                 quarantined_rows=last.rows_quarantined if last else 0,
+                trouble=_trouble(mirroring.attempts.last(source.name)),
+                missing_since=missing_since(source.expected, last.finished if last else None, now),
                 next_run=next_due(source.schedule, last.finished if last else None, now),
             )
         )
     return tuple(found)
+
+
+def _trouble(attempt: Attempt | None) -> str:
+    if attempt is None or not attempt.failures:
+        return ""
+    return f"{attempt.message} ({attempt.code}); {attempt.remedy}" if attempt.remedy else attempt.message

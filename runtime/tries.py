@@ -16,6 +16,8 @@ from pathlib import Path
 from runtime.client import Profile
 from runtime.processes import Addresses
 
+OPERATORS_PROFILE = "operator"
+"""The profile, beside that of the demo's consumer system, with which the platform is watched."""
 SQL = "select kind, channel, service, status, count(*) as calls, sum(rows) as rows from calls group by all order by all"
 
 
@@ -70,6 +72,9 @@ def tries(
         }.items()
     }  # fmt: skip
     with_certificate = "curl -sS --cacert {ca} --cert {cert} --key {key}".format(**files)
+    watcher = profile.folder.parent / OPERATORS_PROFILE
+    cert, key = (shlex.quote(str(watcher / path.name)) for path in (profile.certificate, profile.key))
+    as_operator = f"curl -sS --cacert {files['ca']} --cert {cert} --key {key}"
     body = "-H 'Content-Type: application/json' --data @{person}".format(**files)
     where = "" if instance == Path("instance") else f" --instance {shlex.quote(str(instance))}"
     shelf = f"/{municipality_cvr}/cpr-persons-extract"
@@ -94,6 +99,11 @@ def tries(
             "Ask with SQL what these calls were",
             f'{program} sql "{SQL}"{where}',
             _counts_the_calls,
+        ),
+        Try(
+            "See how the mirror is, as its operator",
+            f"{as_operator} {url.removesuffix('/services')}/operations/status",
+            _tells_how_the_mirror_is,
         ),
         Try(
             "Call without a certificate: refused, with the reason",
@@ -146,6 +156,17 @@ def _has_persons(name: str, persons: int) -> Callable[[Outcome], str | None]:
 def _counts_the_calls(outcome: Outcome) -> str | None:
     missing = [word for word in ("rest", "sftp", "answered", "delivered") if word not in outcome.out]
     return f"the answer does not speak of {', '.join(missing)}" if missing else None
+
+
+def _tells_how_the_mirror_is(outcome: Outcome) -> str | None:
+    try:
+        datasets = {each["dataset"]: each for each in json.loads(outcome.out)["datasets"]}
+    except (ValueError, KeyError):
+        return "the answer does not tell of datasets"
+    trouble = [each["trouble"] for each in datasets.values() if each["trouble"]]
+    if trouble:
+        return f"a source is in trouble: {trouble[0]}"
+    return None if datasets["cpr.persons"]["rows"] else "the mirror is empty"
 
 
 def _is_refused(outcome: Outcome) -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from threading import Lock
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -20,6 +20,7 @@ from kernel import Caller, Observation, Observe, PlatformError, SystemClock
 from replica import DatasetNotReady, Lake, Lookups
 from runtime.instance import Instance
 from runtime.logs import write_log
+from runtime.mirroring import Mirroring, status_of
 from runtime.settings import Settings
 from schemas import SHIPPED, Registers, load_registers
 from usage import Answer, Ledger, ask
@@ -84,8 +85,19 @@ def doors_of(house: House) -> Doors:
         clock=CLOCK,
         environment=house.settings.environment,
         readiness=partial(readiness, house, lookups),
+        status=partial(_status, house),
         version=version("knudepunkt"),
     )
+
+
+def _status(house: House) -> list[dict[str, Any]]:
+    now = CLOCK.now()
+    mirroring = Mirroring.of(house.instance, house.settings, CLOCK)
+    try:
+        with Lake.open(house.instance.lake, house.settings.replica, write=False) as lake:
+            return [each.as_dict() for each in status_of(mirroring, lake, now)]
+    except DatasetNotReady:
+        return [each.as_dict() for each in status_of(mirroring, None, now)]
 
 
 def sftp_server_of(house: House) -> SftpServer:
@@ -104,15 +116,19 @@ def sftp_server_of(house: House) -> SftpServer:
 
 
 def readiness(house: House, lookups: Lookups) -> Mapping[str, bool]:
-    """What must hold before calls are sent here: every mirrored dataset can be looked up, and the ledger can be
-    written.
+    """What must hold before calls are sent here: what was mirrored can be looked up, and the ledger can be written.
+
+    A register that nothing was delivered for yet keeps nobody from the others.
     """
     checks = {"policy": house.watcher.current().version > 0, "ledger": _writable(house.instance)}
     for dataset in house.registers.datasets:
+        if not (house.instance.segments / dataset.id).exists():
+            continue
         try:
             checks[dataset.id] = lookups.reader(dataset.id).info.rows >= 0
         except DatasetNotReady:
             checks[dataset.id] = False
+    checks["mirror"] = any((house.instance.segments / dataset.id).exists() for dataset in house.registers.datasets)
     return checks
 
 

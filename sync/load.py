@@ -50,7 +50,7 @@ class Load:
         plan = plan_load(spec, self._facts(decoded), accept=self.accept)
         report = counted(origin.file, decoded)
         if plan.refusal is not None:
-            return refused(report, plan.refusal)
+            return report.refused(plan.refusal)
         total = decoded.rows.num_rows
         self.progress(self._at(origin.file, 0, total))
         record = RunRecord(
@@ -86,7 +86,7 @@ class Load:
         try:
             publication = self.lake.publish(dataset, delivery, check)
         except DataRefused as refusal:
-            return refused(report, refusal)
+            return report.refused(refusal)
         self.progress(self._at(origin.file, total, total))
         # A key that is deleted and was not there is a row of the delivery that changed nothing.
         absent = 0 if plan.mode is Mode.FULL else len(decoded.deletes) - publication.deleted
@@ -104,10 +104,6 @@ class Load:
 
     def _at(self, file: str, done: int, total: int) -> Progress:
         return Progress(source=self.spec.name, file=file, stage=Stage.PUBLISHING, done=done, total=total)
-
-
-def refused(report: FileReport, refusal: DataRefused) -> FileReport:
-    return replace(report, outcome=Outcome.REFUSED, code=refusal.code, message=refusal.message)
 
 
 def counted(file: str, decoded: Decoded) -> FileReport:

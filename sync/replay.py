@@ -79,7 +79,7 @@ def _replay(load: Load, decoder: Decoder, past: RunSummary, held: pl.DataFrame, 
         )  # fmt: skip
         report = load.publish(replace(decoded, as_of=None), origin)
     except (DataRefused, HistoryExpired) as refusal:
-        report = FileReport(file=file, outcome=Outcome.REFUSED, code=refusal.code, message=refusal.message)
+        report = FileReport(file=file, outcome=Outcome.REFUSED).refused(refusal)
     return replace(report, duration_s=perf_counter() - started)
 
 

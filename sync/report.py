@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Self
 
-from kernel import DatasetId, SnapshotId
+from kernel import DatasetId, PlatformError, SnapshotId
 
 
 class Outcome(StrEnum):
@@ -47,7 +48,7 @@ class FileReport:
 
     lines_passed   lines of the rows that were published or already there
     reasons        rule -> lines held back for it
-    code           of the refusal
+    code           of the refusal; `message` and `remedy` say why, and what to do
     """
 
     file: str
@@ -67,7 +68,12 @@ class FileReport:
     warnings: tuple[str, ...] = ()
     code: str | None = None
     message: str = ""
+    remedy: str = ""
     duration_s: float = 0.0
+
+    def refused(self, error: PlatformError) -> Self:
+        """This report, of a file of which nothing was published."""
+        return replace(self, outcome=Outcome.REFUSED, code=error.code, message=error.message, remedy=error.remedy)
 
     @property
     def published(self) -> int:

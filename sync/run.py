@@ -68,7 +68,7 @@ def run_source(
                     continue
                 report, cursor = run.file(file, sha256, cursor, offered)
             except (DataRefused, FileUnsettled) as refusal:
-                report = FileReport(file=file.name, outcome=Outcome.REFUSED, code=refusal.code, message=refusal.message)
+                report = FileReport(file=file.name, outcome=Outcome.REFUSED).refused(refusal)
             reports.append(replace(report, duration_s=perf_counter() - started))
             if report.outcome is Outcome.REFUSED:
                 break

@@ -224,12 +224,16 @@ def _public_paths() -> dict[str, Any]:
         responses = {status: {"description": text, "content": content} for status, text in statuses.items()}
         return {"get": {"operationId": operation, "summary": summary, "security": [], "responses": responses}}
 
+    status = public("status", "For operators: how every mirrored dataset is", {"200": "Every dataset."})
+    del status["get"]["security"]
+    status["get"]["responses"] |= {each: reference("responses", f"Refused{each}") for each in ("401", "403", "503")}
     one = public("service", "One service", {"200": "The service."})
     one["get"]["parameters"] = [{"name": "service", "in": "path", "required": True, "schema": TEXT}]
     one["get"]["responses"]["404"] = reference("responses", "Refused404")
     return {
         "/v1/services": public("services", "The catalogue", {"200": "All services."}),
         "/v1/services/{service}": one,
+        "/v1/operations/status": status,
         "/health/live": public("live", "Whether the process answers", {"200": "It does."}),
         "/health/ready": public("ready", "Whether it can work", {"200": "It can.", "503": "It cannot; see `checks`."}),
     }

@@ -18,6 +18,7 @@ from runtime.cli import (
     init,
     ledger,
     lookup,
+    quarantine,
     sftp,
     sql,
     status,
@@ -57,6 +58,7 @@ app.command(rich_help_panel=USE)(lookup.lookup)
 app.command(rich_help_panel=USE)(extract.extract)
 app.command(rich_help_panel=USE)(sql.sql)
 app.command(rich_help_panel=LOOK)(status.status)
+app.add_typer(quarantine.app, name="quarantine", rich_help_panel=LOOK)
 app.add_typer(ledger.app, name="ledger", rich_help_panel=LOOK)
 app.add_typer(contract.app, name="contract", rich_help_panel=LOOK)
 app.add_typer(bench.app, name="bench", rich_help_panel=LOOK)

@@ -13,6 +13,8 @@ from kernel import PlatformError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sync import RunReport
+
 DEFAULT_INSTANCE = Path("instance")
 
 InstanceOption = Annotated[
@@ -43,6 +45,20 @@ def print_error(error: PlatformError) -> None:
 
 def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+
+
+def print_reports(reports: Sequence["RunReport"], *, as_json: bool) -> None:
+    """What runs of sources did; exit code 1 when one was refused."""
+    if as_json:
+        print_json([report.as_dict() for report in reports])
+    else:
+        out = console()
+        for report in reports:
+            out.print(report.one_line(), style=None if report.ok else "bold red", markup=False)
+            for warning in report.warnings:
+                out.print(f"  note: {warning}", markup=False, style="yellow")
+    if not all(report.ok for report in reports):
+        raise typer.Exit(1)
 
 
 def print_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -8,6 +8,8 @@ from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption, co
 def status(instance: InstanceOption = DEFAULT_INSTANCE, as_json: JsonOption = False) -> None:
     """Show whether the platform runs, and for each dataset its rows, snapshot, age, last run, quarantine and next run.
 
+    Below the table stands what is wrong: a source that was refused or not reached, a delivery that did not come.
+
     Examples:
 
     `knudepunkt status`
@@ -32,16 +34,8 @@ def status(instance: InstanceOption = DEFAULT_INSTANCE, as_json: JsonOption = Fa
     addresses = Addresses.of(found)
     if as_json:
         running = None if addresses is None else {"api": addresses.api, "sftp": addresses.sftp}
-        rows = [
-            {
-                "dataset": each.dataset, "source": each.source, "rows": each.rows, "snapshot": each.snapshot,
-                "as_of": each.as_of, "age_s": each.age_s, "target_s": each.target_s, "fresh": each.fresh,
-                "last_run": each.last_run.finished if each.last_run else None,
-                "quarantined_rows": each.quarantined_rows, "next_run": each.next_run,
-            }
-            for each in datasets
-        ]  # fmt: skip
-        print_json({"environment": settings.environment, "running": running, "datasets": rows})
+        told = [each.as_dict() for each in datasets]
+        print_json({"environment": settings.environment, "running": running, "datasets": told})
         return
     where = "not running" if addresses is None else f"https port {addresses.api[1]}, sftp port {addresses.sftp[1]}"
     console().print(f"{found.root} ({settings.environment}): {where}", markup=False)
@@ -58,6 +52,12 @@ def status(instance: InstanceOption = DEFAULT_INSTANCE, as_json: JsonOption = Fa
             for each in datasets
         ],
     )  # fmt: skip
+    for each in datasets:
+        if each.trouble:
+            console().print(f"{each.source}: {each.trouble}", markup=False, style="bold red")
+        if each.missing_since is not None:
+            late = f"{each.source}: a delivery was expected by {_minute(each.missing_since)} UTC and has not come"
+            console().print(late, markup=False, style="bold red")
 
 
 def age(seconds: int | None) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption, console, print_json
+from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption, print_reports
 from runtime.cli.progress import run_progress
 
 
@@ -42,13 +42,4 @@ def sync(
     chosen = mirroring.named(sources or [])
     with Lake.open(found.lake, settings.replica, write=True) as lake, run_progress() as tell:
         reports = [mirroring.run(source, lake, tell, accept=accept) for source in chosen]
-    if as_json:
-        print_json([report.as_dict() for report in reports])
-    else:
-        out = console()
-        for report in reports:
-            out.print(report.one_line(), style=None if report.ok else "bold red", markup=False)
-            for warning in report.warnings:
-                out.print(f"  note: {warning}", markup=False, style="yellow")
-    if not all(report.ok for report in reports):
-        raise typer.Exit(1)
+    print_reports(reports, as_json=as_json)

@@ -48,6 +48,7 @@ from usage import Ledger
 CLOCK = SystemClock()
 AALBORG, ODENSE = "29189420", "35209115"
 SUPPLIER = "30808460"
+OPERATOR = "87654321"
 
 # Fictitious: 60 is added to the day.
 ANNA, BENT, CARL, NOBODY = "6101701001", "6101701002", "6101701003", "6101709999"
@@ -176,6 +177,7 @@ class House:
             clock=CLOCK,
             environment=environment,
             readiness=lambda: {"ledger": self.failing is None},
+            status=lambda: [{"dataset": "municipality.municipalities", "rows": len(MUNICIPALITIES)}],
         )
 
     def scan(self, plan: ExtractPlan) -> pa.RecordBatchReader:
@@ -217,16 +219,16 @@ class House:
     def fingerprint(self, name: str) -> str:
         return fingerprint_of(x509.load_pem_x509_certificate((self.root / f"{name}.pem").read_bytes()))
 
-    def issue(self, name: str, **settings: Any) -> IssuedCertificate:
-        issued = self.authority.issue_system(SUPPLIER, "Prøve Leverandør A/S", name, **settings)
+    def issue(self, name: str, cvr: str = SUPPLIER, **settings: Any) -> IssuedCertificate:
+        issued = self.authority.issue_system(cvr, "Prøve Leverandør A/S", name, **settings)
         _write(self.root, name, issued)
         return issued
 
-    def add_system(self, name: str) -> None:
-        supplier = self.control.find_organisation(SUPPLIER)
-        assert supplier is not None
-        system = self.control.add_system(supplier.id, name, purpose="prøve", contact="drift@example.dk")
-        self.control.bind_certificate(system.id, self.issue(name).cert_pem, trust=self.root / "trust")
+    def add_system(self, name: str, cvr: str = SUPPLIER) -> None:
+        owner = self.control.find_organisation(cvr)
+        assert owner is not None
+        system = self.control.add_system(owner.id, name, purpose="prøve", contact="drift@example.dk")
+        self.control.bind_certificate(system.id, self.issue(name, cvr).cert_pem, trust=self.root / "trust")
         self.systems[name] = system.id
 
     def agree(
@@ -249,8 +251,10 @@ class House:
             (OrganisationKind.SUPPLIER, SUPPLIER, "Prøve Leverandør A/S"),
             (OrganisationKind.MUNICIPALITY, AALBORG, "Aalborg"),
             (OrganisationKind.MUNICIPALITY, ODENSE, "Odense"),
+            (OrganisationKind.OPERATOR, OPERATOR, "Prøve Drift"),
         ):
             self.control.add_organisation(kind, cvr, name)
+        self.add_system("operator", OPERATOR)
         for name in ("one", "two", "both", "lonely"):
             self.add_system(name)
         self.agree("one", "one", AALBORG, dict.fromkeys(EVERYTHING, ServiceTerms()))

@@ -1,0 +1,36 @@
+"""What operators see: GET /v1/operations/status."""
+
+from typing import Final
+
+import orjson
+
+from api.answer import Answer
+from api.doors import Doors
+from api.errors import OperatorsOnly
+from api.identity import identify
+from api.request import Request
+from api.threads import in_thread
+from api.visit import refusal_on_record
+from kernel import Caller, PlatformError
+
+_HEADERS: Final = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+
+
+async def status(doors: Doors, request: Request) -> Answer:
+    """Every mirrored dataset: rows, snapshot, age against its target, last run, quarantine, next run, trouble."""
+    caller: Caller | None = None
+    try:
+        caller = identify(request.peer, doors.policy(), request.received)
+        request.parameters()
+        if not caller.operator:
+            raise OperatorsOnly(
+                "the system does not belong to an operator of the platform",
+                remedy="the catalogue shows how fresh each service is: GET /v1/services",
+                rule="organisation.kind",
+                owner=f"organisation {caller.organisation_cvr}",
+            )
+    except PlatformError as error:
+        raise refusal_on_record(doors, request, error, caller=caller) from None
+    datasets = await in_thread(doors.status)
+    body = {"environment": doors.environment, "datasets": datasets, "trace": request.trace}
+    return Answer(200, list(_HEADERS), orjson.dumps(body, option=orjson.OPT_UTC_Z))
