@@ -73,10 +73,13 @@ async def run(plan: dict[str, Any]) -> dict[str, Any]:
     await closed_loop(connections, requests, 0.3)
     print("ready", flush=True)
     sys.stdin.readline()
+    stopped = asyncio.Event()
+    # A second line, or the parent's end, stops it before its time.
+    loop.add_reader(sys.stdin.fileno(), stopped.set)
     began = time.perf_counter()
     rate = plan["rate"]
     tally = await (
-        open_loop(connections, requests, plan["seconds"], rate)
+        open_loop(connections, requests, plan["seconds"], rate, stopped)
         if rate
         else closed_loop(connections, requests, plan["seconds"])
     )
@@ -90,6 +93,7 @@ async def run(plan: dict[str, Any]) -> dict[str, Any]:
         "seconds": took,
         "p50_ms": at_share(tally.latencies_ms, 0.50),
         "p99_ms": at_share(tally.latencies_ms, 0.99),
+        "latencies_ms": tally.latencies_ms,
     }
 
 
@@ -105,7 +109,9 @@ async def closed_loop(connections: list[Connection], requests: list[bytes], seco
     return tally
 
 
-async def open_loop(connections: list[Connection], requests: list[bytes], seconds: float, rate: float) -> Tally:
+async def open_loop(
+    connections: list[Connection], requests: list[bytes], seconds: float, rate: float, stopped: asyncio.Event
+) -> Tally:
     """Requests are due at a fixed rate, whether or not the server keeps up; waiting for a free connection counts."""
     tally, began = Tally(), time.perf_counter()
     free: asyncio.Queue[Connection] = asyncio.Queue()
@@ -122,6 +128,8 @@ async def open_loop(connections: list[Connection], requests: list[bytes], second
         due = began + number / rate
         if (pause := due - time.perf_counter()) > 0:
             await asyncio.sleep(pause)
+        if stopped.is_set():
+            break
         task = asyncio.ensure_future(ask_when_free(due))
         running.add(task)
         task.add_done_callback(running.discard)

@@ -130,6 +130,38 @@ def compare(
 
 def run(target: Target, *, seconds: float, rate: float = 0.0) -> Round:
     """One round by a client process of its own. rate: requests a second; 0 for as fast as answers come."""
+    with load_client(target, seconds=seconds, rate=rate) as client:
+        before = cpu_s(target.pids)
+        seen = client.finish()
+        used = cpu_s(target.pids) - before
+    if seen["failures"] or not seen["answers"]:
+        raise RuntimeError(f"{seen['failures']} of {seen['answers'] + seen['failures']} answers were not 200")
+    return Round(used / seen["answers"] * 1e6, seen["answers"] / seen["seconds"], seen["p50_ms"], seen["p99_ms"])
+
+
+@dataclass(frozen=True, slots=True)
+class LoadClient:
+    """A load client that is running."""
+
+    process: subprocess.Popen[str]
+
+    def finish(self) -> dict[str, Any]:
+        """Wait until it is through; gives what it saw."""
+        assert self.process.stdout is not None
+        seen: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return seen
+
+    def stop(self) -> dict[str, Any]:
+        """End it now; gives what it saw until now."""
+        assert self.process.stdin is not None
+        self.process.stdin.write("stop\n")
+        self.process.stdin.flush()
+        return self.finish()
+
+
+@contextmanager
+def load_client(target: Target, *, seconds: float, rate: float) -> Iterator[LoadClient]:
+    """A client process that asks `target` for `seconds`, or until it is stopped."""
     plan = {
         **{name: str(value) if isinstance(value, Path) else value for name, value in asdict(target).items()},
         "connections": CONNECTIONS, "seconds": seconds, "rate": rate,
@@ -149,14 +181,9 @@ def run(target: Target, *, seconds: float, rate: float = 0.0) -> Round:
             _pin(client.pid, 1)
             if client.stdout.readline() != "ready\n":
                 raise RuntimeError("the load client did not get ready; see its output above")
-            before = cpu_s(target.pids)
             client.stdin.write("go\n")
             client.stdin.flush()
-            seen = json.loads(client.stdout.readline())
-            used = cpu_s(target.pids) - before
-    if seen["failures"] or not seen["answers"]:
-        raise RuntimeError(f"{seen['failures']} of {seen['answers'] + seen['failures']} answers were not 200")
-    return Round(used / seen["answers"] * 1e6, seen["answers"] / seen["seconds"], seen["p50_ms"], seen["p99_ms"])
+            yield LoadClient(client)
 
 
 @contextmanager

@@ -32,12 +32,6 @@ OPERATOR: Final = ("87654321", "Korsbæk Drift")
 MUNICIPALITY: Final = ("11111111", "Korsbæk Kommune")
 SUPPLIER: Final = ("12345678", "Fiktive Fagsystemer ApS")
 SERVICES: Final = ("cpr-persons", "cpr-persons-extract", "municipalities", "municipalities-extract")
-TERMS: Final = Terms(
-    services={ServiceName(name): ServiceTerms() for name in SERVICES},
-    purpose="To try the platform with fictitious data.",
-    legal_basis="None is needed: nobody in the data exists.",
-    reason="A first successful call.",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +53,20 @@ def set_the_stage(
     host: str = "127.0.0.1",
     api_port: int = 8443,
     sftp_port: int = 2222,
+    services: tuple[str, ...] = SERVICES,
     tell: Callable[[str], None],
     progress: Callable[[Progress], None] | None = None,
 ) -> Stage:
-    """Make the instance with its cast and its data, as far as it is not there yet."""
+    """Make the instance with its cast and its data, as far as it is not there yet.
+
+    services   those that the agreement names
+    """
     tell("Making the instance")
     instance = found_instance(root, environment="test", host=host, api_port=api_port, sftp_port=sftp_port)
     settings = load_settings(instance.settings_file)
     tell("Registering a municipality, a supplier, its system and their agreement")
     with open_control(instance, settings) as control:
-        profile, agreement = _cast(instance, control)
+        profile, agreement = _cast(instance, control, services)
     if not any((instance.inbox / "cpr").glob("d*")):
         tell(f"Writing {persons:,} fictitious persons and the municipalities")
         write_testdata(instance.inbox, persons, seed)
@@ -103,7 +101,7 @@ def write_ssh_config(profile: Profile, addresses: Addresses) -> None:
     write_whole(profile.folder / "ssh_config", text.encode())
 
 
-def _cast(instance: Instance, control: ControlStore) -> tuple[Profile, AgreementId]:
+def _cast(instance: Instance, control: ControlStore, services: tuple[str, ...]) -> tuple[Profile, AgreementId]:
     municipality = control.find_organisation(MUNICIPALITY[0]) or control.add_organisation(
         OrganisationKind.MUNICIPALITY, *MUNICIPALITY
     )
@@ -114,7 +112,13 @@ def _cast(instance: Instance, control: ControlStore) -> tuple[Profile, Agreement
     live = [each for each in control.agreements(system) if each.live(CLOCK.now())]
     if live:
         return profile, live[0].id
-    drafted = control.draft_agreement(municipality.id, system, TERMS, Window(CLOCK.now()))
+    terms = Terms(
+        services={ServiceName(name): ServiceTerms() for name in services},
+        purpose="To try the platform with fictitious data.",
+        legal_basis="None is needed: nobody in the data exists.",
+        reason="A first successful call.",
+    )
+    drafted = control.draft_agreement(municipality.id, system, terms, Window(CLOCK.now()))
     return profile, control.step(drafted.id, Step.REQUEST, by=SUPPLIER[1]).id
 
 
