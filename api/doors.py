@@ -2,18 +2,38 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any, Literal, Protocol
 
 from control import Policy
 from extract import ExtractStore, Shelf
-from kernel import Clock, Observe
-from replica import Lookups
-from schemas import Registers
+from integrations import RecordReader
+from kernel import Clock, Observe, SnapshotId
+from replica import Found, Lookups, Search, SnapshotInfo
+from schemas import Dataset, Registers
+
+Moment = datetime | SnapshotId
+"""When a dataset is to be looked at: a time, or a snapshot that an answer named."""
+
+
+class PastReader(RecordReader, Protocol):
+    @property
+    def info(self) -> SnapshotInfo: ...
+
+
+Past = Callable[[Dataset, Moment], PastReader]
+"""Raises HistoryExpired for what is not kept any more, and for what never was."""
+
+
+Find = Callable[[Dataset, Search, SnapshotId], Found]
+"""Raises SearchInvalid, CursorInvalid, SearchTooSlow, HistoryExpired."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
     """policy      the policy in force now; called for every request
+    past        a reader of a dataset as it was at a moment or in a snapshot; may block
+    find        a page of keys that meet a search, of a snapshot; may block
     lookups     readers of this process, by dataset
     extracts    files by content; `shelf` is where an agreement finds its own
     observe     keeps a fact, or raises: then the answer does not leave
@@ -25,6 +45,8 @@ class Doors:
     registers: Registers
     policy: Callable[[], Policy]
     lookups: Lookups
+    past: Past
+    find: Find
     extracts: ExtractStore
     shelf: Shelf
     observe: Observe

@@ -12,7 +12,7 @@ from api.errors import MethodNotAllowed, OperationUnknown, RouteUnknown, Unexpec
 from api.identity import identify
 from api.problem import problem
 from api.request import ClientGone, Request
-from api.rest import catalogue, extract, health, lookup, openapi, operations, problems
+from api.rest import catalogue, extract, health, lookup, openapi, operations, problems, search
 from api.visit import Offer, Visit, refusal_on_record
 from kernel import Caller, HouseFault, Operation, PlatformError
 from schemas import Dataset, Service
@@ -82,6 +82,8 @@ class Routes:
         if Operation.LOOKUP in service.operations:
             self._exact[f"{base}/lookup"] = Methods({"POST": data(Operation.LOOKUP, lookup.lookup)})
             self._prefixed[f"{base}/records/"] = _readable(data(Operation.RECORD, lookup.record))
+        if Operation.SEARCH in service.operations:
+            self._exact[f"{base}/search"] = Methods({"POST": data(Operation.SEARCH, search.search)})
         if Operation.EXTRACT in service.operations:
             self._exact[f"{base}/extract"] = _readable(data(Operation.EXTRACT, extract.extract))
             self._prefixed[f"{base}/files/"] = _readable(data(Operation.EXTRACT, extract.manifest))

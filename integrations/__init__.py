@@ -1,14 +1,19 @@
 """Integrations: how a call gets its answer. So far by the replica road: from the platform's own mirror."""
 
-from integrations.errors import KeyInvalid, TooManyKeys
-from integrations.invoke import LookupAnswer, lookup
+from integrations.errors import KeyInvalid, NotSearchable, TooManyKeys
+from integrations.invoke import LookupAnswer, RecordReader, lookup
 from integrations.projection import Projection, project
+from integrations.search import SearchAnswer, search
 
 __all__ = [
     "KeyInvalid",
     "LookupAnswer",
+    "NotSearchable",
     "Projection",
+    "RecordReader",
+    "SearchAnswer",
     "TooManyKeys",
     "lookup",
     "project",
+    "search",
 ]

@@ -15,3 +15,10 @@ class TooManyKeys(RequestInvalid):
 
     code = "too_many_keys"
     title = "Too many keys in one call"
+
+
+class NotSearchable(RequestInvalid):
+    """A search by a column that the service does not offer for that."""
+
+    code = "not_searchable"
+    title = "The service is not searched by this"

@@ -1,15 +1,16 @@
 """The road of one lookup: limits, keys, columns, rows, protection. Pure but for the reader."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from typing import Protocol
 
 from integrations.errors import KeyInvalid, TooManyKeys
 from integrations.projection import Row, project
 from kernel import Call, Grant
-from replica import LookupReader, SnapshotInfo
+from replica import SnapshotInfo
 from schemas import Dataset
 
 LONGEST_KEY = 200
@@ -29,8 +30,18 @@ class LookupAnswer:
     info: SnapshotInfo
 
 
+class RecordReader(Protocol):
+    """Reads records of one dataset, all from one snapshot: the newest from segments, an older one from the lake."""
+
+    def get_many(
+        self, keys: Sequence[str], columns: tuple[str, ...] | None = None
+    ) -> tuple[Mapping[str, Row], SnapshotInfo]:
+        """The rows that there are by key, and the snapshot that they were read from."""
+        ...
+
+
 def lookup(
-    call: Call, keys: Sequence[str], grant: Grant, dataset: Dataset, reader: LookupReader, today: date
+    call: Call, keys: Sequence[str], grant: Grant, dataset: Dataset, reader: RecordReader, today: date
 ) -> LookupAnswer:
     """Look `keys` up for `call` under `grant`; protection is judged on the day `today` (in Copenhagen).
 

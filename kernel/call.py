@@ -15,6 +15,7 @@ class Channel(StrEnum):
 class Operation(StrEnum):
     LOOKUP = "lookup"
     RECORD = "record"
+    SEARCH = "search"
     EXTRACT = "extract"
 
 

@@ -5,17 +5,32 @@ memory-mapped segments that are made from the newest snapshot; extracts scan the
 """
 
 from replica.delivery import QUARANTINE, Counts, Delivery, Mode, Publication, RunRecord, RunSummary, SnapshotInfo
-from replica.errors import DatasetNotReady, HistoryExpired, KeysRepeated, LakeBusy, LakeInconsistent
+from replica.errors import (
+    CursorInvalid,
+    DatasetNotReady,
+    HistoryExpired,
+    KeysRepeated,
+    LakeBusy,
+    LakeInconsistent,
+    SearchInvalid,
+    SearchTooSlow,
+)
+from replica.history import PastReader, read_past
 from replica.lake import Lake
 from replica.lookup import LookupReader, Lookups
+from replica.search import MOST_ROWS, Condition, Found, Op, Order, Search
 from replica.segments import refresh_segments
 from replica.settings import ReplicaSettings
 
 __all__ = [
+    "MOST_ROWS",
     "QUARANTINE",
+    "Condition",
     "Counts",
+    "CursorInvalid",
     "DatasetNotReady",
     "Delivery",
+    "Found",
     "HistoryExpired",
     "KeysRepeated",
     "Lake",
@@ -24,10 +39,17 @@ __all__ = [
     "LookupReader",
     "Lookups",
     "Mode",
+    "Op",
+    "Order",
+    "PastReader",
     "Publication",
     "ReplicaSettings",
     "RunRecord",
     "RunSummary",
+    "Search",
+    "SearchInvalid",
+    "SearchTooSlow",
     "SnapshotInfo",
+    "read_past",
     "refresh_segments",
 ]

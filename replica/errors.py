@@ -1,6 +1,6 @@
 """What can go wrong with the mirror."""
 
-from kernel import CallerMistake, DataRefused, HouseFault, TryAgainLater
+from kernel import CallerMistake, DataRefused, HouseFault, RequestInvalid, TryAgainLater
 
 
 class LakeBusy(TryAgainLater):
@@ -29,3 +29,22 @@ class HistoryExpired(CallerMistake):
     code = "history_expired"
     status = 410
     title = "The mirror's history does not reach back so far"
+
+
+class SearchInvalid(RequestInvalid):
+    """A condition, an order or a limit that the dataset cannot be searched by. Names the column, never the value."""
+
+    code = "search_invalid"
+    title = "The search cannot be understood"
+
+
+class CursorInvalid(RequestInvalid):
+    code = "cursor_invalid"
+    title = "The cursor does not fit the search"
+
+
+class SearchTooSlow(TryAgainLater):
+    """The search took longer than one may, and was stopped."""
+
+    code = "search_too_slow"
+    title = "The search takes too long"

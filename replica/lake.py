@@ -21,8 +21,9 @@ from kernel import DatasetId, SnapshotId
 from replica import statements
 from replica.delivery import QUARANTINE, Counts, Delivery, Mode, Publication, RunSummary, SnapshotInfo
 from replica.engine import attach_lake, connect
-from replica.errors import DatasetNotReady, KeysRepeated, LakeBusy, LakeInconsistent
+from replica.errors import DatasetNotReady, HistoryExpired, KeysRepeated, LakeBusy, LakeInconsistent, SearchTooSlow
 from replica.queries import query
+from replica.search import Found, Search, page_of, search_statement, snapshot_of
 from replica.settings import ReplicaSettings
 from schemas import Dataset
 
@@ -185,6 +186,49 @@ class Lake:
         schema = pa.schema([dataset.arrow.field(name) for name in chosen])
         return pa.RecordBatchReader.from_batches(schema, _as(schema, reader))
 
+    def info_at(self, dataset: Dataset, moment: datetime | SnapshotId) -> SnapshotInfo:
+        """The dataset as it was mirrored at a time, or in a snapshot.
+
+        Raises HistoryExpired when it was not mirrored then, or when that is not kept any more.
+        """
+        time = moment.astimezone(UTC).replace(tzinfo=None) if isinstance(moment, datetime) else None
+        values = {"dataset": dataset.id, "time": time, "snapshot": None if time is not None else moment}
+        with self._cursor() as cursor:
+            info = self._info_from(cursor, query("info_at"), values, dataset.id)
+            kept = info is not None and cursor.execute(query("kept"), {"snapshot": info.snapshot}).fetchone() != (0,)
+        if info is None or not kept:
+            raise HistoryExpired(
+                f"the mirror holds no {dataset.id} of that moment",
+                remedy="ask for a later one; GET /v1/services tells the newest",
+                rule="replica.history",
+            )
+        return info
+
+    def records(self, dataset: Dataset, keys: Sequence[str], snapshot: SnapshotId, columns: Sequence[str]) -> pa.Table:
+        """Rows of a snapshot by their keys, in any order."""
+        statement = statements.records(dataset, keys, snapshot, columns)
+        with self._cursor() as cursor:
+            found = cursor.execute(statement.text, statement.values).to_arrow_table()
+        return found.cast(pa.schema([dataset.arrow.field(name) for name in columns]))
+
+    def search(self, dataset: Dataset, search: Search, snapshot: SnapshotId, *, timeout_s: float) -> Found:
+        """A page of keys: of `snapshot`, or of the one that the search's cursor pages through.
+
+        Raises SearchInvalid, CursorInvalid, SearchTooSlow, HistoryExpired.
+        """
+        snapshot = snapshot if search.cursor is None else snapshot_of(search.cursor)
+        statement = search_statement(dataset, search, snapshot)
+        with self._cursor() as cursor:
+            if cursor.execute(query("kept"), {"snapshot": snapshot}).fetchone() == (0,):
+                raise HistoryExpired(
+                    "the snapshot that the search pages through is not kept any more",
+                    remedy="start the search anew, without a cursor",
+                    rule="replica.history",
+                )
+            with _within(timeout_s, cursor):
+                keys = [key for (key,) in cursor.execute(statement.text, statement.values).fetchall()]
+        return page_of(keys, search, snapshot)
+
     def changes(self, dataset: Dataset, since: SnapshotId, until: SnapshotId) -> pa.Table:
         """What changed after `since` up to and including `until`: `_change` (insert, update, delete) and the columns.
 
@@ -217,7 +261,12 @@ class Lake:
         return {what: counted.get(what, 0) for what in ("insert", "update", "delete", "same")}
 
     def _info(self, cursor: duckdb.DuckDBPyConnection, dataset: DatasetId) -> SnapshotInfo | None:
-        row = _rows(cursor, query("info"), {"dataset": dataset})[0]
+        return self._info_from(cursor, query("info"), {"dataset": dataset}, dataset)
+
+    def _info_from(
+        self, cursor: duckdb.DuckDBPyConnection, text: str, values: dict[str, Any], dataset: DatasetId
+    ) -> SnapshotInfo | None:
+        row = _rows(cursor, text, values)[0]
         if row["snapshot"] is None:
             return None
         return SnapshotInfo(
@@ -247,6 +296,36 @@ def _take_lock(path: Path) -> int:
             "another process is publishing", remedy="try again when it has finished", retry_after_s=5
         ) from None
     return handle
+
+
+@contextmanager
+def _within(timeout_s: float, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Stop what the cursor does when its time is over. Raises SearchTooSlow."""
+    over, done = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        if done.wait(timeout_s):
+            return
+        over.set()
+        # An interrupt that comes between two statements is lost, so it is said again.
+        while not done.wait(0.02):
+            cursor.interrupt()
+
+    watcher = threading.Thread(target=watch, name="search-timeout", daemon=True)
+    watcher.start()
+    try:
+        yield
+    except duckdb.InterruptException:
+        over.set()
+    finally:
+        done.set()
+        watcher.join()
+    if over.is_set():
+        raise SearchTooSlow(
+            f"the search took longer than {timeout_s:g} s",
+            remedy="narrow it: more conditions, or one that fewer rows meet",
+            rule="replica.search_timeout_s",
+        )
 
 
 def _as(schema: pa.Schema, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:

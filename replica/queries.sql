@@ -45,6 +45,19 @@ SELECT last(snapshot ORDER BY finished, run) FILTER (WHERE changed) AS snapshot,
   FROM lake.knudepunkt.runs
  WHERE dataset = $dataset;
 
+-- info_at --
+-- A dataset as it was at a time or in a snapshot; the other of the two is null.
+SELECT last(snapshot ORDER BY finished, run) FILTER (WHERE changed) AS snapshot,
+       last(finished ORDER BY finished, run) FILTER (WHERE changed) AS published,
+       last(as_of ORDER BY finished, run) AS as_of,
+       last(rows ORDER BY finished, run) AS rows
+  FROM lake.knudepunkt.runs
+ WHERE dataset = $dataset AND ($time IS NULL OR finished <= $time) AND ($snapshot IS NULL OR snapshot <= $snapshot);
+
+-- kept --
+-- Whether a snapshot can still be read.
+SELECT count(*) AS kept FROM lake.snapshots() WHERE snapshot_id = $snapshot;
+
 -- quarantined --
 SELECT register, dataset, run, source, file, line, rule, reason, text, coalesce(frame, '') AS frame, "at" FROM lake.knudepunkt.quarantine
  WHERE register = $register AND dataset = $dataset AND ($run IS NULL OR run = $run)

@@ -8,10 +8,12 @@ class ReplicaSettings:
     """encrypt        Parquet files of the mirror are encrypted; decided when the lake is made
     memory_limit   of DuckDB in each process, in its own words
     threads        of DuckDB in each process; None for one per core
+    search_timeout_s   a search that takes longer is stopped, seconds
     fold_share     deltas fold into a new base when they pass this share of its rows
     """
 
     encrypt: bool = True
     memory_limit: str = "2GB"
     threads: int | None = None
+    search_timeout_s: float = 4.0
     fold_share: float = 0.2

@@ -163,6 +163,18 @@ def scan(
     )
 
 
+def records(dataset: Dataset, keys: Sequence[str], snapshot: SnapshotId, columns: Sequence[str]) -> Statement:
+    """Rows of a snapshot by their keys. Raises KeyError for a column that the dataset lacks."""
+    for name in columns:
+        dataset.column(name)
+    key = quoted(dataset.key)
+    return Statement(
+        f"SELECT {listed(columns)} FROM {table(dataset)} AT (VERSION => {int(snapshot)})"
+        f" WHERE {key} IN (SELECT unnest($keys))",
+        {"keys": list(keys)},
+    )
+
+
 def changes(dataset: Dataset, since: SnapshotId, until: SnapshotId) -> str:
     """The change feed after `since` up to `until`, one row per key: insert, update or delete.
 

@@ -31,7 +31,9 @@ PROFILE: Final = "demo"
 OPERATOR: Final = ("87654321", "Korsbæk Drift")
 MUNICIPALITY: Final = ("11111111", "Korsbæk Kommune")
 SUPPLIER: Final = ("12345678", "Fiktive Fagsystemer ApS")
-SERVICES: Final = ("cpr-persons", "cpr-persons-extract", "municipalities", "municipalities-extract")
+SERVICES: Final = (
+    "cpr-persons", "cpr-persons-extract", "cpr-person-search", "municipalities", "municipalities-extract",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +114,18 @@ def _cast(instance: Instance, control: ControlStore, services: tuple[str, ...]) 
     live = [each for each in control.agreements(system) if each.live(CLOCK.now())]
     if live:
         return profile, live[0].id
-    terms = Terms(
+    drafted = control.draft_agreement(municipality.id, system, terms(services), Window(CLOCK.now()))
+    return profile, control.step(drafted.id, Step.REQUEST, by=SUPPLIER[1]).id
+
+
+def terms(services: tuple[str, ...] = SERVICES) -> Terms:
+    """What the demo's agreement says, of these services."""
+    return Terms(
         services={ServiceName(name): ServiceTerms() for name in services},
         purpose="To try the platform with fictitious data.",
         legal_basis="None is needed: nobody in the data exists.",
         reason="A first successful call.",
     )
-    drafted = control.draft_agreement(municipality.id, system, terms, Window(CLOCK.now()))
-    return profile, control.step(drafted.id, Step.REQUEST, by=SUPPLIER[1]).id
 
 
 def _system(

@@ -6,6 +6,7 @@ Rooms get functions and values, never a place to look things up in.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from importlib.metadata import version
 from threading import Lock
@@ -16,13 +17,13 @@ import pyarrow as pa
 from api import Doors
 from control import ControlStore, PolicyWatcher
 from extract import ExtractPlan, ExtractStore, SftpServer, Shelf
-from kernel import Caller, Observation, Observe, PlatformError, SystemClock
-from replica import DatasetNotReady, Lake, Lookups
+from kernel import Caller, Observation, Observe, PlatformError, SnapshotId, SystemClock
+from replica import DatasetNotReady, Found, Lake, Lookups, PastReader, Search, read_past
 from runtime.instance import Instance
 from runtime.logs import write_log
 from runtime.mirroring import Mirroring, status_of
 from runtime.settings import Settings
-from schemas import SHIPPED, Registers, load_registers
+from schemas import SHIPPED, Dataset, Registers, load_registers
 from usage import Answer, Ledger, ask
 
 CLOCK = SystemClock()
@@ -39,6 +40,7 @@ class House:
     observe: Observe
     extracts: ExtractStore
     shelf: Shelf
+    scanner: "_Scanner"
 
 
 @contextmanager
@@ -65,6 +67,7 @@ def open_house(instance: Instance, settings: Settings, role: Literal["api", "sft
             observe=partial(_observe, ledger),
             extracts=extracts,
             shelf=Shelf(instance.extracts / "agreements"),
+            scanner=scanner,
         )
 
 
@@ -79,6 +82,8 @@ def doors_of(house: House) -> Doors:
         registers=house.registers,
         policy=house.watcher.current,
         lookups=lookups,
+        past=house.scanner.past,
+        find=house.scanner.find,
         extracts=house.extracts,
         shelf=house.shelf,
         observe=house.observe,
@@ -162,7 +167,7 @@ def _writable(instance: Instance) -> bool:
 
 
 class _Scanner:
-    """Reads plans from the lake, which is opened when the first extract is asked for: lookups do not need it."""
+    """Reads the lake, which is opened for the first extract, search or look into the past: lookups do not need it."""
 
     def __init__(self, instance: Instance, settings: Settings, registers: Registers) -> None:
         self._instance, self._settings, self._registers = instance, settings, registers
@@ -176,11 +181,20 @@ class _Scanner:
         if self._lake is not None:
             self._lake.__exit__()
 
-    def scan(self, plan: ExtractPlan) -> pa.RecordBatchReader:
+    def past(self, dataset: Dataset, moment: datetime | SnapshotId) -> PastReader:
+        return read_past(self._opened(), dataset, moment)
+
+    def find(self, dataset: Dataset, search: Search, snapshot: SnapshotId) -> Found:
+        return self._opened().search(dataset, search, snapshot, timeout_s=self._settings.replica.search_timeout_s)
+
+    def _opened(self) -> Lake:
         with self._opening:
             if self._lake is None:
                 self._lake = Lake.open(self._instance.lake, self._settings.replica, write=False)
-        return self._lake.scan(
+            return self._lake
+
+    def scan(self, plan: ExtractPlan) -> pa.RecordBatchReader:
+        return self._opened().scan(
             self._registers.dataset(plan.dataset),
             snapshot=plan.snapshot,
             columns=plan.columns,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from kernel import DatasetId, NotFound
+from schemas.column import Kind
 from schemas.contract import Contract, read_contract
 from schemas.dataset import Dataset
 from schemas.descriptor import read_service
@@ -166,12 +167,15 @@ class _Survey:
                 where = f"{other.path}:{other.line}" if other.line else f"{other.path}"
                 problem = f"{claim.what} is already in {where}"
                 self.findings.append(replace(claim.place, problem=problem, remedy="choose another"))
-        known = {dataset.id for contract in self.contracts for dataset in contract.datasets}
+        datasets = {dataset.id: dataset for contract in self.contracts for dataset in contract.datasets}
+        known = datasets.keys()
         for service, document in self.services:
             named = service.dataset
             if named is not None and named not in known and named.partition(".")[0] not in self.unsure:
                 remedy = f"name one of {', '.join(sorted(known))}" if known else "add the contract that promises it"
                 self.findings.append(document.finding("dataset", f"no contract promises {named!r}", remedy))
+            if named in datasets:
+                self.findings += _unsearchable(service, datasets[named], document)
 
     def registers(self) -> Registers:
         public = {dataset.id for contract in self.contracts for dataset in contract.datasets if dataset.key_is_public}
@@ -207,6 +211,19 @@ def _read_contract(folder: Path, register: str, files: list[Path]) -> tuple[Cont
         return None, [*findings, _about(folder, "holds no contract", f"write {own.name}")]
     contract, faults = read_contract(own, register)
     return contract, findings + faults
+
+
+def _unsearchable(service: Service, dataset: Dataset, document: Document) -> Iterator[Finding]:
+    for number, path in enumerate(service.search):
+        try:
+            kind = dataset.column_at(path).kind
+        except KeyError:
+            problem = f"{dataset.id} has no column {path!r}"
+        else:
+            if kind not in (Kind.OBJECT, Kind.ARRAY):
+                continue
+            problem = f"{path!r} is not one value"
+        yield document.finding(f"search[{number}]", problem, "name a column, or a field within one: address.postcode")
 
 
 def _about(path: Path, problem: str, remedy: str) -> Finding:

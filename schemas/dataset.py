@@ -80,6 +80,19 @@ class Dataset:
         """Raises KeyError."""
         return self._columns[name]
 
+    def column_at(self, path: str) -> Column:
+        """A column, or a field within one by its dotted path; a path goes through the elements of lists.
+
+        Raises KeyError.
+        """
+        first, *rest = path.split(".")
+        found = self.column(first)
+        for name in rest:
+            while found.item is not None:
+                found = found.item
+            found = {each.name: each for each in found.fields}[name]
+        return found
+
     @property
     def classification(self) -> Classification:
         """The strictest of its columns."""

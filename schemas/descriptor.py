@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kernel import DatasetId, ServiceName
+from kernel import DatasetId, Operation, ServiceName
 from schemas.document import Document, Review, did_you_mean, path_of, read_document
 from schemas.finding import Finding
 from schemas.service import (
@@ -48,6 +48,7 @@ class _ServiceBody(BaseModel):
     price_model: str = ""
     terms: str = ""
     test_data: str = ""
+    search: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$")]] = []
     stub: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = None
 
     def to_service(self, folder: Path) -> Service:
@@ -57,7 +58,7 @@ class _ServiceBody(BaseModel):
             service_type=self.service_type, integration_type=self.integration_type,
             dataset=None if self.dataset is None else DatasetId(self.dataset), sla_class=self.sla_class,
             price_model=self.price_model, terms=self.terms, test_data=self.test_data,
-            stub=None if self.stub is None else folder / self.stub,
+            stub=None if self.stub is None else folder / self.stub, search=tuple(self.search),
         )  # fmt: skip
 
 
@@ -111,5 +112,7 @@ def _review_fit(review: Review, service: Service) -> None:
         review.warning("integration_type", f"{words} is less suitable", f"consider {better}")
     if service.integration_type is IntegrationType.REPLICA and service.dataset is None:
         review.error("dataset", "a replica service names no dataset", "add `dataset: <register>.<dataset>`")
+    if service.search and Operation.SEARCH not in service.operations:
+        review.error("search", "only a lookup service from the replica can be searched", "remove the line")
     if (service.service_type is ServiceType.EXTRACT) is not (service.sla_class is SlaClass.BULK):
         review.warning("sla_class", f"{service.sla_class} for {service.service_type}", "bulk is the class of extracts")

@@ -100,6 +100,8 @@ class Service:
     """title, description   by language: da, en
     price_model, terms, test_data   words for the catalogue
     stub            file with the answer of a test environment that cannot reach the source
+    search          columns, or dotted fields of nested ones, that a search may put conditions on and sort by; empty:
+                    the service has no search
     key_is_public   whether a key of the dataset may stand in a URL; follows from the contract
     """
 
@@ -117,12 +119,14 @@ class Service:
     terms: str = ""
     test_data: str = ""
     stub: Path | None = None
+    search: tuple[str, ...] = ()
     key_is_public: bool = False
 
     @property
     def operations(self) -> frozenset[Operation]:
         if self.service_type is ServiceType.LOOKUP:
-            return frozenset({Operation.LOOKUP} | ({Operation.RECORD} if self.key_is_public else set()))
+            more = {Operation.RECORD: self.key_is_public, Operation.SEARCH: bool(self.search)}
+            return frozenset({Operation.LOOKUP, *(operation for operation, has in more.items() if has)})
         if self.service_type is ServiceType.EXTRACT:
             return frozenset({Operation.EXTRACT})
         return frozenset()

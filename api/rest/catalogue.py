@@ -13,6 +13,7 @@ from schemas import Service
 PATHS = {
     Operation.LOOKUP: ("POST", "/v1/services/{}/lookup"),
     Operation.RECORD: ("GET", "/v1/services/{}/records/{{key}}"),
+    Operation.SEARCH: ("POST", "/v1/services/{}/search"),
     Operation.EXTRACT: ("GET", "/v1/services/{}/extract"),
 }
 
@@ -59,6 +60,7 @@ def _entry(doors: Doors, service: Service, now: datetime) -> dict[str, Any]:
         "type": service.service_type.value,
         "integration_type": service.integration_type.value,
         "dataset": service.dataset,
+        "search": service.search,
         "operations": [
             {"name": operation.value, "method": PATHS[operation][0], "path": PATHS[operation][1].format(service.name)}
             for operation in Operation

@@ -23,6 +23,7 @@ _REFUSALS: Final[dict[int, str]] = {
     401: "The caller is not known: no certificate, or one that is expired, revoked or bound to no system.",
     403: "No live agreement carries the call, or it does not cover the columns.",
     404: "There is no such thing.",
+    410: "The mirror does not keep what it held then.",
     413: "The body is too large.",
     415: "The body is not JSON.",
     416: "The file does not have that range.",

@@ -15,8 +15,10 @@ from urllib.parse import unquote
 import structlog
 
 from api.answer import Answer, Headers
+from api.doors import Moment
 from api.errors import FileNotFound, ParameterInvalid
 from api.freshness import stamps
+from api.moment import FIELDS, moment_of
 from api.request import Request, Send, columns_of
 from api.rest.ranges import matches, wanted_range
 from api.threads import file_slices, in_thread, pulled
@@ -34,9 +36,13 @@ async def extract(visit: Visit) -> Answer:
     """The file. Ready: with ETag, Content-Length and Range. Being made: as it grows, and cut if it fails."""
     request = visit.request
     caller = visit.identify()
-    wanted = _asked(request)
+    wanted, moment = _asked(request)
     _, grant = visit.admit(caller, wanted.columns)
-    info = visit.doors.lookups.reader(visit.dataset.id).info
+    if moment is None:
+        info = visit.doors.lookups.reader(visit.dataset.id).info
+    else:
+        past = visit.doors.past
+        info = await in_thread(lambda: past(visit.dataset, moment).info)
     plan = plan_extract(wanted, grant, visit.dataset, info, today_of(request))
     store = visit.doors.extracts
     # HEAD starts no production: it tells what is known now.
@@ -184,15 +190,15 @@ class _Delivery:
         )
 
 
-def _asked(request: Request) -> ExtractRequest:
-    asked = request.parameters("format", "columns")
+def _asked(request: Request) -> tuple[ExtractRequest, Moment | None]:
+    asked = request.parameters("format", "columns", *FIELDS)
     try:
         kind = Format(asked.get("format", Format.CSV))
     except ValueError:
         raise ParameterInvalid(
             "there is no such format", remedy=f"format is one of {', '.join(Format)}", rule="parameter.format"
         ) from None
-    return ExtractRequest(format=kind, columns=columns_of(asked))
+    return ExtractRequest(format=kind, columns=columns_of(asked)), moment_of(asked)
 
 
 def _described(plan: ExtractPlan) -> Headers:

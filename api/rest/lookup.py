@@ -12,6 +12,7 @@ import orjson
 from api.answer import Answer
 from api.errors import BodyInvalid, MediaTypeUnsupported, PersonalKeyInUrl, RecordNotFound
 from api.freshness import stamps
+from api.moment import FIELDS, moment_of
 from api.problem import problem
 from api.request import Request, columns_of, nameable
 from api.threads import in_thread
@@ -21,7 +22,7 @@ from integrations import lookup as look_up
 from kernel import Grant
 
 FEW_KEYS: Final = 32
-_FIELDS: Final = frozenset({"key", "keys", "columns"})
+_FIELDS: Final = frozenset({"key", "keys", "columns", *FIELDS})
 _JSON: Final = (b"content-type", b"application/json")
 _OPTIONS: Final = orjson.OPT_UTC_Z
 
@@ -31,13 +32,20 @@ async def lookup(visit: Visit) -> Answer:
     request = visit.request
     caller = visit.identify()
     request.parameters()
-    keys, columns, one = _parse(await _json_body(request))
+    body = object_of(await json_body(request))
+    keys, columns, one = _parse(body)
+    moment = moment_of(body)
     visit.asks_about(keys)
     call, grant = visit.admit(caller, columns)
-    reader = visit.doors.lookups.reader(visit.dataset.id)
-    look = partial(look_up, call, keys, grant, visit.dataset, reader, today_of(request))
-    # One lookup takes less time than handing it to a thread; a thousand would keep everybody else waiting.
-    found = look() if len(keys) <= FEW_KEYS else await in_thread(look)
+    dataset, today = visit.dataset, today_of(request)
+    if moment is not None:
+        past = visit.doors.past
+        found = await in_thread(lambda: look_up(call, keys, grant, dataset, past(dataset, moment), today))
+    else:
+        reader = visit.doors.lookups.reader(dataset.id)
+        look = partial(look_up, call, keys, grant, dataset, reader, today)
+        # One lookup takes less time than handing it to a thread; a thousand would keep everybody else waiting.
+        found = look() if len(keys) <= FEW_KEYS else await in_thread(look)
     return _one(visit, grant, keys[0], found) if one else _many(visit, grant, keys, found)
 
 
@@ -97,7 +105,7 @@ def _bytes(visit: Visit, found: LookupAnswer, content: dict[str, Any]) -> bytes:
     return orjson.dumps(content, option=_OPTIONS)
 
 
-async def _json_body(request: Request) -> Any:
+async def json_body(request: Request) -> Any:
     kind = request.headers.get(b"content-type", b"application/json")
     if kind != b"application/json" and kind.partition(b";")[0].strip().lower() != b"application/json":
         raise MediaTypeUnsupported(
@@ -116,15 +124,19 @@ async def _json_body(request: Request) -> Any:
         ) from None
 
 
-def _parse(body: Any) -> tuple[list[str], tuple[str, ...] | None, bool]:
-    """Keys, columns, and whether one key was asked for by `key`. Raises BodyInvalid, naming the field."""
+def object_of(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise _invalid("the body is not a JSON object")
+    return body
+
+
+def _parse(body: dict[str, Any]) -> tuple[list[str], tuple[str, ...] | None, bool]:
+    """Keys, columns, and whether one key was asked for by `key`. Raises BodyInvalid, naming the field."""
     if unknown := body.keys() - _FIELDS:
         raise _invalid(f"there is no field {nameable(min(unknown))}")
     columns = body.get("columns")
     if columns is not None:
-        columns = tuple(_texts(columns, "columns"))
+        columns = tuple(texts_of(columns, "columns"))
     if "key" in body:
         if "keys" in body:
             raise _invalid("the body holds both key and keys")
@@ -133,10 +145,10 @@ def _parse(body: Any) -> tuple[list[str], tuple[str, ...] | None, bool]:
         return [body["key"]], columns, True
     if "keys" not in body:
         raise _invalid("the body holds neither key nor keys")
-    return _texts(body["keys"], "keys"), columns, False
+    return texts_of(body["keys"], "keys"), columns, False
 
 
-def _texts(value: Any, field: str) -> list[str]:
+def texts_of(value: Any, field: str) -> list[str]:
     if not isinstance(value, list) or not value or not all(isinstance(text, str) for text in value):
         raise _invalid(f"{field} is not a list of one or more texts")
     return value

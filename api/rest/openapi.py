@@ -10,6 +10,7 @@ from api.doors import Doors
 from api.request import MOST_BODY_BYTES, Request
 from api.rest.components import STAMPS, TEXT, reference, shared_components, shared_schemas
 from api.rest.record_schema import Schema, key_example, key_schema, record_schema
+from api.rest.search_schema import search_example, search_schema
 from extract import Format
 from kernel import Operation
 from schemas import Dataset, Registers, Service
@@ -29,6 +30,8 @@ def document(registers: Registers, version: str) -> dict[str, Any]:
             paths[f"{base}/lookup"] = {"post": _lookup(service, dataset)}
         if Operation.RECORD in service.operations:
             paths[f"{base}/records/{{key}}"] = {"get": _record(service, dataset)}
+        if Operation.SEARCH in service.operations:
+            paths[f"{base}/search"] = {"post": _search(service, dataset)}
         if Operation.EXTRACT in service.operations:
             paths[f"{base}/extract"] = {"get": _extract(service, dataset)}
             paths[f"{base}/files/{{name}}.manifest.json"] = {"get": _manifest(service)}
@@ -50,6 +53,12 @@ def document(registers: Registers, version: str) -> dict[str, Any]:
             "schemas": {**records, **shared_schemas()},
         },
     }
+
+
+MOMENT: dict[str, Schema] = {
+    "as_of": {"type": "string", "format": "date-time", "description": "Answer from the mirror as it was then."},
+    "snapshot": {"type": "integer", "minimum": 1, "description": "Answer from this snapshot of the mirror."},
+}
 
 
 def serve(doors: Doors) -> Callable[[Doors, Request], Awaitable[Answer]]:
@@ -76,12 +85,13 @@ def _operation(service: Service, operation: str, summary: str, refusals: tuple[i
 
 
 def _lookup(service: Service, dataset: Dataset) -> dict[str, Any]:
-    made = _operation(service, "lookup", "one record or many", (400, 401, 403, 404, 413, 415, 500, 503))
+    made = _operation(service, "lookup", "one record or many", (400, 401, 403, 404, 410, 413, 415, 500, 503))
     key, columns = key_schema(dataset), _columns(dataset)
     example = key_example(dataset)
-    one = {"type": "object", "properties": {"key": key, "columns": columns}, "required": ["key"]}
+    common = {"columns": columns, **MOMENT}
+    one = {"type": "object", "properties": {"key": key, **common}, "required": ["key"]}
     keys = {"type": "array", "items": key, "minItems": 1}
-    many = {"type": "object", "properties": {"keys": keys, "columns": columns}, "required": ["keys"]}
+    many = {"type": "object", "properties": {"keys": keys, **common}, "required": ["keys"]}
     made["requestBody"] = {
         "required": True,
         "description": f"At most {MOST_BODY_BYTES} bytes; the agreement limits the number of keys.",
@@ -100,6 +110,20 @@ def _lookup(service: Service, dataset: Dataset) -> dict[str, Any]:
     return made
 
 
+def _search(service: Service, dataset: Dataset) -> dict[str, Any]:
+    made = _operation(service, "search", "records that meet conditions", (400, 401, 403, 410, 413, 415, 500, 503))
+    schema = search_schema(service, {"columns": _columns(dataset), **MOMENT})
+    made["requestBody"] = {
+        "required": True,
+        "content": {"application/json": {"schema": schema, "examples": {"search": {"value": search_example(service)}}}},
+    }
+    found = _many(service, dataset)["properties"]
+    answer = _object({name: each for name, each in found.items() if name != "missing"})
+    answer["properties"]["next"] = {"type": "string", "description": "Cursor; absent at the end."}
+    made["responses"]["200"] = _ok("A page of records.", answer)
+    return made
+
+
 def _record(service: Service, dataset: Dataset) -> dict[str, Any]:
     made = _operation(service, "record", "one record by a public key", (400, 401, 403, 404, 500, 503))
     key = {
@@ -115,9 +139,10 @@ def _record(service: Service, dataset: Dataset) -> dict[str, Any]:
 
 
 def _extract(service: Service, dataset: Dataset) -> dict[str, Any]:
-    made = _operation(service, "extract", "the whole dataset as a file", (400, 401, 403, 404, 416, 500, 503))
+    made = _operation(service, "extract", "the whole dataset as a file", (400, 401, 403, 404, 410, 416, 500, 503))
     kinds = {"name": "format", "in": "query", "schema": {"type": "string", "enum": list(Format), "default": Format.CSV}}
     made["parameters"] += [kinds, _columns_parameter(dataset)]
+    made["parameters"] += [{"name": name, "in": "query", "schema": schema} for name, schema in MOMENT.items()]
     made["parameters"] += [
         {"name": name, "in": "header", "schema": TEXT, "description": text}
         for name, text in (

@@ -7,8 +7,9 @@ import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -40,7 +41,7 @@ from kernel import (
     Window,
     new_id,
 )
-from replica import QUARANTINE, Delivery, Lake, Lookups, Mode, ReplicaSettings, RunRecord, refresh_segments
+from replica import QUARANTINE, Delivery, Lake, Lookups, Mode, ReplicaSettings, RunRecord, read_past, refresh_segments
 from runtime.migrations import upgrade
 from schemas import SHIPPED, Dataset, Registers, load_registers
 from usage import Ledger
@@ -86,7 +87,9 @@ MUNICIPALITIES: list[dict[str, Any]] = [
     {"code": "0851", "name": "Aalborg", "cvr": AALBORG, "population": 215_312},
 ]
 
-EVERYTHING = ("cpr-persons", "cpr-persons-extract", "municipalities", "municipalities-extract")
+EVERYTHING = (
+    "cpr-persons", "cpr-persons-extract", "cpr-person-search", "municipalities", "municipalities-extract",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +176,8 @@ class House:
             lookups=Lookups(self.root / "segments", [dataset.id for dataset in self.registers.datasets]),
             extracts=ExtractStore(self.root / extracts, self.scan),
             shelf=Shelf(self.root / "shelves"),
+            past=partial(read_past, self.lake),
+            find=partial(self.lake.search, timeout_s=30.0),
             observe=self.observe,
             clock=CLOCK,
             environment=environment,
@@ -263,7 +268,10 @@ class House:
             rows={"municipality_code": frozenset({"0851"})},
             protected=True,
         )
-        self.agree("two", "two", AALBORG, {"cpr-persons": narrow, "cpr-persons-extract": narrow})
+        found = replace(narrow, columns=frozenset({"pnr", "status", "name", "municipality_code"}))
+        self.agree(
+            "two", "two", AALBORG, {"cpr-persons": narrow, "cpr-persons-extract": narrow, "cpr-person-search": found}
+        )
         for cvr in (AALBORG, ODENSE):
             self.agree(f"both-{cvr}", "both", cvr, {"municipalities": ServiceTerms()})
         self.issue("unbound")
@@ -304,9 +312,11 @@ class Client:
         return self.call("GET", path, headers=_dashed(headers))
 
     def lookup(self, service: str, document: Any, **headers: str) -> Reply:
+        return self.post(f"/v1/services/{service}/lookup", document, **headers)
+
+    def post(self, path: str, document: Any, **headers: str) -> Reply:
         body = json.dumps(document).encode()
-        sent = {"Content-Type": "application/json", **_dashed(headers)}
-        return self.call("POST", f"/v1/services/{service}/lookup", body, sent)
+        return self.call("POST", path, body, {"Content-Type": "application/json", **_dashed(headers)})
 
     def close(self) -> None:
         if self._connection is not None:

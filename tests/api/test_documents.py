@@ -37,7 +37,7 @@ class TestTheCatalogue:
         assert set(persons["title"]) == {"da", "en"}
         assert persons["terms"]
         assert persons["price_model"]
-        assert [each["name"] for each in services["municipalities"]["operations"]] == ["lookup", "record"]
+        assert [each["name"] for each in services["municipalities"]["operations"]] == ["lookup", "record", "search"]
 
     def test_says_how_fresh_each_is(self, anybody: Client) -> None:
         freshness = anybody.get("/v1/services/cpr-persons").json["freshness"]

@@ -2,15 +2,16 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from control import ControlStore, OrganisationKind, ServiceTerms, Step, Terms, TestAuthority
+from control import ControlStore, OrganisationKind, ServiceTerms, Step, TestAuthority
 from kernel import ServiceName, SystemClock, SystemId, Window
-from runtime.demo import MUNICIPALITY, SUPPLIER, TERMS
+from runtime.demo import MUNICIPALITY, SUPPLIER, terms
 from runtime.settings import load_settings
 from runtime.wiring import open_control
 from tests.journeys.platform import Platform, another_profile
@@ -114,15 +115,14 @@ def test_with_the_agreement_of_another_system(platform: Platform, tmp_path: Path
 
 def test_outside_the_columns_of_the_agreement(platform: Platform, tmp_path: Path) -> None:
     system, files = bound_system(platform, tmp_path, "narrow")
-    terms = Terms(
-        services={ServiceName("municipalities"): ServiceTerms(columns=frozenset({"code", "name"}))},
-        purpose=TERMS.purpose, legal_basis=TERMS.legal_basis, reason=TERMS.reason,
-    )  # fmt: skip
+    narrow = replace(
+        terms(), services={ServiceName("municipalities"): ServiceTerms(columns=frozenset({"code", "name"}))}
+    )
     with control_of(platform) as control:
         municipality = control.find_organisation(MUNICIPALITY[0])
         assert municipality is not None
         assert municipality.kind is OrganisationKind.MUNICIPALITY
-        drafted = control.draft_agreement(municipality.id, system, terms, Window(SystemClock().now()))
+        drafted = control.draft_agreement(municipality.id, system, narrow, Window(SystemClock().now()))
         control.step(drafted.id, Step.REQUEST, by="a test")
     with platform.client(*files) as http:
         in_force(lambda: http.post(LOOKUP, json=BODY).status_code == 200)

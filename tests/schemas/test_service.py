@@ -18,6 +18,7 @@ from schemas import (
 )
 from tests.schemas.builders import (
     OTHER_UUID,
+    PROTECTIONS,
     UUID,
     a_contract,
     a_service,
@@ -55,6 +56,25 @@ class TestService:
         contract = a_contract(customProperties=custom(classification="personal"))
         registers = load_registers(write(tmp_path / "ships", contract=contract, services=(a_service(),)))
         assert registers.service("ships").operations == {Operation.LOOKUP}
+
+    def test_names_what_it_can_be_searched_by(self, tmp_path: Path) -> None:
+        service = read(tmp_path, search=["tonnage"])
+        assert service.search == ("tonnage",)
+        assert service.operations == {Operation.LOOKUP, Operation.RECORD, Operation.SEARCH}
+
+    def test_a_search_by_a_column_that_is_not_there_is_pointed_at(self, tmp_path: Path) -> None:
+        found = only_error(tmp_path, search=["imo", "flag"])
+        assert (found.where, found.problem) == ("search[1]", "ships.ships has no column 'flag'")
+
+    def test_a_search_by_a_whole_list_is_pointed_at(self, tmp_path: Path) -> None:
+        contract = a_contract()
+        contract["schema"][0]["properties"].append(PROTECTIONS)
+        named = a_service(search=["protections", "protections.type"])
+        (found,) = errors(write(tmp_path / "ships", contract=contract, services=(named,)))
+        assert (found.where, found.problem) == ("search[0]", "'protections' is not one value")
+
+    def test_an_extract_cannot_be_searched(self, tmp_path: Path) -> None:
+        assert only_error(tmp_path, service_type="extract", sla_class="bulk", search=["imo"]).where == "search"
 
     def test_an_extract_has_extracts(self, tmp_path: Path) -> None:
         service = read(tmp_path, service_type="extract", sla_class="bulk")

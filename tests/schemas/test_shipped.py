@@ -21,8 +21,9 @@ class TestShippedRegisters:
     def test_each_has_a_lookup_and_an_extract(self, shipped: Registers) -> None:
         assert {service.name: service.operations for service in shipped.services} == {
             "cpr-persons": {Operation.LOOKUP},
+            "cpr-person-search": {Operation.LOOKUP, Operation.SEARCH},
             "cpr-persons-extract": {Operation.EXTRACT},
-            "municipalities": {Operation.LOOKUP, Operation.RECORD},
+            "municipalities": {Operation.LOOKUP, Operation.RECORD, Operation.SEARCH},
             "municipalities-extract": {Operation.EXTRACT},
         }
 
