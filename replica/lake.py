@@ -21,7 +21,8 @@ from kernel import DatasetId, SnapshotId
 from replica import statements
 from replica.delivery import QUARANTINE, Counts, Delivery, Mode, Publication, RunSummary, SnapshotInfo
 from replica.engine import attach_lake, connect
-from replica.errors import DatasetNotReady, HistoryExpired, KeysRepeated, LakeBusy, LakeInconsistent, SearchTooSlow
+from replica.errors import DatasetNotReady, HistoryExpired, LakeBusy, LakeInconsistent, SearchTooSlow
+from replica.merge import merged
 from replica.queries import query
 from replica.search import Found, Search, page_of, search_statement, snapshot_of
 from replica.settings import ReplicaSettings
@@ -78,8 +79,7 @@ class Lake:
         Rows that are as they were are not written. A delivery that changes nothing leaves its run record and no new
         snapshot of the dataset. `check` hears what would change before anything does, and may raise.
 
-        Raises KeysRepeated, and nothing is published, when a key stands twice in the
-        delivery.
+        Raises KeysRepeated, and nothing is published, when a key stands twice in the delivery.
         """
         with self._writing, self._cursor() as cursor:
             cursor.register("incoming", delivery.rows)
@@ -88,18 +88,10 @@ class Lake:
             cursor.register("gone", pa.table({"key": gone}))
             # Everything is read, and the new snapshot's number is known, before the transaction begins: a read
             # of the catalogue inside it can collide with the commit.
-            counts = self._compare(cursor, dataset, delivery)
+            counts, takes_over = merged(cursor, dataset, delivery)
+            check(counts)
             before = self._info(cursor, dataset.id)
-            check(
-                Counts(
-                    inserted=counts["insert"],
-                    updated=counts["update"],
-                    deleted=counts["delete"],
-                    unchanged=counts["same"],
-                    before=before.rows if before else 0,
-                )
-            )
-            changed = counts["insert"] + counts["update"] + counts["delete"] > 0
+            changed = bool(takes_over)
             next_snapshot = SnapshotId(self._snapshot(cursor) + 1)
             published = datetime.now(UTC)
             new = changed or before is None
@@ -107,18 +99,17 @@ class Lake:
                 dataset=dataset.id,
                 snapshot=next_snapshot if before is None or changed else before.snapshot,
                 changed=changed,
-                inserted=counts["insert"],
-                updated=counts["update"],
-                deleted=counts["delete"],
-                unchanged=counts["same"],
-                rows=(before.rows if before else 0) + counts["insert"] - counts["delete"],
+                inserted=counts.inserted,
+                updated=counts.updated,
+                deleted=counts.deleted,
+                unchanged=counts.unchanged,
+                rows=counts.before + counts.inserted - counts.deleted,
                 published=published,
             )
             cursor.execute("BEGIN TRANSACTION")
             try:
-                if changed:
-                    for statement in statements.write_changes(dataset):
-                        cursor.execute(statement)
+                for statement in takes_over:
+                    cursor.execute(statement)
                 if delivery.settles is not None:
                     cursor.execute(query("settle_quarantine"), {"run": delivery.settles})
                 if delivery.quarantine.num_rows:
@@ -247,18 +238,6 @@ class Lake:
             yield cursor
         finally:
             cursor.close()
-
-    def _compare(self, cursor: duckdb.DuckDBPyConnection, dataset: Dataset, delivery: Delivery) -> dict[str, int]:
-        for statement in statements.compare(dataset, delivery.mode):
-            cursor.execute(statement)
-        repeated = cursor.execute("SELECT count(*) - count(DISTINCT key) FROM fresh").fetchone()
-        if repeated is None or repeated[0]:
-            raise KeysRepeated(
-                f"the delivery for {dataset.id} holds keys more than once",
-                remedy="the decoder must give one row per key",
-            )
-        counted = dict(cursor.execute("SELECT what, count(*) FROM change GROUP BY what").fetchall())
-        return {what: counted.get(what, 0) for what in ("insert", "update", "delete", "same")}
 
     def _info(self, cursor: duckdb.DuckDBPyConnection, dataset: DatasetId) -> SnapshotInfo | None:
         return self._info_from(cursor, query("info"), {"dataset": dataset}, dataset)

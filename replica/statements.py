@@ -1,4 +1,4 @@
-"""SQL that follows from a dataset: its table, a publication, a scan, a change feed.
+"""SQL that follows from a dataset: its table, a scan, a change feed.
 
 Pure: text out. Only names that the dataset itself has get into the text, quoted; values are bound.
 """
@@ -11,13 +11,8 @@ from typing import Any
 import pyarrow as pa
 
 from kernel import SnapshotId
-from replica.delivery import Mode
+from replica.fingerprint import HIGH, LOW
 from schemas import Dataset
-
-HASHES = ("_hash_low", "_hash_high")
-"""Two halves of the MD5 of a row as JSON: two rows are the same when both are. Wide rows are compared without being
-read.
-"""
 
 
 def quoted(name: str) -> str:
@@ -51,64 +46,10 @@ def sql_type(kind: pa.DataType) -> str:
 
 def make_table(dataset: Dataset) -> str:
     columns = [f"{quoted(field.name)} {sql_type(field.type)}" for field in dataset.arrow]
-    columns += [f"{name} UBIGINT" for name in HASHES]
+    columns += [f"{name} UBIGINT" for name in (LOW, HIGH)]
     return (
         f"CREATE SCHEMA IF NOT EXISTS lake.{quoted(dataset.register)};"
         f"CREATE TABLE IF NOT EXISTS {table(dataset)} ({', '.join(columns)})"
-    )
-
-
-def compare(dataset: Dataset, mode: Mode) -> tuple[str, ...]:
-    """Statements that leave temporary tables `fresh` (key and hashes of the delivery) and `change` (key, what).
-
-    `incoming` is the delivery's rows, `gone` its keys to delete, both registered. what: insert, update, delete or same.
-    """
-    key = quoted(dataset.key)
-    packed = ", ".join(f"{quoted(name)} := {quoted(name)}" for name in dataset.names)
-    fresh = f"""
-        CREATE OR REPLACE TEMP TABLE fresh AS
-        SELECT {key} AS key, md5_number_lower(text) AS low, md5_number_upper(text) AS high
-          FROM (SELECT {key}, to_json(struct_pack({packed}))::VARCHAR AS text FROM incoming)"""
-    changed = (
-        "'same'"
-        if mode is Mode.APPEND
-        else (
-            f"CASE WHEN (f.low, f.high) IS DISTINCT FROM (t.{HASHES[0]}, t.{HASHES[1]}) THEN 'update' ELSE 'same' END"
-        )
-    )
-    absent = "'delete'" if mode is Mode.FULL else "CASE WHEN g.key IS NOT NULL THEN 'delete' END"
-    # Under DELTA the mirror is only probed for the keys that came: the cost follows the delivery, not the register.
-    mirror = (
-        table(dataset)
-        if mode is Mode.FULL
-        else (
-            f"(SELECT {key}, {HASHES[0]}, {HASHES[1]} FROM {table(dataset)} SEMI JOIN "
-            f"(SELECT key FROM fresh UNION SELECT key FROM gone) asked ON asked.key = {key})"
-        )
-    )
-    change = f"""
-        CREATE OR REPLACE TEMP TABLE change AS
-        SELECT * FROM (
-            SELECT coalesce(f.key, t.{key}) AS key,
-                   CASE WHEN t.{key} IS NULL THEN 'insert' WHEN f.key IS NULL THEN {absent} ELSE {changed} END AS what
-              FROM fresh f
-              FULL JOIN {mirror} t ON f.key = t.{key}
-              LEFT JOIN gone g ON g.key = t.{key})
-         WHERE what IS NOT NULL"""
-    return fresh, change
-
-
-def write_changes(dataset: Dataset) -> tuple[str, ...]:
-    """Statements, inside the transaction, that take `change` over into the mirror, sorted by key."""
-    key = quoted(dataset.key)
-    return (
-        f"DELETE FROM {table(dataset)} WHERE {key} IN (SELECT key FROM change WHERE what IN ('update', 'delete'))",
-        f"""INSERT INTO {table(dataset)} ({listed(dataset.names)}, {", ".join(HASHES)})
-            SELECT {listed(dataset.names, "i")}, f.low, f.high
-              FROM incoming i
-              JOIN fresh f ON f.key = i.{key}
-              JOIN change c ON c.key = f.key AND c.what IN ('insert', 'update')
-             ORDER BY i.{key}""",
     )
 
 
