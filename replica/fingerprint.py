@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
+from replica.quoting import quoted
+
 LOW, HIGH = "_hash_low", "_hash_high"
 """The columns of the mirror that hold the two halves."""
 
@@ -28,7 +30,7 @@ def fingerprinted(schema: pa.Schema, relation: str) -> str:
 def _fields(fields: Iterable[pa.Field], prefix: str) -> str:
     """The text of these fields: `concat` leaves out what is null."""
     ordered = sorted(fields, key=lambda field: str(field.name))
-    return "concat(" + ", ".join(_field(field, f"{prefix}{_quoted(field.name)}") for field in ordered) + ")"
+    return "concat(" + ", ".join(_field(field, f"{prefix}{quoted(field.name)}") for field in ordered) + ")"
 
 
 def _field(field: pa.Field, value: str) -> str:
@@ -44,7 +46,3 @@ def _value(kind: pa.DataType, value: str, depth: int) -> str:
         text = f"coalesce({_value(kind.value_type, element, depth + 1)} || '{FIELD}', '{NOTHING}')"
         return f"array_to_string(list_transform({value}, lambda {element}: {text}), '') || '{ROW}'"
     return f"to_json({value})" if pa.types.is_string(kind) else f"{value}::VARCHAR"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import duckdb
 import pyarrow as pa
@@ -22,11 +22,14 @@ from replica import statements
 from replica.delivery import QUARANTINE, Counts, Delivery, Mode, Publication, RunSummary, SnapshotInfo
 from replica.engine import attach_lake, connect
 from replica.errors import DatasetNotReady, HistoryExpired, LakeBusy, LakeInconsistent, SearchTooSlow
-from replica.merge import merged
+from replica.merge import ascending, merged
 from replica.queries import query
 from replica.search import Found, Search, page_of, search_statement, snapshot_of
 from replica.settings import ReplicaSettings
 from schemas import Dataset
+
+PACKED_ROWS: Final = 65_536
+"""Rows per batch of what segments are made of: a base of any size is written in the memory of a few batches."""
 
 
 class Lake:
@@ -230,6 +233,20 @@ class Lake:
             return schema.empty_table()
         with self._cursor() as cursor:
             return cursor.execute(statements.changes(dataset, since, until)).to_arrow_table().cast(schema)
+
+    def packed(self, dataset: Dataset, snapshot: SnapshotId) -> pa.RecordBatchReader:
+        """Stream the rows of a snapshot as segments keep them, sorted by key: nested columns as one text."""
+        cursor = self._con.cursor()
+        keys = cursor.execute(statements.stored_keys(dataset, snapshot)).to_arrow_reader()
+        # Rows that were loaded at once lie in order already, and to see that is much cheaper than to sort them.
+        in_order = ascending(batch.column(0) for batch in keys)
+        statement = statements.packed_rows(dataset, snapshot, in_order=in_order)
+        return cursor.execute(statement).to_arrow_reader(PACKED_ROWS)
+
+    def packed_changes(self, dataset: Dataset, since: SnapshotId, until: SnapshotId) -> pa.Table:
+        """`changes`, with rows as segments keep them."""
+        with self._cursor() as cursor:
+            return cursor.execute(statements.packed_changes(dataset, since, until)).to_arrow_table()
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -8,109 +8,16 @@ lookups; the old one lives until its last user lets go.
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-import numpy as np
-import polars as pl
-import pyarrow as pa
+from typing import Final
 
 from kernel import DatasetId
 from replica.delivery import SnapshotInfo
 from replica.errors import DatasetNotReady
-from replica.nested import TEXT, decoder_of, nested_names
-from replica.parts import BATCH_ROWS, POINTER, Keys, Part, Pointer, encoded
+from replica.mapped_part import Columns, MappedPart, Row, Value
+from replica.parts import POINTER, Pointer, encoded
 
 CHECK_S: Final = 0.05
-MOST_CHOICES: Final = 100
-"""Callers choose columns freely; what is kept of their choices may not grow without end."""
-
-Row = dict[str, Any]
-Columns = tuple[str, ...] | None
-
-
-class _MappedPart:
-    """One part, mapped. `find` says where a key's row is, None when this part does not know the key."""
-
-    __slots__ = ("_batches", "_chosen", "_decoder", "_digits", "_gone", "_keys", "_nested", "_rows", "_whole")
-
-    def __init__(self, folder: Path, part: Part) -> None:
-        place = folder / part.name
-        self._digits = part.digits
-        self._keys = _mapped_array(place / "keys.npy")
-        self._rows = len(self._keys)
-        self._gone = frozenset(_mapped_array(place / "gone.npy").tolist())
-        with pa.memory_map(str(place / "rows.arrow")) as source:
-            file = pa.ipc.open_file(source)
-            batches = [file.get_batch(number) for number in range(file.num_record_batches)]
-        self._batches = [pl.DataFrame(pl.from_arrow(batch)) for batch in batches]
-        schema = pa.ipc.read_schema(pa.py_buffer((place / "schema.arrow").read_bytes()))
-        self._nested = frozenset(nested_names(schema))
-        self._decoder = decoder_of(schema) if self._nested else None
-        self._chosen: dict[tuple[str, ...], _Choice] = {}
-        self._whole = self._choice(tuple(schema.names))
-
-    def place(self, key: str) -> int | None:
-        """The number of the key's row, -1 when the key was deleted here, None when it is unknown here."""
-        if self._rows:
-            wanted: int | bytes | None
-            if self._digits:
-                wanted = int(key) if len(key) == self._digits and key.isascii() and key.isdigit() else None
-            else:
-                wanted = encoded(key)
-                # numpy pads with NUL and compares without it; and a longer key would be cut to fit.
-                if not wanted or len(wanted) > self._keys.dtype.itemsize or wanted.endswith(b"\0"):
-                    wanted = None
-            if wanted is not None:
-                at = int(self._keys.searchsorted(wanted))
-                if at < self._rows and self._keys[at] == wanted:
-                    return at
-        return -1 if self._gone and encoded(key) in self._gone else None
-
-    def row(self, at: int, columns: Columns) -> Row:
-        choice = self._whole if columns is None else self._select(columns)
-        batch, offset = divmod(at, BATCH_ROWS)
-        # A frame without columns has no rows either.
-        row = choice.flat[batch].row(offset, named=True) if choice.flat else {}
-        if choice.texts and self._decoder is not None:
-            nested = self._decoder.decode(choice.texts[batch][offset])
-            if choice.nested is None:
-                row.update(nested)
-            else:
-                for name in choice.nested:
-                    row[name] = nested[name]
-        return row
-
-    def _select(self, columns: tuple[str, ...]) -> "_Choice":
-        choice = self._chosen.get(columns)
-        if choice is None:
-            if len(self._chosen) > MOST_CHOICES:
-                self._chosen = {}
-            choice = self._chosen[columns] = self._choice(columns)
-        return choice
-
-    def _choice(self, columns: tuple[str, ...]) -> "_Choice":
-        flat = [name for name in columns if name not in self._nested]
-        nested = tuple(name for name in columns if name in self._nested)
-        return _Choice(
-            flat=[frame.select(flat) for frame in self._batches] if flat else [],
-            texts=[frame[TEXT] for frame in self._batches] if nested else [],
-            nested=None if len(nested) == len(self._nested) else nested,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """Some columns of a part, batch by batch.
-
-    texts    where nested columns are among them
-    nested   which of the nested columns, None for all of them
-    """
-
-    flat: list[pl.DataFrame]
-    texts: list[pl.Series]
-    nested: tuple[str, ...] | None
 
 
 class _Stack:
@@ -120,7 +27,7 @@ class _Stack:
 
     def __init__(self, folder: Path, pointer: Pointer) -> None:
         self.info = pointer.info
-        self.parts = tuple(_MappedPart(folder, part) for part in pointer.parts)
+        self.parts = tuple(MappedPart(folder, part) for part in pointer.parts)
 
     def get(self, key: str, columns: Columns) -> Row | None:
         for part in self.parts:
@@ -128,6 +35,36 @@ class _Stack:
             if at is not None:
                 return part.row(at, columns) if at >= 0 else None
         return None
+
+    def get_many(self, keys: Sequence[str], columns: Columns) -> dict[str, Row]:
+        found: dict[str, Row] = {}
+        left = list(dict.fromkeys(keys))
+        for part in self.parts:
+            places = part.places(left)
+            here = [(key, at) for key, at in zip(left, places, strict=True) if at is not None and at >= 0]
+            rows = part.rows([at for _, at in here], columns)
+            found.update(zip((key for key, _ in here), rows, strict=True))
+            left = [key for key, at in zip(left, places, strict=True) if at is None]
+            if not left:
+                break
+        return {key: found[key] for key in keys if key in found}
+
+    def find(self, column: str, value: Value, limit: int) -> list[str]:
+        """Keys of rows with this value, in order. The newest part that knows a key tells what its row holds."""
+        found: list[str] = []
+        for number, part in enumerate(self.parts):
+            here: list[str] = []
+            for at in part.matching(column, value):
+                if len(here) == limit:
+                    break
+                key = part.key(at)
+                if part.row(at, (column,))[column] == value and not self._known(key, number):
+                    here.append(key)
+            found += here
+        return sorted(found, key=encoded)[:limit]
+
+    def _known(self, key: str, newest: int) -> bool:
+        return any(part.place(key) is not None for part in self.parts[:newest])
 
 
 class LookupReader:
@@ -153,12 +90,17 @@ class LookupReader:
     def get_many(self, keys: Sequence[str], columns: Columns = None) -> tuple[dict[str, Row], SnapshotInfo]:
         """Rows of those keys that have one, in the order asked, and the one snapshot that all were read from."""
         stack = self._current()
-        found: dict[str, Row] = {}
-        for key in keys:
-            row = stack.get(key, columns)
-            if row is not None:
-                found[key] = row
-        return found, stack.info
+        return stack.get_many(keys, columns), stack.info
+
+    def find(
+        self, column: str, value: Value, limit: int, columns: Columns = None
+    ) -> tuple[dict[str, Row], SnapshotInfo]:
+        """The first `limit` rows, by key, whose secondary key `column` has this value, and the snapshot.
+
+        Raises KeyError for a column without a secondary key.
+        """
+        stack = self._current()
+        return stack.get_many(stack.find(column, value, limit), columns), stack.info
 
     def _current(self) -> _Stack:
         now = time.monotonic()
@@ -210,13 +152,3 @@ class Lookups:
                 reader = self._readers.get(dataset) or LookupReader(dataset, self._folders[dataset])
                 self._readers[dataset] = reader
         return reader
-
-
-def _mapped_array(path: Path) -> Keys:
-    try:
-        # A plain view on the mapping: searching a numpy.memmap itself costs several times as much.
-        array: Keys = np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
-    except ValueError:
-        # An empty array cannot be mapped.
-        array = np.load(path, allow_pickle=False)
-    return array

@@ -4,6 +4,8 @@
 of the mirror no more is read than key, place and fingerprint. An empty mirror is filled without a comparison.
 """
 
+from collections.abc import Iterable
+
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,7 +23,7 @@ def merged(cursor: duckdb.DuckDBPyConnection, dataset: Dataset, delivery: Delive
     Raises KeysRepeated when a key is missing or stands twice.
     """
     rows = delivery.rows.num_rows
-    in_order = ascending(delivery.rows[dataset.key])
+    in_order = ascending(delivery.rows[dataset.key].chunks)
     if not in_order and _number(cursor, repeated_keys(dataset)):
         raise KeysRepeated(
             f"the delivery for {dataset.id} holds keys more than once", remedy="the decoder must give one row per key"
@@ -44,17 +46,15 @@ def merged(cursor: duckdb.DuckDBPyConnection, dataset: Dataset, delivery: Delive
     return counts, take_over(dataset) if found else ()
 
 
-def ascending(keys: pa.ChunkedArray) -> bool:
+def ascending(keys: Iterable[pa.Array]) -> bool:
     """Whether every key is there and greater than the one before, byte by byte: then none stands twice either."""
     last = None
-    for chunk in keys.chunks:
-        if not len(chunk):
-            continue
-        if chunk.null_count or (last is not None and not last < chunk[0].as_py().encode()):
+    for chunk in keys:
+        if chunk.null_count or (len(chunk) and last is not None and not last < chunk[0].as_py().encode()):
             return False
         if not pc.all(pc.less(chunk[:-1], chunk[1:]), min_count=0).as_py():
             return False
-        last = chunk[-1].as_py().encode()
+        last = chunk[-1].as_py().encode() if len(chunk) else last
     return True
 
 

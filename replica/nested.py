@@ -5,16 +5,15 @@ text per row they lie side by side. (Tried first: columns. A whole person out of
 """
 
 import datetime
-from collections.abc import Iterator
 from typing import Any, Final, Optional, TypedDict, cast
 
 import msgspec
-import polars as pl
 import pyarrow as pa
+
+from replica.quoting import quoted
 
 TEXT: Final = "_nested"
 """The column that holds the text. A dataset's own columns never begin with an underscore."""
-SLICE_ROWS: Final = 8_192
 
 _PLAIN: Final[dict[pa.DataType, Any]] = {
     pa.string(): str,
@@ -33,12 +32,14 @@ def nested_names(schema: pa.Schema) -> tuple[str, ...]:
     return tuple(field.name for field in schema if pa.types.is_nested(field.type))
 
 
-def folded(frame: pl.DataFrame, names: tuple[str, ...]) -> pl.DataFrame:
-    """The frame with the columns `names` as one text column TEXT."""
-    if not names:
-        return frame
-    texts = [line for lines in _lines(frame.select(names)) for line in lines]
-    return frame.drop(names).with_columns(pl.Series(TEXT, texts, dtype=pl.String))
+def packed(schema: pa.Schema) -> str:
+    """SQL: the flat columns, and the nested ones as one JSON text TEXT."""
+    nested = nested_names(schema)
+    chosen = [quoted(name) for name in schema.names if name not in nested]
+    if nested:
+        pieces = ", ".join(f"{quoted(name)} := {_finite(schema.field(name).type, quoted(name), 0)}" for name in nested)
+        chosen.append(f"to_json(struct_pack({pieces}))::VARCHAR AS {TEXT}")
+    return ", ".join(chosen)
 
 
 def decoder_of(schema: pa.Schema) -> Decoder:
@@ -46,10 +47,25 @@ def decoder_of(schema: pa.Schema) -> Decoder:
     return msgspec.json.Decoder(_object({name: _python_type(schema.field(name).type) for name in nested_names(schema)}))
 
 
-def _lines(frame: pl.DataFrame) -> Iterator[list[str]]:
-    for piece in frame.iter_slices(SLICE_ROWS):
-        # Not splitlines(): a name may hold one of the other characters that Unicode counts as a line's end.
-        yield piece.write_ndjson().split("\n")[: piece.height]
+def _finite(kind: pa.DataType, value: str, depth: int) -> str:
+    """SQL: the value, without numbers that JSON cannot hold."""
+    if not _has_floats(kind):
+        return value
+    if pa.types.is_list(kind):
+        element = f"each_{depth}"
+        return f"list_transform({value}, lambda {element}: {_finite(kind.value_type, element, depth + 1)})"
+    if pa.types.is_struct(kind):
+        fields = (f"{quoted(f.name)} := {_finite(f.type, f'{value}.{quoted(f.name)}', depth)}" for f in kind)
+        return f"CASE WHEN {value} IS NOT NULL THEN struct_pack({', '.join(fields)}) END"
+    return f"CASE WHEN isfinite({value}) THEN {value} END"
+
+
+def _has_floats(kind: pa.DataType) -> bool:
+    if pa.types.is_list(kind):
+        return _has_floats(kind.value_type)
+    if pa.types.is_struct(kind):
+        return any(_has_floats(field.type) for field in kind)
+    return bool(pa.types.is_floating(kind))
 
 
 def _python_type(kind: pa.DataType) -> Any:

@@ -12,11 +12,9 @@ import pyarrow as pa
 
 from kernel import SnapshotId
 from replica.fingerprint import HIGH, LOW
+from replica.nested import packed
+from replica.quoting import quoted as quoted
 from schemas import Dataset
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def table(dataset: Dataset) -> str:
@@ -125,11 +123,14 @@ def changes(dataset: Dataset, since: SnapshotId, until: SnapshotId) -> str:
     others = [name for name in dataset.names if name != dataset.key]
     values = "".join(f", CASE WHEN e.alive THEN n.{quoted(name)} END AS {quoted(name)}" for name in others)
     register, name = (part.replace("'", "''") for part in (dataset.register, dataset.name))
+    # Not ducklake_table_changes: it reads whole rows of what was deleted too.
+    span = f"'lake', '{register}', '{name}', {int(since) + 1}, {int(until)}"
     return f"""
-        WITH feed AS (
-            SELECT * FROM ducklake_table_changes('lake', '{register}', '{name}', {int(since) + 1}, {int(until)})),
+        WITH came AS (SELECT snapshot_id, {listed(dataset.names)} FROM ducklake_table_insertions({span})),
+        went AS (SELECT {key}, snapshot_id FROM ducklake_table_deletions({span})),
         marked AS (
-            SELECT {key} AS key, snapshot_id, change_type IN ('insert', 'update_postimage') AS arrives FROM feed),
+            SELECT {key} AS key, snapshot_id, true AS arrives FROM came
+             UNION ALL SELECT {key}, snapshot_id, false FROM went),
         ends AS (
             SELECT key, max(snapshot_id) AS last_one,
                    bool_or(arrives) FILTER (WHERE snapshot_id = latest) AS alive,
@@ -142,7 +143,26 @@ def changes(dataset: Dataset, since: SnapshotId, until: SnapshotId) -> str:
         SELECT CASE WHEN NOT e.alive THEN 'delete' WHEN e.existed THEN 'update' ELSE 'insert' END AS _change,
                e.key AS {key}{values}
           FROM named e
-          LEFT JOIN feed n ON n.{key} = e.key AND n.snapshot_id = e.last_one
-               AND n.change_type IN ('insert', 'update_postimage')
+          LEFT JOIN came n ON n.{key} = e.key AND n.snapshot_id = e.last_one
          WHERE e.alive OR e.existed
          ORDER BY e.key"""
+
+
+def packed_rows(dataset: Dataset, snapshot: SnapshotId, *, in_order: bool) -> str:
+    """Rows of a snapshot as segments keep them, sorted by key.
+
+    in_order   whether they lie in the mirror so
+    """
+    order = "" if in_order else f" ORDER BY {quoted(dataset.key)}"
+    return f"SELECT {packed(dataset.arrow)} FROM {table(dataset)} AT (VERSION => {int(snapshot)}){order}"
+
+
+def packed_changes(dataset: Dataset, since: SnapshotId, until: SnapshotId) -> str:
+    """`changes`, with rows as segments keep them."""
+    feed = changes(dataset, since, until)
+    return f"SELECT _change, {packed(dataset.arrow)} FROM ({feed}) ORDER BY {quoted(dataset.key)}"
+
+
+def stored_keys(dataset: Dataset, snapshot: SnapshotId) -> str:
+    """The keys of a snapshot in the order in which they lie in the mirror."""
+    return f"SELECT {quoted(dataset.key)} FROM {table(dataset)} AT (VERSION => {int(snapshot)})"

@@ -50,6 +50,7 @@ class Column:
     pattern   regular expression that the whole text must match
     minimum, maximum   bounds of a number, inclusive
     allowed   the only texts that may stand there
+    secondary_key   rows can be found by this column's value in a lookup too
     source    where the value comes from in the source's own words, for instance `001.STATUS`
     """
 
@@ -66,6 +67,7 @@ class Column:
     minimum: float | None = None
     maximum: float | None = None
     allowed: frozenset[str] | None = None
+    secondary_key: bool = False
     source: str | None = None
 
     @property

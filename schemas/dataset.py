@@ -61,6 +61,8 @@ class Dataset:
     names: tuple[str, ...] = field(init=False, repr=False, compare=False)
     protected_columns: tuple[str, ...] = field(init=False, repr=False, compare=False)
     """Top-level columns that are withheld for a row whose protection is active."""
+    secondary_keys: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """Columns by whose values rows can be found."""
     _columns: dict[str, Column] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -71,6 +73,7 @@ class Dataset:
             "protected_columns": tuple(
                 column.name for column in self.columns if column.classification is Classification.PROTECTED
             ),
+            "secondary_keys": tuple(column.name for column in self.columns if column.secondary_key),
             "_columns": {column.name: column for column in self.columns},
         }
         for name, value in derived.items():

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from replica import DatasetNotReady, Lake, LookupReader, Lookups, Mode, refresh_segments
-from replica.parts import BATCH_ROWS, Pointer
+from replica.lake import PACKED_ROWS
+from replica.parts import Pointer
 from schemas import Column, Dataset, Kind
 from tests.replica.builders import DAY, PERSONS, SETTINGS, a_delivery, a_row
 
@@ -78,10 +79,10 @@ class TestLookup:
         assert [reader.get(word) for word in ("", "x" * 41, "ø", "a\0", "0850")] == [None] * 5
 
     def test_finds_rows_on_both_sides_of_a_batch(self, tmp_path: Path) -> None:
-        rows = [{"word": f"{n:07d}", "number": n} for n in range(BATCH_ROWS + 3)]
+        rows = [{"word": f"{n:07d}", "number": n} for n in range(PACKED_ROWS + 3)]
         published(tmp_path, rows, dataset=WORDS)
         reader = reader_of(tmp_path, WORDS)
-        for n in (0, BATCH_ROWS - 1, BATCH_ROWS, BATCH_ROWS + 2):
+        for n in (0, PACKED_ROWS - 1, PACKED_ROWS, PACKED_ROWS + 2):
             assert reader.get(f"{n:07d}") == {"word": f"{n:07d}", "number": n}
 
     def test_before_the_first_publication_says_so(self, tmp_path: Path) -> None:
