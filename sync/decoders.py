@@ -4,13 +4,13 @@ A kind of decoder is a body (its edge in YAML) and a spec (its value inside the 
 list of kinds.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal, Protocol
 
 from pydantic import BaseModel, Field
 
 from schemas import Dataset
-from sync.sources.cpr import CprDecoder, load_layout
+from sync.sources.cpr import CprDecoder, Manner, load_layout
 from sync.sources.csv_table import CsvDecoder
 from sync.sources.decoded import Decoder
 
@@ -23,13 +23,17 @@ class DecoderSpec(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CprSpec:
+    """person_length   of record 001 in layout A, when it is another version's; None: as the layout's table says"""
+
     layout: str = "a"
-    strict: bool = True
-    strict_chain: bool = False
+    person_length: int | None = None
+    manner: Manner = field(default_factory=Manner)
 
     def decoder(self, dataset: Dataset) -> Decoder:
         layout = load_layout(self.layout)
-        return CprDecoder(layout, dataset.arrow, strict=self.strict, strict_chain=self.strict_chain)
+        if self.person_length is not None:
+            layout = layout.with_lengths({"001": self.person_length})
+        return CprDecoder(layout, dataset.arrow, self.manner)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +47,24 @@ class CsvSpec:
 
 class CprBody(BaseModel, extra="forbid"):
     kind: Literal["cpr"]
-    layout: Literal["a"] = "a"
-    strict: bool = True
+    layout: Literal["a", "b", "roads", "authorities"] = "a"
+    person_length: Literal[106, 121] | None = None
+    encoding: Literal["utf-8", "iso-8859-1"] = "iso-8859-1"
+    separated: bool = True
+    enveloped: bool = True
+    strict: bool | None = None
     strict_chain: bool = False
 
     def to_spec(self) -> CprSpec:
-        return CprSpec(layout=self.layout, strict=self.strict, strict_chain=self.strict_chain)
+        manner = Manner(
+            encoding=self.encoding,
+            separated=self.separated,
+            enveloped=self.enveloped,
+            # The count in layout B's end record is a constant in every delivery seen so far.
+            strict=self.layout != "b" if self.strict is None else self.strict,
+            strict_chain=self.strict_chain,
+        )
+        return CprSpec(layout=self.layout, person_length=self.person_length, manner=manner)
 
 
 class CsvBody(BaseModel, extra="forbid"):

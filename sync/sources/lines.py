@@ -1,5 +1,6 @@
 """A stream of bytes as numbered lines."""
 
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import polars as pl
@@ -11,11 +12,17 @@ LINES = pl.Schema({"line": pl.UInt32, "text": pl.String})
 
 
 def read_lines(stream: BinaryIO, encoding: str, tell: Tell) -> pl.DataFrame:
-    """LINES of the stream, without LF or CRLF; lines of blanks are left out but keep their number.
+    """LINES of the whole stream, as `line_blocks` gives them."""
+    blocks = list(line_blocks(stream, encoding, tell))
+    return pl.concat(blocks, rechunk=False) if blocks else LINES.to_frame()
 
-    Only LF ends a line, whatever other control characters a damaged file holds. Raises UnicodeDecodeError.
+
+def line_blocks(stream: BinaryIO, encoding: str, tell: Tell) -> Iterator[pl.DataFrame]:
+    """LINES of the stream, some megabytes at a time.
+
+    Lines are without LF or CRLF; lines of blanks are left out but keep their number. Only LF ends a line, whatever
+    other control characters a damaged file holds. Raises UnicodeDecodeError.
     """
-    blocks: list[pl.DataFrame] = []
     number, rest = 1, b""
     while block := stream.read(BLOCK_BYTES):
         tell("bytes", len(block))
@@ -24,11 +31,10 @@ def read_lines(stream: BinaryIO, encoding: str, tell: Tell) -> pl.DataFrame:
             rest += tail
             continue
         lines = _lines(rest + whole, encoding, number)
-        blocks.append(_filled(lines))
+        yield _filled(lines)
         number, rest = number + lines.height, tail
     if rest:
-        blocks.append(_filled(_lines(rest, encoding, number)))
-    return pl.concat(blocks, rechunk=False) if blocks else LINES.to_frame()
+        yield _filled(_lines(rest, encoding, number))
 
 
 def _lines(block: bytes, encoding: str, first: int) -> pl.DataFrame:

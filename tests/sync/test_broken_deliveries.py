@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kernel import DatasetId
 from schemas import SHIPPED, Dataset, load_registers
 from sync import DeliveryIncomplete, DeliveryMiscounted, DeliveryOutOfChain, DeliveryUnreadable
-from sync.sources.cpr import CprDecoder, load_layout
+from sync.sources.cpr import CprDecoder, Manner, load_layout
 from sync.sources.decoded import Decoded
 from sync.testdata import generate
 from tests.sync.reading import decoded_by, origin_of
@@ -87,10 +87,49 @@ class TestADelivery:
             decode(b"\n".join([put(b"20261399", 20)(LINES[0]), *LINES[1:]]), PERSONS)
 
     def test_may_hold_error_records_after_its_end(self) -> None:
-        error = b"910" + b"9" * 10 + b"01" * 10
+        error = put(b"8452", 89)(b"910" + b"9" * 10 + b"01" * 10)
         decoded = decode(sealed(LINES) + error + b"\n", PERSONS)
-        assert (decoded.lines_envelope, decoded.quarantine.height) == (3, 0)
+        assert (decoded.lines_envelope, decoded.rows.num_rows) == (2, 24)
         assert decoded.warnings == ("1 error records",)
+        # They are kept, and nobody is held back for them.
+        assert decoded.quarantine.select("rule", "reason", "text").rows() == [
+            ("error_record", "the register's error 8452", error.decode())
+        ]
+        again = CprDecoder(load_layout("a"), PERSONS.arrow).again(decoded.frame, decoded.quarantine["text"].to_list())
+        assert rules(decode(again, PERSONS)) == {"error_record": 1}
+
+    def test_of_one_record_after_the_other_is_cut_by_their_lengths(self) -> None:
+        lengths = {record.type: record.length for record in load_layout("a").records.values()}
+        whole = b"".join(line.ljust(lengths[line[:3].decode()]) for line in LINES)
+        decoded = decode(whole, PERSONS, separated=False)
+        separated = decode(b"\n".join(LINES), PERSONS)
+        assert decoded.rows.equals(separated.rows)
+        assert origin_of(decoded, "pnr").equals(origin_of(separated, "pnr"))
+        assert decode(whole.rstrip() + b"\r\n", PERSONS, separated=False).rows.equals(separated.rows)
+
+    def test_cut_by_another_versions_lengths_is_refused(self) -> None:
+        lengths = {record.type: record.length for record in load_layout("a").records.values()} | {"001": 106}
+        whole = b"".join(line.ljust(lengths[line[:3].decode()]) for line in LINES)
+        with pytest.raises(DeliveryUnreadable, match="record 3 begins with a type that the layout does not have"):
+            decode(whole, PERSONS, separated=False)
+        older = CprDecoder(load_layout("a").with_lengths({"001": 106}), PERSONS.arrow, Manner(separated=False))
+        assert decoded_by(older, whole).rows.equals(decode(b"\n".join(LINES), PERSONS).rows)
+
+    def test_without_separators_that_ends_within_a_record_is_refused(self) -> None:
+        lengths = {record.type: record.length for record in load_layout("a").records.values()}
+        whole = b"".join(line.ljust(lengths[line[:3].decode()]) for line in LINES)
+        with pytest.raises((DeliveryUnreadable, DeliveryIncomplete)):
+            decode(whole[:-50], PERSONS, separated=False)
+
+    def test_with_record_types_that_the_layout_does_not_have_keeps_and_counts_them(self) -> None:
+        unknown = [b"098" + KEYS[0].encode() + b"new", b"098" + KEYS[1].encode(), b"\xe6\xf8\xe5" + KEYS[2].encode()]
+        decoded = decode(sealed([*LINES, *unknown]), PERSONS)
+        assert decoded.rows.num_rows == 24
+        assert rules(decoded) == {"unknown_record": 3}
+        assert decoded.warnings == (
+            "2 lines of 098, a record type that the layout does not have",
+            "1 lines of no letters or digits, a record type that the layout does not have",
+        )
 
     def test_holds_back_who_has_a_record_after_its_end(self) -> None:
         protection = LINES[where("004")]
@@ -105,7 +144,7 @@ class TestADelivery:
         decoder = CprDecoder(load_layout("a"), PERSONS.arrow)
         decoded = decoded_by(decoder, delivery, former)
         assert decoded.warnings == ("the delivery follows on that of 2026-10-28, the last one loaded is of 2026-10-27",)
-        strict = CprDecoder(load_layout("a"), PERSONS.arrow, strict_chain=True)
+        strict = CprDecoder(load_layout("a"), PERSONS.arrow, Manner(strict_chain=True))
         with pytest.raises(DeliveryOutOfChain):
             decoded_by(strict, delivery, former)
 

@@ -4,12 +4,13 @@ import csv
 from collections import Counter, defaultdict
 from datetime import UTC, date, datetime
 from itertools import pairwise
+from typing import Any
 
 import polars as pl
 import pytest
 
 from schemas import Dataset
-from sync.sources.cpr import CprDecoder, load_layout, person_schema
+from sync.sources.cpr import CprDecoder, Manner, load_layout, row_schema
 from sync.sources.cpr.layout import Shape
 from sync.sources.decoded import Decoded
 from tests.sync import slow_reader
@@ -17,9 +18,8 @@ from tests.sync.conftest import real_data
 from tests.sync.reading import decoded_by
 
 
-def decode(delivery: bytes, persons: Dataset, **settings: bool | int) -> Decoded:
-    decoder = CprDecoder(load_layout("a"), persons.arrow, **settings)  # type: ignore[arg-type]
-    return decoded_by(decoder, delivery)
+def decode(delivery: bytes, persons: Dataset, **manner: Any) -> Decoded:
+    return decoded_by(CprDecoder(load_layout("a"), persons.arrow, Manner(**manner)), delivery)
 
 
 def account(delivery: bytes, decoded: Decoded) -> Counter[str]:
@@ -47,10 +47,12 @@ class TestEveryFieldIsAccountedFor:
 
     def test_in_a_generated_delivery_which_has_all_records_of_the_layout(self, persons: Dataset, small: bytes) -> None:
         seen = account(small, decode(small, persons))
-        assert set(seen) == {record.code for record in load_layout("a").persons}
+        assert set(seen) == {record.code for record in load_layout("a").subjects}
 
     def test_whatever_the_size_of_the_parts_it_is_decoded_in(self, persons: Dataset, small: bytes) -> None:
-        assert decode(small, persons, persons_at_once=33).rows.equals(decode(small, persons).rows)
+        in_parts = decoded_by(CprDecoder(load_layout("a"), persons.arrow, lines_at_once=500), small)
+        assert in_parts.rows.num_rows == 400
+        assert in_parts.rows.equals(decode(small, persons).rows)
 
     def test_with_windows_line_ends_and_blanks_that_were_not_cut(self, persons: Dataset, small: bytes) -> None:
         layout = load_layout("a")
@@ -112,17 +114,17 @@ class TestTheTables:
         assert sum(fields[-1]) - 1 == record.length
 
     def test_sort_every_list_by_a_field_it_has(self) -> None:
-        for record in load_layout("a").persons:
+        for record in load_layout("a").subjects:
             if record.shape is Shape.MANY:
                 assert record.order in {field.column for field in record.fields}
 
     def test_give_the_columns_of_the_contract(self, persons: Dataset) -> None:
         contract = pl.DataFrame(pl.from_arrow(persons.arrow.empty_table())).schema
-        assert dict(contract) == person_schema(load_layout("a"))
-        assert persons.names == tuple(person_schema(load_layout("a")))
+        assert dict(contract) == row_schema(load_layout("a"))
+        assert persons.names == tuple(row_schema(load_layout("a")))
 
     def test_are_named_by_the_contract_as_the_origin_of_each_column(self, persons: Dataset) -> None:
-        for record in load_layout("a").persons:
+        for record in load_layout("a").subjects:
             for field in record.fields:
                 holder = persons.column(record.column or field.column)
                 inner = holder.item.fields if holder.item else holder.fields

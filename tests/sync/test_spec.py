@@ -7,6 +7,7 @@ import pytest
 from replica import Mode
 from schemas import SHIPPED
 from sync import CprSpec, CsvSpec, Every, FolderSpec, SourceInvalid, load_sources
+from sync.sources.cpr import Manner
 
 GOOD = """
 name: towns
@@ -24,7 +25,7 @@ class TestTheShippedSources:
         assert (persons.name, persons.dataset, persons.mode) == ("cpr-persons", "cpr.persons", Mode.DELTA)
         assert isinstance(persons.connector, FolderSpec)
         assert persons.connector.path == Path("/instance/inbox/cpr")
-        assert persons.decoder == CprSpec(layout="a", strict=True)
+        assert persons.decoder == CprSpec(layout="a", manner=Manner(strict=True))
         assert persons.schedule == Every(60)
         assert (municipalities.name, municipalities.mode) == ("municipalities", Mode.FULL)
         assert isinstance(municipalities.decoder, CsvSpec)

@@ -1,4 +1,4 @@
-"""The CPR decoder: a delivery in, one nested row per person out.
+"""The decoder of CPR's deliveries: fixed-width records in, one nested row per person, road or authority out.
 
 Lines are held back one by one with a rule and a reason, and never dropped:
 
@@ -6,8 +6,9 @@ line_cut                    ends before or within a field that must be there (or
 line_overlong               goes on past the length of its record
 wrong_type, value_missing   a field is not what its type says, or is blank where it may not be
 date_impossible             month 13, day 32, 30 February
-unknown_record              a record type that the layout does not have
-personal_number_malformed   the number at 4+10 is not ten digits
+unknown_record              a record type that the layout does not have: kept here, and counted in a warning
+error_record                the register's own word about an order, after the end record
+personal_number_malformed   the number at 4+10 is not ten digits (`number_malformed` in the other registers)
 after_end                   stands after the end record
 record_repeated             more of a record than a person can have
 person_incomplete           the person lacks a record that everyone has
@@ -17,115 +18,145 @@ The last one is a matter of privacy. A person with a broken line is not publishe
 its protection record, say, it would show an address that must stay hidden. Its former version stays in the
 mirror. A line whose own number cannot be read could belong to anyone whose number agrees with the digits that
 can; all of these are held back. A record of an unknown type holds back only itself, since CPR may add types.
+
+A delivery is read twice: once as it comes, when its lines go to disk sorted by number, and then part by part. So
+memory is bounded by `lines_at_once`, whatever the size of the delivery: about 350 MB with the default.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import polars as pl
 import pyarrow as pa
+from pyarrow import ipc
 
 from kernel import COPENHAGEN
-from sync.errors import SourceMisfit
-from sync.sources.cpr.envelope import Envelope, ensure_chain, open_envelope
-from sync.sources.cpr.layout import KEY_LENGTH, KEY_START, TYPE_LENGTH, Layout
+from sync.errors import DeliveryUnreadable, SourceMisfit
+from sync.sources.cpr.cut import cut_blocks
+from sync.sources.cpr.envelope import Envelope, ensure_chain
+from sync.sources.cpr.layout import END, ERROR, TYPE_LENGTH, Layout, load_layout
+from sync.sources.cpr.owners import LINES_OF, Owners
 from sync.sources.cpr.persons import decode_persons
-from sync.sources.cpr.schema import person_schema
-from sync.sources.decoded import FAULTS, QUARANTINED, Decoded, LinesInMemory, Tell
-from sync.sources.lines import read_lines
+from sync.sources.cpr.schema import row_schema
+from sync.sources.cpr.spill import Spill
+from sync.sources.cpr.watch import Watched
+from sync.sources.decoded import QUARANTINED, Decoded, Tell
+from sync.sources.lines import line_blocks
 
-ENCODING = "iso-8859-1"
-PERSONS_AT_ONCE = 20_000
-"""Bounds the memory for typed columns. The lines of a delivery and its rows are all in memory: about 6 kB a person."""
-READABLE = rf"^[0-9]{{{KEY_LENGTH}}}$"
-UNKNOWN = "0" * KEY_LENGTH
-MOST_FRAGMENTS = 1_000
-"""More different unreadable numbers than this, and everyone in the delivery is held back."""
+LINES_AT_ONCE = 300_000
+"""Of one part: some 23,000 persons."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a source delivers.
+
+    encoding       Python's name of it
+    separated      False: no line separators, records are cut by their declared lengths
+    enveloped      False: an excerpt without start and end record
+    strict         a wrong count in the end record refuses the delivery
+    strict_chain   a delivery that does not follow on the last one loaded is refused, else it is a warning
+    """
+
+    encoding: str = "iso-8859-1"
+    separated: bool = True
+    enveloped: bool = True
+    strict: bool = True
+    strict_chain: bool = False
 
 
 class CprDecoder:
     """Decodes deliveries of one layout into rows of one Arrow schema.
 
-    strict          a wrong count in the end record refuses the delivery
-    strict_chain    a delivery that does not follow on the last one loaded is refused, else it is a warning
-
-    Raises SourceMisfit when layout and schema do not list the same columns.
+    Raises SourceMisfit when the layout's row and the schema do not list the same columns.
     """
 
     def __init__(
-        self,
-        layout: Layout,
-        schema: pa.Schema,
-        *,
-        strict: bool = True,
-        strict_chain: bool = False,
-        persons_at_once: int = PERSONS_AT_ONCE,
+        self, layout: Layout, schema: pa.Schema, manner: Manner | None = None, *, lines_at_once: int = LINES_AT_ONCE
     ) -> None:
-        if differing := sorted(set(schema.names) ^ set(person_schema(layout))):
+        whole = row_schema(load_layout(layout.row))
+        if differing := sorted(set(schema.names) ^ set(whole)):
             raise SourceMisfit(
                 f"contract and layout {layout.name} differ in the columns {', '.join(differing)}",
                 remedy="let the contract list the columns of the layout",
             )
-        self.layout, self.schema = layout, schema
-        self.strict, self.strict_chain = strict, strict_chain
-        self.persons_at_once = persons_at_once
+        self.layout, self.schema, self.manner = layout, schema, manner or Manner()
+        self.lines_at_once = lines_at_once
 
-    def decode(self, stream: BinaryIO, former: Mapping[str, str], tell: Tell, work: Path) -> Decoded:  # noqa: ARG002
-        lines = read_lines(stream, ENCODING, tell)
-        envelope = open_envelope(lines, self.layout, strict=self.strict)
-        warnings = envelope.warnings + ensure_chain(envelope, former, strict=self.strict_chain)
-        given = _give_out(envelope, self.layout)
-        numbers = given.numbers
-        tables, faults = [], [given.stray]
-        for first in range(0, numbers.len(), self.persons_at_once):
-            part = numbers.slice(first, self.persons_at_once)
-            inside = pl.col("person").is_between(first, first + part.len() - 1)
-            shift = (pl.col("person") - first).cast(pl.UInt32)
-            own, held = (each.filter(inside).with_columns(shift) for each in (given.lines, given.held))
-            persons = decode_persons(self.layout, part, own, held)
-            tables.append(to_arrow(persons.rows, self.schema))
-            faults.append(persons.faults)
-            tell("rows", part.len())
-        quarantine = pl.concat(faults).join(envelope.body, on="line").sort("line")
-        rows = pa.concat_tables(tables) if tables else self.schema.empty_table()
-        passed = given.lines.join(quarantine, on="line", how="anti")
+    def decode(self, stream: BinaryIO, former: Mapping[str, str], tell: Tell, work: Path) -> Decoded:
+        envelope = Envelope(self.layout, enveloped=self.manner.enveloped)
+        owners = Owners(self.layout)
+        spill = Spill(work, LINES_OF)
+        errors = [QUARANTINED.to_frame()]
+        watched = Watched(stream)
+        try:
+            for block in self._blocks(cast(BinaryIO, watched), tell):
+                inside = envelope.take(block)
+                errors.append(inside.errors)
+                spill.add(owners.give_out(inside), int(block["text"].str.len_bytes().sum()))
+        except UnicodeDecodeError:
+            raise DeliveryUnreadable(
+                f"the file is not {self.manner.encoding}", remedy="set the encoding of the source"
+            ) from None
+        spill.close_run()
+        warnings = envelope.close(strict=self.manner.strict) + owners.warnings()
+        start = envelope.start
+        if start is not None:
+            warnings += ensure_chain(start, former, strict=self.manner.strict_chain)
+        rows = _Rows(work / "rows.arrow", self.schema)
+        quarantine = [*errors, owners.stray()]
+        subjects = 0
+        for part in spill.parts(self.lines_at_once):
+            numbers = part["key"].unique().sort()
+            persons = decode_persons(self.layout, self.schema, numbers, part, owners.held(numbers), watched.control)
+            rows.add(persons.rows)
+            if persons.faults.height:
+                quarantine.append(persons.faults.join(part, on="line").select(QUARANTINED.names()))
+            subjects += numbers.len()
+            tell("rows", numbers.len())
+        held_back = pl.concat(quarantine).sort("line")
+        published = rows.mapped()
         return Decoded(
-            rows=rows,
-            origin=LinesInMemory(passed.select(numbers.gather(passed["person"]).alias("key"), "line", "text")),
-            frame=lines["text"][0],
-            quarantine=quarantine.select(QUARANTINED.names()),
+            rows=published,
+            origin=_Passed(spill, envelope.lines_in - envelope.lines - held_back.height, held_back.select("line")),
+            frame=envelope.text,
+            quarantine=held_back,
             # The register's day is over when it delivers: the rows are as of the end of the production date.
-            as_of=datetime.combine(envelope.produced + timedelta(days=1), time(), COPENHAGEN),
-            position={"job": envelope.job, "produced": envelope.produced.isoformat()},
-            lines_in=lines.height,
+            as_of=datetime.combine(start.produced + timedelta(days=1), time(), COPENHAGEN) if start else None,
+            position={"job": start.job, "produced": start.produced.isoformat()} if start else {},
+            lines_in=envelope.lines_in,
             lines_envelope=envelope.lines,
-            rows_in=numbers.len(),
-            rows_quarantined=numbers.len() - rows.num_rows,
+            rows_in=subjects,
+            rows_quarantined=subjects - published.num_rows,
             warnings=warnings,
         )
 
     def again(self, frame: str, lines: Sequence[str]) -> bytes:
-        end = "999".ljust(TYPE_LENGTH + KEY_LENGTH, "9") + f"{len(lines):08}"
-        return "\n".join([frame, *lines, end, ""]).encode(ENCODING)
+        if not self.manner.enveloped:
+            return self._joined(lines)
+        # Error records keep their place after the end: anywhere else they are not known as such.
+        errors = [line for line in lines if line.startswith(ERROR)]
+        inside = [line for line in lines if not line.startswith(ERROR)]
+        counter = next(each for each in self.layout.records[END].fields if each.name == "TAELLER")
+        end = END.ljust(counter.start - 1, "9") + f"{len(inside):0{counter.length}}"
+        return self._joined([frame, *inside, end, *errors])
 
+    def _blocks(self, stream: BinaryIO, tell: Tell) -> Iterator[pl.DataFrame]:
+        blocks = (
+            line_blocks(stream, self.manner.encoding, tell)
+            if self.manner.separated
+            else cut_blocks(stream, self.manner.encoding, self.layout, tell)
+        )
+        return (block for block in blocks if block.height)
 
-@dataclass(frozen=True, slots=True)
-class _Given:
-    """Lines given to persons.
-
-    numbers   the personal numbers of the delivery, sorted, unique
-    lines     person (position in `numbers`), record, line, text
-    stray     FAULTS of lines that cannot be given to anybody
-    held      person, reason: everyone who could own a stray line
-    """
-
-    numbers: pl.Series
-    lines: pl.DataFrame
-    stray: pl.DataFrame
-    held: pl.DataFrame
+    def _joined(self, lines: Sequence[str]) -> bytes:
+        if self.manner.separated:
+            return "\n".join([*lines, ""]).encode(self.manner.encoding)
+        lengths = {record.type: record.length for record in self.layout.records.values()}
+        return "".join(line.ljust(lengths[line[:TYPE_LENGTH]]) for line in lines).encode(self.manner.encoding)
 
 
 def to_arrow(rows: pl.DataFrame, schema: pa.Schema) -> pa.Table:
@@ -133,56 +164,34 @@ def to_arrow(rows: pl.DataFrame, schema: pa.Schema) -> pa.Table:
     return rows.select(schema.names).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)
 
 
-def _give_out(envelope: Envelope, layout: Layout) -> _Given:
-    # The columns made here are many times larger than what is kept of them, so they end with this function.
-    body = envelope.body.with_columns(
-        record=pl.col("text").str.slice(0, TYPE_LENGTH),
-        key=pl.col("text").str.slice(KEY_START - 1, KEY_LENGTH),
-    )
-    stray = _stray(body, envelope.stray, layout)
-    owned = body.join(stray, on="line", how="anti")
-    numbers = owned["key"].unique().sort()
-    codes = pl.Enum([record.code for record in layout.persons])
-    lines = owned.join(pl.DataFrame({"key": numbers}).with_row_index("person"), on="key", maintain_order="left").select(
-        "person", pl.col("record").cast(codes), "line", "text"
-    )
-    return _Given(numbers, lines, stray.select(FAULTS.names()), _held(stray, numbers))
+class _Rows:
+    """Rows written to a file one part after the other, to be mapped at the end."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._path, self._schema = path, schema
+        self._file = pa.OSFile(str(path), "wb")
+        self._writer = ipc.new_file(self._file, schema)
+
+    def add(self, rows: pl.DataFrame) -> None:
+        self._writer.write_table(to_arrow(rows, self._schema))
+
+    def mapped(self) -> pa.Table:
+        self._writer.close()
+        self._file.close()
+        with pa.memory_map(str(self._path)) as file:
+            return ipc.open_file(file).read_all()
 
 
-def _stray(body: pl.DataFrame, after_end: pl.DataFrame, layout: Layout) -> pl.DataFrame:
-    """FAULTS of lines that cannot be given to a person, with `pattern`, the number as far as it can be read.
+@dataclass(frozen=True, slots=True)
+class _Passed:
+    """An Origin: the lines on disk but for those that were held back.
 
-    `pattern` is null for lines that hold back nobody else.
+    held   line: numbers of lines that are in the quarantine
     """
-    known = pl.col("record").is_in([record.code for record in layout.persons])
-    readable = pl.col("key").str.contains(READABLE) & (pl.col("key") != UNKNOWN)
-    short = pl.col("text").str.len_chars() < KEY_START + KEY_LENGTH - 1
-    begins = pl.col("record").str.len_chars() < TYPE_LENGTH
-    late = pl.col("line").is_in(after_end["line"].implode())
-    rules = (
-        pl.when(late)
-        .then(pl.struct(rule=pl.lit("after_end"), reason=pl.lit("the line stands after the end record")))
-        .when(begins | (known & ~readable & short))
-        .then(pl.struct(rule=pl.lit("line_cut"), reason=pl.lit("cut within record type or personal number")))
-        .when(~known)
-        .then(pl.struct(rule=pl.lit("unknown_record"), reason=pl.lit("a record type that the layout does not have")))
-        .when(~readable)
-        .then(pl.struct(rule=pl.lit("personal_number_malformed"), reason=pl.lit("PNR at 4+10: no personal number")))
-    )
-    pattern = pl.when(known | begins).then(pl.col("key").str.replace_all("[^0-9]", "."))
-    return (
-        body.with_columns(found=rules, pattern=pattern)
-        .filter(pl.col("found").struct.field("rule").is_not_null())
-        .select("line", pl.col("found").struct.unnest(), "pattern")
-    )
 
+    spill: Spill
+    height: int
+    held: pl.DataFrame
 
-def _held(stray: pl.DataFrame, numbers: pl.Series) -> pl.DataFrame:
-    """person, reason: everyone who could own a line that cannot be given to a person."""
-    patterns = stray["pattern"].drop_nulls().unique().sort()
-    reason = pl.lit("a broken line could belong to the person").alias("reason")
-    everyone = pl.DataFrame({"key": numbers}).with_row_index("person")
-    if patterns.len() > MOST_FRAGMENTS:
-        return everyone.select("person", reason)
-    wanted = pl.any_horizontal(pl.lit(False), *(pl.col("key").str.contains(f"^{each}") for each in patterns))
-    return everyone.filter(wanted).select("person", reason)
+    def lines(self, keys: pl.Series) -> pl.DataFrame:
+        return self.spill.lines(keys).join(self.held, on="line", how="anti")

@@ -1,20 +1,25 @@
-"""The record tables of layout A: what stands where in a line, and which column of the person row it becomes.
+"""The record tables of the registers that CPR delivers: what stands where in a line, and which column it becomes.
 
-`layout_a.csv` has one line per field and `records_a.csv` one per record; they follow the CPR office's product
-descriptions U12180-P (status extract, 6.8.2) and P12170 (change extract). The decoder and the generator of
-test data know no record by name: what they do follows from these two tables.
+`layout_<name>.csv` has one line per field and `records_<name>.csv` one per record. The decoder and the generator of
+test data know no record by name: what they do follows from these tables.
+
+a             persons: status extract U12180-P (6.8.2) and change extract P12170
+b             persons: the long bitemporal layout
+roads         the road register, P05780
+authorities   the authority register, P02680
 """
 
 import csv
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
 
 KEY = "pnr"
-KEY_START, KEY_LENGTH = 4, 10
+KEY_START = 4
 TYPE_LENGTH = 3
+START, END, ERROR = "000", "999", "910"
 
 
 class Kind(StrEnum):
@@ -56,11 +61,14 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """length            declared, in characters; trailing blanks may be cut from a line
+    """code              what a line of it begins with; when it fills two columns, a mark after the three characters
+                      tells the two apart
+    length            declared, in characters; trailing blanks may be cut from a line
     minimum, maximum  occurrences per person; a maximum of None is none
     column            column of the person row; empty when the fields stand in the row itself
     order             field by which the items of a list are sorted (then by the rest of the line)
-    fields            all but the personal number at 4+10, in the order of the line
+    latest            field that tells which of several is right: the one registered last. Empty: none may be repeated
+    fields            those that become columns, in the order of the line; all of them in an envelope
     """
 
     code: str
@@ -71,42 +79,82 @@ class Record:
     column: str
     shape: Shape
     order: str
+    latest: str
     fields: tuple[Field, ...]
 
+    @property
+    def type(self) -> str:
+        return self.code[:TYPE_LENGTH]
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
+    """subject     what a row is about
+    key         column that holds its number, which stands in each line from KEY_START on
+    row         the layout that lists all columns of the row; another one may fill fewer
+    repeats     whether a delivery may tell the same thing twice
+    """
+
     name: str
+    subject: str
+    key: str
+    key_length: int
+    row: str
+    repeats: bool = False
     records: Mapping[str, Record]
 
     @property
-    def persons(self) -> tuple[Record, ...]:
-        """Records that belong to a person."""
+    def subjects(self) -> tuple[Record, ...]:
+        """Records that belong to a person, road or authority."""
         return tuple(record for record in self.records.values() if record.shape is not Shape.ENVELOPE)
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        """What the lines of these begin with."""
+        return tuple(dict.fromkeys(record.type for record in self.subjects))
 
     @property
     def groups(self) -> tuple[tuple[Record, ...], ...]:
         """Records by what they fill: those that share a column stand together, the others alone."""
         found: dict[str, tuple[Record, ...]] = {}
-        for record in self.persons:
+        for record in self.subjects:
             target = record.column or record.code
             found[target] = (*found.get(target, ()), record)
         return tuple(found.values())
 
+    def with_lengths(self, lengths: Mapping[str, int]) -> "Layout":
+        """The same records, some of them as long as another version of the description has them."""
+        records = {
+            code: replace(record, length=lengths.get(record.type, record.length))
+            for code, record in self.records.items()
+        }
+        return replace(self, records=records)
+
 
 @cache
 def load_layout(name: str) -> Layout:
-    """The layout of that name; `a` is shipped. Raises KeyError for another one."""
-    if name != "a":
-        raise KeyError(name)
-    folder = files("sync.sources.cpr")
+    """A shipped layout: `a`, `b`, `roads` or `authorities`. Raises KeyError for another one."""
+    head = _HEADS[name]
     fields: dict[str, list[Field]] = {}
-    with (folder / f"layout_{name}.csv").open(encoding="utf-8") as lines:
-        for row in csv.DictReader(lines):
-            fields.setdefault(row["record"], []).append(_field(row))
-    with (folder / f"records_{name}.csv").open(encoding="utf-8") as lines:
-        records = {row["record"]: _record(row, fields[row["record"]]) for row in csv.DictReader(lines)}
-    return Layout(name, records)
+    for row in _table(f"layout_{name}.csv"):
+        fields.setdefault(row["record"], []).append(_field(row))
+    records = {row["record"]: _record(row, fields[row["record"]], head.key) for row in _table(f"records_{name}.csv")}
+    return replace(head, records=records)
+
+
+_PERSON = Layout(name="a", subject="person", key=KEY, key_length=10, row="a", records={})
+_HEADS: Mapping[str, Layout] = {
+    "a": _PERSON,
+    "b": replace(_PERSON, name="b", repeats=True),
+    "roads": Layout(name="roads", subject="road", key="road", key_length=8, row="roads", records={}),
+    "authorities": Layout(
+        name="authorities", subject="authority", key="authority_code", key_length=4, row="authorities", records={}
+    ),
+}
+
+
+def _table(name: str) -> Iterable[Mapping[str, str]]:
+    return csv.DictReader((files("sync.sources.cpr") / name).read_text(encoding="utf-8").splitlines())
 
 
 def _field(row: Mapping[str, str]) -> Field:
@@ -121,9 +169,14 @@ def _field(row: Mapping[str, str]) -> Field:
     )
 
 
-def _record(row: Mapping[str, str], fields: list[Field]) -> Record:
+def _record(row: Mapping[str, str], fields: Iterable[Field], key: str) -> Record:
     shape = Shape(row["shape"])
-    own = [field for field in fields if shape is Shape.ENVELOPE or field.start != KEY_START]
+    # The key is the row's, so a record does not hold it once more; but a former number is a field of its own.
+    own = tuple(
+        field
+        for field in fields
+        if shape is Shape.ENVELOPE or (field.column and (field.column != key or field.start != KEY_START))
+    )
     return Record(
         code=row["record"],
         title=row["title"],
@@ -133,5 +186,6 @@ def _record(row: Mapping[str, str], fields: list[Field]) -> Record:
         column=row["column"],
         shape=shape,
         order=row["order"],
-        fields=tuple(own),
+        latest=row.get("latest") or "",
+        fields=own,
     )

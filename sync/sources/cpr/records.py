@@ -44,10 +44,11 @@ class Parsed:
     faults: pl.DataFrame
 
 
-def parse(record: Record, lines: pl.DataFrame) -> Parsed:
+def parse(record: Record, lines: pl.DataFrame, *, control: bool = True) -> Parsed:
     """Type all lines of one record.
 
-    lines   person, line, text (of this record only)
+    lines     person, line, text (of this record only)
+    control   False when no line is known to hold a control character: the search for them is a good part of the work
     """
     if lines.is_empty():
         return _nothing(record)
@@ -59,7 +60,7 @@ def parse(record: Record, lines: pl.DataFrame) -> Parsed:
         "line",
         whole.alias(RAW),
         (whole.str.len_bytes() > record.length).alias(_OVERLONG),
-        whole.str.contains(CONTROL_CHARACTERS).alias(_CONTROL),
+        (whole.str.contains(CONTROL_CHARACTERS) if control else pl.lit(False)).alias(_CONTROL),
         *(raw(field).alias(_raw(field)) for field in fields),
     )
     suspects = {_suspect(field): suspect(field, pl.col(_raw(field))) for field in fields}

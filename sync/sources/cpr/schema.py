@@ -1,4 +1,4 @@
-"""The shape of the person row, as it follows from the layout tables.
+"""The shape of a row, as it follows from the layout tables.
 
 The contract of the dataset must list the same columns; a test holds the two together.
 """
@@ -16,6 +16,11 @@ AS_DELIVERED = "as_delivered"
 """What the typed columns cannot hold: uncertain dates and unknown marks, as the register wrote them."""
 AS_DELIVERED_TYPE = pl.List(pl.Struct({"field": pl.String, "text": pl.String}))
 
+HIDDEN = "_"
+"""Begins the name of a field that is read and not shown: when a record was registered."""
+UNDONE_MARK, UNDONE = "correction_mark", "A"
+"""A former name or address that was undone (ANNKOR `A`) never was one."""
+
 Polars = pl.DataType | DataTypeClass
 
 TYPES: Mapping[Kind, Polars] = {
@@ -30,13 +35,20 @@ TYPES: Mapping[Kind, Polars] = {
 
 def fields_of(group: Iterable[Record]) -> dict[str, Polars]:
     """Names and types of the fields of records that share a column, joined."""
-    return {field.column: TYPES[field.kind] for record in group for field in record.fields}
+    return {
+        field.column: TYPES[field.kind]
+        for record in group
+        for field in record.fields
+        if not field.column.startswith(HIDDEN)
+    }
 
 
-def person_schema(layout: Layout) -> dict[str, Polars]:
-    """Columns of the person row in order: record 001, then what is derived, then the others as the table goes."""
+def row_schema(layout: Layout) -> dict[str, Polars]:
+    """Columns of the row in order: its first record, then what is derived, then the others as the table goes."""
     first, *others = layout.groups
-    schema: dict[str, Polars] = {KEY: pl.String, **fields_of(first), MUNICIPALITY: pl.String}
+    schema: dict[str, Polars] = {layout.key: pl.String, **fields_of(first)}
+    if layout.key == KEY:
+        schema[MUNICIPALITY] = pl.String
     for group in others:
         fields = fields_of(group)
         if not group[0].column:
