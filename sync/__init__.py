@@ -6,7 +6,7 @@ rule is held back line by line with a reason, and the counts of a run always add
 """
 
 from sync.calendar import Days, Expected, missing_since
-from sync.connectors import FolderSpec
+from sync.connectors import FolderSpec, SftpSpec
 from sync.decoders import CprSpec, CsvSpec
 from sync.errors import (
     DeliveryIncomplete,
@@ -16,10 +16,13 @@ from sync.errors import (
     FileUnsettled,
     QuarantineTooLarge,
     SourceChanged,
+    SourceDenied,
+    SourceFaulty,
     SourceInvalid,
     SourceMisfit,
     SourceShrank,
     SourceUnreachable,
+    SourceUntrusted,
 )
 from sync.replay import replay_quarantine
 from sync.report import FileReport, Outcome, Progress, RunReport, Stage
@@ -47,12 +50,16 @@ __all__ = [
     "QuarantineTooLarge",
     "RunReport",
     "Schedule",
+    "SftpSpec",
     "SourceChanged",
+    "SourceDenied",
+    "SourceFaulty",
     "SourceInvalid",
     "SourceMisfit",
     "SourceShrank",
     "SourceSpec",
     "SourceUnreachable",
+    "SourceUntrusted",
     "Stage",
     "generate",
     "generate_changes",

@@ -18,10 +18,31 @@ class SourceMisfit(OperatorMistake):
 
 
 class SourceUnreachable(TryAgainLater):
-    """The folder of a source is not there or cannot be read."""
+    """A source is not there, does not answer, or hung up."""
 
     code = "source_unreachable"
     title = "The source cannot be reached"
+
+
+class SourceFaulty(TryAgainLater):
+    """A source answers, but not as it says it would: another size, a page twice, what cannot be read."""
+
+    code = "source_faulty"
+    title = "The source does not keep its word"
+
+
+class SourceDenied(OperatorMistake):
+    """A source does not accept our credentials."""
+
+    code = "source_denied"
+    title = "The source does not let us in"
+
+
+class SourceUntrusted(OperatorMistake):
+    """Whoever answers at the address of a source is not the one that the source file names."""
+
+    code = "source_untrusted"
+    title = "The source is not who it should be"
 
 
 class FileUnsettled(TryAgainLater):

@@ -3,15 +3,12 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import BinaryIO, Self
 
 from sync.errors import FileUnsettled, SourceUnreachable
+from sync.sources.names import wanted
 from sync.sources.port import Offered
-
-BESIDE = (".trigger", ".metadata", ".sftpreceipt", ".part", ".tmp")
-"""Files that accompany another one, or are on their way to become one."""
 
 
 class Folder:
@@ -31,8 +28,8 @@ class Folder:
 
     def offered(self, since: Mapping[str, str]) -> tuple[Offered, ...]:  # noqa: ARG002
         try:
-            found = sorted(entry for entry in self.path.iterdir() if self._wanted(entry))
-            return tuple(_offered(entry) for entry in found)
+            names = [entry.name for entry in self.path.iterdir() if entry.is_file()]
+            return tuple(_offered(self.path / name) for name in wanted(names, self.pattern, trigger=self.trigger))
         except OSError as problem:
             raise SourceUnreachable(
                 f"the folder of the source cannot be read: {problem.strerror}",
@@ -50,12 +47,6 @@ class Folder:
             raise SourceUnreachable("a file of the source is gone", remedy="let the source be read again") from None
         if now != offered:
             raise FileUnsettled("the file changed while it was read", remedy="let the source be read again")
-
-    def _wanted(self, entry: Path) -> bool:
-        name = entry.name
-        if name.startswith(".") or name.endswith(BESIDE) or not fnmatchcase(name, self.pattern):
-            return False
-        return entry.is_file() and (not self.trigger or entry.with_name(f"{name}.trigger").exists())
 
 
 def _offered(path: Path) -> Offered:

@@ -41,7 +41,7 @@ class TestASourceDescription:
     @pytest.mark.parametrize(
         ("change", "problem"),
         [
-            (("kind: folder", "kind: ftp"), "connector.kind"),
+            (("kind: folder", "kind: ftp"), "connector: .*'folder', 'sftp'"),
             (("mode: full", "mode: sometimes"), "mode"),
             (("mode: full", "mode: full\nowner: me"), "owner"),
             (('{cron: "30 20 * * mon-fri"}', "{}"), "either every_s or cron"),

@@ -1,0 +1,17 @@
+"""Where a source's files come from: the part `connector` of a source file, and what it makes.
+
+A kind of connector is a body (its edge in YAML) and a spec (its value inside the house), in a module of its own. The
+union here is the list of kinds.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from sync.connectors.folder import FolderBody, FolderSpec
+from sync.connectors.sftp import SftpBody, SftpSpec
+from sync.connectors.spec import ConnectorSpec
+
+ConnectorBody = Annotated[FolderBody | SftpBody, Field(discriminator="kind")]
+
+__all__ = ["ConnectorBody", "ConnectorSpec", "FolderSpec", "SftpSpec"]

@@ -1,0 +1,40 @@
+"""One server per kind and session, spoiled per test and mended after it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.sync.connectors.kinds import KINDS
+from tests.sync.connectors.peer import Peer
+from tests.sync.connectors.sftp_server import SftpPeer, serve_sftp
+
+
+@pytest.fixture(scope="session")
+def sftp_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SftpPeer]:
+    with serve_sftp(tmp_path_factory.mktemp("sftp")) as server:
+        yield server
+
+
+@pytest.fixture
+def sftp(sftp_server: SftpPeer, tmp_path: Path) -> Iterator[SftpPeer]:
+    sftp_server.root = tmp_path / "shown"
+    sftp_server.root.mkdir()
+    yield sftp_server
+    sftp_server.mischief.reset()
+    sftp_server.close()
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """The private folder that a run gives to its connector."""
+    folder = tmp_path / "work"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+@pytest.fixture
+def peer(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Peer:
+    """The peer of a kind of connector; `kind` is a parameter of the test."""
+    made: Peer = KINDS[kind](request, tmp_path)
+    return made

@@ -1,0 +1,58 @@
+"""The examples in the guide for operators are source files that load."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from sync import SourceInvalid, SourceSpec, load_sources
+
+GUIDE = Path(__file__).parents[3] / "docs" / "guides" / "operators.md"
+REST = """
+name: libraries
+dataset: libraries.libraries
+decoder: {kind: csv}
+mode: full
+"""
+
+
+def examples() -> list[str]:
+    section = GUIDE.read_text(encoding="utf-8").split("\n## Sources: ")[1].split("\n## ")[0]
+    return re.findall(r"```yaml\n(connector:.*?)```", section, re.DOTALL)
+
+
+def source(folder: Path, connector: str) -> SourceSpec:
+    (folder / "libraries.source.yaml").write_text(REST + connector)
+    (spec,) = load_sources(folder, root=folder)
+    return spec
+
+
+@pytest.mark.parametrize("example", examples())
+def test_an_example_of_the_guide_is_a_source(tmp_path: Path, example: str) -> None:
+    assert source(tmp_path, example).connector
+
+
+def test_every_kind_has_its_example() -> None:
+    kinds = {re.search(r"kind: (\w+)", example).group(1) for example in examples()}  # type: ignore[union-attr]
+    assert kinds == {"folder", "sftp"}
+
+
+SFTP = next(example for example in examples() if "kind: sftp" in example)
+
+
+@pytest.mark.parametrize(
+    ("example", "change", "said"),
+    [
+        (SFTP, ("password: libraries-sftp.password", "password: ../control/secret"), "password"),
+        (SFTP, ("password: libraries-sftp.password", ""), "either password or key"),
+        (SFTP, ("host_key: ssh-ed25519 AAAA", "host_key: ssh-ed25519 AB"), "public key"),
+        (SFTP, ("host_key:", "# host_key:"), "host_key"),
+        (SFTP, ("trigger: true", "triger: true"), "triger"),
+    ],
+)
+def test_a_connector_that_cannot_be_used_is_refused(
+    tmp_path: Path, example: str, change: tuple[str, str], said: str
+) -> None:
+    assert change[0] in example
+    with pytest.raises(SourceInvalid, match=said):
+        source(tmp_path, example.replace(*change))
