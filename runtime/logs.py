@@ -50,6 +50,8 @@ def configure_logs(*, role: str, level: str = "info", human: bool | None = None)
     root.setLevel(level.upper())
     # paramiko tells each packet's story at INFO, and a path that a client typed may hold anything.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+    # httpx2 tells each address at INFO, with its query.
+    logging.getLogger("httpx2").setLevel(logging.WARNING)
     logging.getLogger("apscheduler").setLevel(logging.WARNING)
 
 

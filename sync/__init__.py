@@ -6,7 +6,7 @@ rule is held back line by line with a reason, and the counts of a run always add
 """
 
 from sync.calendar import Days, Expected, missing_since
-from sync.connectors import FolderSpec, SftpSpec
+from sync.connectors import FolderSpec, HttpSpec, SftpSpec
 from sync.decoders import CprSpec, CsvSpec
 from sync.errors import (
     DeliveryIncomplete,
@@ -45,6 +45,7 @@ __all__ = [
     "FileReport",
     "FileUnsettled",
     "FolderSpec",
+    "HttpSpec",
     "Outcome",
     "Progress",
     "QuarantineTooLarge",

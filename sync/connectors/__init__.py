@@ -9,9 +9,10 @@ from typing import Annotated
 from pydantic import Field
 
 from sync.connectors.folder import FolderBody, FolderSpec
+from sync.connectors.http import HttpBody, HttpSpec
 from sync.connectors.sftp import SftpBody, SftpSpec
 from sync.connectors.spec import ConnectorSpec
 
-ConnectorBody = Annotated[FolderBody | SftpBody, Field(discriminator="kind")]
+ConnectorBody = Annotated[FolderBody | SftpBody | HttpBody, Field(discriminator="kind")]
 
-__all__ = ["ConnectorBody", "ConnectorSpec", "FolderSpec", "SftpSpec"]
+__all__ = ["ConnectorBody", "ConnectorSpec", "FolderSpec", "HttpSpec", "SftpSpec"]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.sync.connectors.http_server import HttpPeer, serve_http
 from tests.sync.connectors.kinds import KINDS
 from tests.sync.connectors.peer import Peer
 from tests.sync.connectors.sftp_server import SftpPeer, serve_sftp
@@ -23,6 +24,18 @@ def sftp(sftp_server: SftpPeer, tmp_path: Path) -> Iterator[SftpPeer]:
     yield sftp_server
     sftp_server.mischief.reset()
     sftp_server.close()
+
+
+@pytest.fixture(scope="session")
+def http_server() -> Iterator[HttpPeer]:
+    with serve_http() as server:
+        yield server
+
+
+@pytest.fixture
+def http(http_server: HttpPeer) -> Iterator[HttpPeer]:
+    yield http_server
+    http_server.reset()
 
 
 @pytest.fixture

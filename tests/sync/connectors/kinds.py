@@ -1,21 +1,25 @@
 """The kinds of connectors under the contract, each with its peer."""
 
+import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
-from sync.connectors import FolderSpec, SftpSpec
+from sync.connectors import FolderSpec, HttpSpec, SftpSpec
+from sync.connectors.http import HttpBody
 from sync.connectors.secret import Secret
 from sync.sources import Connector
+from sync.sources.http_session import Patience
 from sync.sources.remote import Selection
+from tests.sync.connectors.http_server import HttpPeer
 from tests.sync.connectors.peer import SECRET, Peer, Rows, as_csv, from_csv
 from tests.sync.connectors.sftp_server import USER, SftpPeer
 
-TIMEOUT_S = 0.5
+SILENT = ("says nothing", "falls silent half way")
 
 
 @dataclass
@@ -53,11 +57,23 @@ class OverSftp(InFolder):
             secret="wrong" if self.fault == "does not let us in" else SECRET,
             host_key=self.server.client_key if self.fault == "is somebody else" else self.server.host_key,
             port=1 if self.fault == "is not there" else self.server.port,
+            timeout_s=timeout_s(self.fault),
         ).connect(work)
 
 
+def timeout_s(fault: str) -> float:
+    """Long enough for a slow machine; short where it is to run out."""
+    return 0.3 if fault in SILENT else 20.0
+
+
 def sftp_spec(
-    server: SftpPeer, work: Path, *, secret: str = SECRET, host_key: object = None, port: int = 0
+    server: SftpPeer,
+    work: Path,
+    *,
+    secret: str = SECRET,
+    host_key: object = None,
+    port: int = 0,
+    timeout_s: float = 20.0,
 ) -> SftpSpec:
     known = host_key or server.host_key
     (work.parent / "password").write_text(f"{secret}\n")
@@ -69,9 +85,78 @@ def sftp_spec(
         path="/",
         password=Secret(work.parent / "password"),
         key=None,
-        timeout_s=TIMEOUT_S,
+        timeout_s=timeout_s,
         selection=Selection(),
     )
+
+
+@dataclass
+class OverHttp:
+    server: HttpPeer
+    fault: str = ""
+
+    def put(self, name: str, rows: Rows) -> None:
+        self.server.rows = rows
+
+    def remove(self, name: str) -> None:
+        self.server.rows = None
+
+    def rows(self, stream: BinaryIO) -> Rows:
+        return from_csv(stream.read())
+
+    def connector(self, work: Path) -> Connector:
+        self.server.mischief.fault = self.fault
+        secret = "wrong" if self.fault == "does not let us in" else SECRET
+        spec = http_spec(self.server, work, secret=secret, **self.body())
+        spec = replace(
+            spec,
+            patience=replace(
+                spec.patience,
+                timeout_s=timeout_s(self.fault),
+                deadline_s=0.5 if self.fault == "drips" else 60,
+                max_bytes=100_000 if self.fault == "gives more than allowed" else 10_000_000,
+            ),
+        )
+        if self.fault == "is not there":
+            spec = replace(spec, interface=replace(spec.interface, url=spec.interface.url.copy_with(port=1)))
+        return spec.connect(work)
+
+    def body(self) -> dict[str, Any]:
+        return {"path": "/doc.csv", "format": "csv"}
+
+
+@dataclass
+class OverHttpPages(OverHttp):
+    def rows(self, stream: BinaryIO) -> Rows:
+        records = [json.loads(line) for line in stream.read().splitlines()]
+        return [(record["id"], record["name"]) for record in records]
+
+    def body(self) -> dict[str, Any]:
+        return {
+            "path": "/api",
+            "records": "data",
+            "paging": {"kind": "next", "path": "links.next"},
+            "changes": {"parameter": "since", "path": "id"},
+        }
+
+
+def http_spec(server: HttpPeer, work: Path, *, path: str, secret: str = SECRET, **body: Any) -> HttpSpec:
+    """A source as an operator writes it, with less patience."""
+    folder = work.parent / "secrets"
+    folder.mkdir(exist_ok=True)
+    (folder / "token").write_text(secret)
+    told: dict[str, Any] = {"kind": "http", "url": f"http://127.0.0.1:{server.port}{path}"}
+    told |= {"auth": {"kind": "bearer", "secret": "token"}}
+    spec = HttpBody.model_validate({**told, **body}).to_spec(work.parent)
+    return replace(spec, patience=Patience(timeout_s=20, deadline_s=60, attempts=3, wait_s=0.01))
+
+
+def _http_document(request: pytest.FixtureRequest, tmp_path: Path) -> Peer:
+    return OverHttp(request.getfixturevalue("http"))
+
+
+def _http_pages(request: pytest.FixtureRequest, tmp_path: Path) -> Peer:
+    return OverHttpPages(request.getfixturevalue("http"))
 
 
 def _folder(request: pytest.FixtureRequest, tmp_path: Path) -> Peer:
@@ -84,5 +169,10 @@ def _sftp(request: pytest.FixtureRequest, tmp_path: Path) -> Peer:
     return OverSftp(server.root, server=server)
 
 
-KINDS: dict[str, Callable[[pytest.FixtureRequest, Path], Peer]] = {"folder": _folder, "sftp": _sftp}
+KINDS: dict[str, Callable[[pytest.FixtureRequest, Path], Peer]] = {
+    "folder": _folder,
+    "sftp": _sftp,
+    "http document": _http_document,
+    "http pages": _http_pages,
+}
 WITH_FILES = ("folder", "sftp")

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -13,6 +14,8 @@ Rows = list[tuple[str, str]]
 
 SECRET = "open-sesame"
 """What lets us in; it may be in no error text and no log line."""
+CHANGED = datetime(2026, 11, 2, 8, 30, tzinfo=UTC)
+"""When a document last changed, as its server says."""
 FEW: Rows = [("1", "Ada"), ("2", "Bo")]
 MANY: Rows = [(str(number), f"name {number}") for number in range(20_000)]
 

@@ -14,6 +14,23 @@ from tests.sync.connectors.peer import FEW, MANY, SECRET, Peer, Rows
 every_kind = pytest.mark.parametrize("kind", KINDS)
 kinds_with_files = pytest.mark.parametrize("kind", WITH_FILES)
 
+OVER_HTTP: dict[str, type[PlatformError]] = {
+    "is not there": SourceUnreachable,
+    "says nothing": SourceUnreachable,
+    "hangs up half way": SourceUnreachable,
+    "falls silent half way": SourceUnreachable,
+    "drips": SourceUnreachable,
+    "throttles": SourceUnreachable,
+    "is down for long": SourceUnreachable,
+    "has no such document": SourceUnreachable,
+    "does not let us in": SourceDenied,
+    "does not understand us": SourceFaulty,
+    "leads to another server": SourceFaulty,
+    "leads in a circle": SourceFaulty,
+    "leads to nowhere": SourceFaulty,
+    "packs wrongly": SourceFaulty,
+    "gives more than allowed": SourceFaulty,
+}
 BROKEN: dict[str, dict[str, type[PlatformError]]] = {
     "folder": {"has no such folder": SourceUnreachable},
     "sftp": {
@@ -29,6 +46,14 @@ BROKEN: dict[str, dict[str, type[PlatformError]]] = {
         "hides the folder": SourceDenied,
         "does not let us in": SourceDenied,
         "is somebody else": SourceUntrusted,
+    },
+    "http document": OVER_HTTP,
+    "http pages": {
+        **OVER_HTTP,
+        "repeats a page": SourceFaulty,
+        "gives a page that is not JSON": SourceFaulty,
+        "gives a page of something else": SourceFaulty,
+        "leads its pages to another server": SourceFaulty,
     },
 }
 

@@ -34,10 +34,11 @@ def test_an_example_of_the_guide_is_a_source(tmp_path: Path, example: str) -> No
 
 def test_every_kind_has_its_example() -> None:
     kinds = {re.search(r"kind: (\w+)", example).group(1) for example in examples()}  # type: ignore[union-attr]
-    assert kinds == {"folder", "sftp"}
+    assert kinds == {"folder", "sftp", "http"}
 
 
 SFTP = next(example for example in examples() if "kind: sftp" in example)
+HTTP = next(example for example in examples() if "kind: http" in example and "paging" in example)
 
 
 @pytest.mark.parametrize(
@@ -48,11 +49,19 @@ SFTP = next(example for example in examples() if "kind: sftp" in example)
         (SFTP, ("host_key: ssh-ed25519 AAAA", "host_key: ssh-ed25519 AB"), "public key"),
         (SFTP, ("host_key:", "# host_key:"), "host_key"),
         (SFTP, ("trigger: true", "triger: true"), "triger"),
+        (HTTP, ("https://", "http://"), "clear_text"),
+        (HTTP, ("https://", "https://us:password@"), "holds no password"),
+        (HTTP, ("https://", "file://"), "https://"),
+        (HTTP, ("links.next", "links[.next"), "paging"),
+        (HTTP, ("kind: next", "kind: guess"), "'link', 'next', 'number', 'cursor'"),
+        (HTTP, ("  paging:", "  format: csv\n  paging:"), "CSV has no body"),
+        (HTTP, ("secret: libraries.token", "token: abc"), "secret"),
     ],
 )
 def test_a_connector_that_cannot_be_used_is_refused(
     tmp_path: Path, example: str, change: tuple[str, str], said: str
 ) -> None:
     assert change[0] in example
-    with pytest.raises(SourceInvalid, match=said):
+    with pytest.raises(SourceInvalid, match=said) as refused:
         source(tmp_path, example.replace(*change))
+    assert "us:password" not in refused.value.message
