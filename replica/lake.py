@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from kernel import DatasetId, SnapshotId
-from replica import statements
+from replica import references, statements
 from replica.delivery import QUARANTINE, Counts, Delivery, Mode, Publication, RunSummary, SnapshotInfo
 from replica.engine import attach_lake, connect
 from replica.errors import DatasetNotReady, HistoryExpired, LakeBusy, LakeInconsistent, SearchTooSlow
@@ -247,6 +247,24 @@ class Lake:
         """`changes`, with rows as segments keep them."""
         with self._cursor() as cursor:
             return cursor.execute(statements.packed_changes(dataset, since, until)).to_arrow_table()
+
+    def present(self, dataset: DatasetId, column: str, values: pa.Array) -> pa.Array:
+        """Those of the values that stand in a column now, each once. Raises DatasetNotReady."""
+        return self._asked(dataset, references.present(dataset, column), values)["value"].combine_chunks()
+
+    def texts(self, dataset: DatasetId, code: str, text: str, codes: pa.Array) -> pa.Table:
+        """`code` and `text`: what the column `text` holds now where the column `code` is one of the codes.
+
+        Raises DatasetNotReady.
+        """
+        return self._asked(dataset, references.texts(dataset, code, text), codes)
+
+    def _asked(self, dataset: DatasetId, statement: str, values: pa.Array) -> pa.Table:
+        with self._cursor() as cursor:
+            if self._info(cursor, dataset) is None:
+                raise DatasetNotReady(f"{dataset} has not been mirrored yet", remedy="run `knudepunkt sync`")
+            cursor.register("asked", pa.table({"value": values}))
+            return cursor.execute(statement).to_arrow_table()
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -16,8 +16,11 @@ from schemas.catalogue import (
 from schemas.column import Classification, Column, Kind
 from schemas.contract import Contract
 from schemas.dataset import Dataset, ProtectionRule
+from schemas.derivation import Computed, Derivation, FromDataset, FromList
 from schemas.document import Document, read_document
+from schemas.expression import Expression
 from schemas.finding import ContractInvalid, Finding, Severity
+from schemas.rule import CheckDigit, Condition, Duplicated, ForeignKey, Invalid, Limit, Missing, RowCount, Rule
 from schemas.service import (
     IntegrationType,
     Service,
@@ -31,20 +34,34 @@ from schemas.visible import ColumnsNotCovered, ColumnUnknown, visible_columns
 
 __all__ = [
     "SHIPPED",
+    "CheckDigit",
     "Classification",
     "Column",
     "ColumnUnknown",
     "ColumnsNotCovered",
+    "Computed",
+    "Condition",
     "Contract",
     "ContractInvalid",
     "Dataset",
     "DatasetUnknown",
+    "Derivation",
     "Document",
+    "Duplicated",
+    "Expression",
     "Finding",
+    "ForeignKey",
+    "FromDataset",
+    "FromList",
     "IntegrationType",
+    "Invalid",
     "Kind",
+    "Limit",
+    "Missing",
     "ProtectionRule",
     "Registers",
+    "RowCount",
+    "Rule",
     "Service",
     "ServiceStatus",
     "ServiceType",

@@ -16,6 +16,7 @@ from schemas.descriptor import read_service
 from schemas.document import Document
 from schemas.finding import ContractInvalid, Finding, Severity
 from schemas.properties import NAME
+from schemas.references import review_references
 from schemas.service import Service
 
 SHIPPED: Final = Path(__file__).parent / "registers"
@@ -127,6 +128,8 @@ class _Survey:
     """What was read so far."""
 
     contracts: list[Contract] = field(default_factory=list)
+    documents: dict[str, Document] = field(default_factory=dict)
+    """Of the contracts, by register."""
     services: list[tuple[Service, Document]] = field(default_factory=list)
     claims: list[_Claim] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -138,12 +141,13 @@ class _Survey:
         for path in files:
             if path.name.endswith(_NOT_READ):
                 self.findings.append(_warned(path, "is not read", "let its name end in .yaml"))
-        contract, faults = _read_contract(folder, register, files)
+        contract, document, faults = _read_contract(folder, register, files)
         self.findings += faults
         if any(fault.severity is Severity.ERROR for fault in faults):
             self.unsure.add(register)
-        if contract is not None:
+        if contract is not None and document is not None:
             self.contracts.append(contract)
+            self.documents[contract.register] = document
             named = [f"contract {contract.id}", *(f"dataset {dataset.id}" for dataset in contract.datasets)]
             self.claims += [_Claim(what, _about(contract.path, "", "")) for what in named]
         for path in files:
@@ -176,6 +180,7 @@ class _Survey:
                 self.findings.append(document.finding("dataset", f"no contract promises {named!r}", remedy))
             if named in datasets:
                 self.findings += _unsearchable(service, datasets[named], document)
+        self.findings += review_references(self.contracts, self.documents, self.unsure)
 
     def registers(self) -> Registers:
         public = {dataset.id for contract in self.contracts for dataset in contract.datasets if dataset.key_is_public}
@@ -196,21 +201,29 @@ def _read(folders: tuple[Path, ...]) -> tuple[Registers, list[Finding]]:
     return survey.registers(), sorted(survey.findings, key=lambda found: (str(found.path), found.line))
 
 
-def _read_contract(folder: Path, register: str, files: list[Path]) -> tuple[Contract | None, list[Finding]]:
+def _read_contract(
+    folder: Path, register: str, files: list[Path]
+) -> tuple[Contract | None, Document | None, list[Finding]]:
     """The one contract of a register folder."""
     found = [path for path in files if path.name.endswith(_CONTRACT)]
     if not NAME.fullmatch(register):
-        return None, [
-            _about(folder, f"{register!r} cannot be a register's name", "use lower-case letters, digits, underscores")
-        ]
+        return (
+            None,
+            None,
+            [
+                _about(
+                    folder, f"{register!r} cannot be a register's name", "use lower-case letters, digits, underscores"
+                )
+            ],
+        )
     own = folder / (register + _CONTRACT)
     findings = [
         _about(path, "is not read", f"a register has one contract: name it {own.name}") for path in found if path != own
     ]
     if own not in found:
-        return None, [*findings, _about(folder, "holds no contract", f"write {own.name}")]
-    contract, faults = read_contract(own, register)
-    return contract, findings + faults
+        return None, None, [*findings, _about(folder, "holds no contract", f"write {own.name}")]
+    contract, document, faults = read_contract(own, register)
+    return contract, document, findings + faults
 
 
 def _unsearchable(service: Service, dataset: Dataset, document: Document) -> Iterator[Finding]:

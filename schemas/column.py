@@ -5,6 +5,8 @@ from enum import StrEnum
 
 import pyarrow as pa
 
+from schemas.derivation import Derivation
+
 
 class Kind(StrEnum):
     """Logical types, named as the Open Data Contract Standard names them (`logicalType`)."""
@@ -52,6 +54,7 @@ class Column:
     allowed   the only texts that may stand there
     secondary_key   rows can be found by this column's value in a lookup too
     source    where the value comes from in the source's own words, for instance `001.STATUS`
+    derived   how the house works the value out; None for a column that the source delivers
     """
 
     name: str
@@ -69,6 +72,7 @@ class Column:
     allowed: frozenset[str] | None = None
     secondary_key: bool = False
     source: str | None = None
+    derived: Derivation | None = None
 
     @property
     def arrow(self) -> pa.DataType:

@@ -3,8 +3,8 @@
 What is used of the standard beyond names and descriptions: `logicalType`, `logicalTypeOptions` (pattern, minimum,
 maximum), `primaryKey`, `required`, `unique`, `enum`, `classification` (public, personal, protected; by default that
 of the dataset), `properties`, `items`, and `transformSourceObjects` as the value's origin. Custom properties of a
-dataset: `classification`, `protection` ({list, type, types, from, to}) and `freshnessTargetSeconds`. Rules of the
-standard that are not checked on rows are allowed, with a warning that says so.
+dataset: `classification`, `protection` ({list, type, types, from, to}) and `freshnessTargetSeconds`. Rules (`quality`,
+`relationships`) are read in schemas/quality.py and schemas/relationships.py, derived columns in schemas/transforms.py.
 (Standard: https://bitol-io.github.io/open-data-contract-standard/)
 """
 
@@ -20,9 +20,11 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.column import Classification, Column, Kind
 from schemas.dataset import Dataset, ProtectionRule
-from schemas.document import Review, did_you_mean, path_of, read_document
+from schemas.document import Document, Review, did_you_mean, path_of, read_document
 from schemas.finding import Finding
 from schemas.properties import read_classification, read_columns, read_name
+from schemas.quality import read_rules
+from schemas.transforms import read_derivations
 
 _API: Final = re.compile(r"v3\.\d+\.\d+")
 _VERSION: Final = re.compile(r"\d+\.\d+\.\d+")
@@ -44,20 +46,20 @@ class Contract:
     path: Path
 
 
-def read_contract(path: Path, register: str) -> tuple[Contract | None, list[Finding]]:
-    """The contract, and what is wrong with it. Never raises for what a file may hold.
+def read_contract(path: Path, register: str) -> tuple[Contract | None, Document | None, list[Finding]]:
+    """The contract, the document it stands in, and what is wrong with it. Never raises for what a file may hold.
 
     When there are errors the contract is None, or lacks the datasets that could not be read.
     """
     document, findings = read_document(path)
     if document is None:
-        return None, findings
+        return None, None, findings
     review = Review(document, findings)
     api = document.value.get("apiVersion")
     if not isinstance(api, str) or not _API.fullmatch(api):
         problem = "is not there" if api is None else f"{api!r} is not a version that is read here"
         review.error("apiVersion", problem, "write the contract for version 3 of the standard, for instance v3.1.0")
-        return None, findings
+        return None, document, findings
     try:
         # Strict, since `required: "no"` must not become yes, nor the code 0101 the number 65.
         model = OpenDataContractStandard.model_validate(document.value, strict=True)
@@ -65,7 +67,7 @@ def read_contract(path: Path, register: str) -> tuple[Contract | None, list[Find
         for fault in error.errors(include_url=False, include_context=False, include_input=False):
             remedy = "remove it" if fault["type"] == "extra_forbidden" else "write it as the standard has it"
             review.error(path_of(fault["loc"]), fault["msg"], remedy)
-        return None, findings
+        return None, document, findings
     for where, key, known in _unknown(model, document.value, ""):
         review.error(where, f"the standard has no {key!r} here", did_you_mean(key, known))
     _review_head(review, model)
@@ -80,7 +82,7 @@ def read_contract(path: Path, register: str) -> tuple[Contract | None, list[Find
         status=model.status or "", description=(model.description.purpose or "") if model.description else "",
         datasets=tuple(dataset for dataset in datasets if dataset is not None), path=path,
     )  # fmt: skip
-    return contract, findings
+    return contract, document, findings
 
 
 def _review_head(review: Review, model: OpenDataContractStandard) -> None:
@@ -114,12 +116,12 @@ def _dataset(review: Review, schema: SchemaObject, where: str, register: str, ve
     name = read_name(review, schema.name, where)
     if schema.logicalType not in (None, "object"):
         review.error(f"{where}.logicalType", "a dataset is an object", "write `logicalType: object`")
-    for number, _ in enumerate(schema.quality or []):
-        review.warning(f"{where}.quality[{number}]", "is not checked on rows", "keep it as documentation")
     custom = _custom(review, schema.customProperties or [], where)
     place, value = custom.get("classification", (where, None))
     inherited = read_classification(review, value, Classification.PUBLIC, place)
     columns = read_columns(review, schema.properties or [], f"{where}.properties", inherited)
+    columns = read_derivations(review, schema.properties or [], columns, f"{where}.properties")
+    rules = read_rules(review, schema, columns, where, register)
     key = _key(review, schema.properties or [], columns, where)
     place, value = custom.get("protection", (where, None))
     rule = None if value is None else _protection(review, value, columns, place)
@@ -137,6 +139,7 @@ def _dataset(review: Review, schema: SchemaObject, where: str, register: str, ve
     return Dataset(
         register=register, name=name, title=schema.businessName or name, description=schema.description or "",
         version=version, columns=columns, key=key, protection=rule, freshness_target_s=freshness,
+        rules=rules,
     )  # fmt: skip
 
 

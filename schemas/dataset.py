@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from kernel import DatasetId
 from schemas.column import Classification, Column
+from schemas.rule import Rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class Dataset:
     """key                  name of the column that identifies a row; text
     freshness_target_s   how old the mirror may be before somebody should look, seconds
     version              of the contract that promises it
+    rules                beyond those of its single columns
 
     What follows from these is worked out once, since calls ask for it by the thousand a second.
     """
@@ -55,6 +57,7 @@ class Dataset:
     key: str
     protection: ProtectionRule | None = None
     freshness_target_s: int | None = None
+    rules: tuple[Rule, ...] = ()
 
     id: DatasetId = field(init=False, repr=False, compare=False)
     arrow: pa.Schema = field(init=False, repr=False, compare=False)

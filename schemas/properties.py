@@ -158,7 +158,11 @@ def _pattern(review: Review, options: dict[str, Any], kind: Kind, where: str) ->
     pattern = options.get("pattern")
     if pattern is None or kind is not Kind.TEXT:
         return None
-    where = f"{where}.logicalTypeOptions.pattern"
+    return read_pattern(review, pattern, f"{where}.logicalTypeOptions.pattern")
+
+
+def read_pattern(review: Review, pattern: Any, where: str) -> str | None:
+    """A regular expression that Python and a linear-time engine both understand; None for one that is not."""
     if not isinstance(pattern, str):
         review.error(where, "is not text", "put the expression in quotation marks")
         return None
@@ -190,10 +194,8 @@ def _allowed(review: Review, prop: SchemaProperty, kind: Kind, where: str) -> fr
         if custom.property == "allowed":
             found.append((f"{where}.customProperties[{number}].value", custom.value))
     for number, rule in enumerate(prop.quality or []):
-        if _is_list_of_valid_values(rule):
+        if is_list_of_allowed_values(rule):
             found.append((f"{where}.quality[{number}].arguments", (rule.arguments or {})["validValues"]))
-        else:
-            review.warning(f"{where}.quality[{number}]", "is not checked on rows", "keep it as documentation")
     allowed: frozenset[str] | None = None
     for place, values in found:
         if kind is not Kind.TEXT:
@@ -213,6 +215,10 @@ def _allowed(review: Review, prop: SchemaProperty, kind: Kind, where: str) -> fr
     return allowed
 
 
-def _is_list_of_valid_values(rule: DataQuality) -> bool:
+def is_list_of_allowed_values(rule: DataQuality) -> bool:
+    """Whether a quality rule says no more than `enum` does: one of these texts stands in each row."""
     named = rule.metric or rule.rule
-    return named == "invalidValues" and rule.mustBe in (0, None) and "validValues" in (rule.arguments or {})
+    limits = (rule.mustBeLessThan, rule.mustBeLessOrEqualTo, rule.mustBeGreaterThan, rule.mustBeGreaterOrEqualTo)
+    limited = any(value is not None for value in (*limits, rule.mustNotBe, rule.mustBeBetween, rule.mustNotBeBetween))
+    plain = rule.mustBe in (0, None) and not limited and rule.severity in (None, "error")
+    return named == "invalidValues" and plain and "validValues" in (rule.arguments or {})

@@ -99,3 +99,17 @@ class SourceShrank(DataRefused):
 
     code = "source_shrank"
     title = "A source shrank too much"
+
+
+class QualityRefused(DataRefused):
+    """A rule of the contract that is about the delivery as a whole does not hold."""
+
+    code = "quality_refused"
+    title = "A delivery is not as the contract promises"
+
+
+class ReferenceNotReady(DataRefused):
+    """A dataset refers to another, of which nothing is in the mirror yet."""
+
+    code = "reference_not_ready"
+    title = "A dataset that this one refers to has not been mirrored"

@@ -7,6 +7,7 @@ from datetime import datetime
 from kernel import Clock, DataRefused, new_id
 from replica import Counts, Delivery, Lake, Mode, Publication, RunRecord
 from schemas import Dataset
+from sync.derive import derive
 from sync.plan import Facts, guard, plan_load
 from sync.quality import violations
 from sync.quarantine import hold_back, quarantine_table
@@ -46,9 +47,14 @@ class Load:
     def publish(self, decoded: Decoded, origin: Origin) -> FileReport:
         """Publish what may be published of a delivery. Raises DataRefused, and nothing of it is published."""
         spec, dataset = self.spec, self.dataset
-        decoded = hold_back(decoded, violations(decoded.rows, dataset), dataset.key)
+        rows = derive(decoded.rows, dataset, self.lake.texts)
+        judged = violations(rows, dataset, self.lake.present, whole=spec.mode is Mode.FULL)
+        decoded = replace(decoded, rows=rows, warnings=decoded.warnings + judged.warnings)
+        decoded = hold_back(decoded, judged.held, dataset.key)
         plan = plan_load(spec, self._facts(decoded), accept=self.accept)
         report = counted(origin.file, decoded)
+        if judged.refusal is not None and not self.accept:
+            return report.refused(judged.refusal)
         if plan.refusal is not None:
             return report.refused(plan.refusal)
         total = decoded.rows.num_rows
@@ -75,6 +81,8 @@ class Load:
             settles=origin.settles,
         )
         warnings = list(plan.warnings)
+        if judged.refusal is not None:
+            warnings.append(f"accepted: {judged.refusal.message}")
 
         def check(counts: Counts) -> None:
             tripped = guard(spec, counts)

@@ -26,7 +26,8 @@ class CsvDecoder:
     """Decodes a file with a header line that names the contract's columns, in any order.
 
     A column that the contract does not require may be missing; one that it does not have refuses the file, since
-    nobody has said whether it may be shown. Values never hold line breaks. An empty value is null.
+    nobody has said whether it may be shown, and so does one that the house derives. Values never hold line breaks.
+    An empty value is null.
 
     Raises SourceMisfit for a dataset with objects or arrays.
     """
@@ -77,7 +78,7 @@ class CsvDecoder:
 
     def _header(self, line: str) -> list[str]:
         names = _read(line, self.delimiter) or []
-        known = {column.name: column for column in self.dataset.columns}
+        known = {column.name: column for column in self.dataset.columns if column.derived is None}
         problems = {
             "twice": [name for name in names if names.count(name) > 1],
             "unknown": [name for name in names if name not in known],

@@ -32,7 +32,7 @@ class TestShippedRegisters:
 
     def test_a_municipality_has_code_name_region_cvr_and_population(self, shipped: Registers) -> None:
         dataset = shipped.dataset(DatasetId("municipality.municipalities"))
-        assert dataset.names == ("code", "name", "region", "cvr", "population")
+        assert dataset.names == ("code", "name", "region", "region_code", "cvr", "population")
         assert dataset.key == "code"
         assert dataset.column("population").kind is Kind.INTEGER
         assert not dataset.personal

@@ -25,6 +25,7 @@ class TestAFile:
             "code": "0101",
             "name": "København",
             "region": "Hovedstaden",
+            "region_code": None,
             "cvr": "64942212",
             "population": 623404,
         }
@@ -33,7 +34,7 @@ class TestAFile:
     def test_may_name_its_columns_in_any_order_and_leave_optional_ones_out(self, municipalities: Dataset) -> None:
         decoded = decode("population,name,code\r\n7,Ærø,0492\r\n", municipalities)
         assert decoded.rows.to_pylist() == [
-            {"code": "0492", "name": "Ærø", "region": None, "cvr": None, "population": 7}
+            {"code": "0492", "name": "Ærø", "region": None, "region_code": None, "cvr": None, "population": 7}
         ]
 
     def test_may_quote_its_values_and_begin_with_a_byte_order_mark(self, municipalities: Dataset) -> None:
@@ -44,6 +45,7 @@ class TestAFile:
         ("header", "problem"),
         [
             ("code,name,population,secret", "unknown: secret"),
+            ("code,name,population,region_code", "unknown: region_code"),
             ("code,name", "missing: population"),
             ("name,population", "missing: code"),
             ("code,code,name,population", "twice: code"),

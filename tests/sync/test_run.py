@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from replica import Lake, Mode, ReplicaSettings
-from schemas import Dataset
+from schemas import Dataset, ForeignKey, Limit, RowCount, Rule
 from sync import (
     CprSpec,
     CsvSpec,
@@ -64,10 +64,10 @@ def registers(inbox: Path) -> SourceSpec:
     )
 
 
-def run(spec: SourceSpec, dataset: Dataset, lake: Lake) -> RunReport:
+def run(spec: SourceSpec, dataset: Dataset, lake: Lake, *, accept: bool = False) -> RunReport:
     assert isinstance(spec.connector, FolderSpec)
     work = spec.connector.path.parent / "work"
-    report = run_source(spec, dataset, lake, clock=FixedClock(), work=work)
+    report = run_source(spec, dataset, lake, clock=FixedClock(), work=work, accept=accept)
     assert list(work.iterdir()) == []
     for file in report.files:
         assert file.lines_in == file.lines_envelope + file.lines_passed + file.lines_quarantined
@@ -241,6 +241,7 @@ class TestAFullLoadOfMunicipalities:
         assert (report.outcome, report.published) == (Outcome.PUBLISHED, 98)
         rows = mirrored(lake, municipalities)
         assert rows["0751"]["name"] == "Aarhus"
+        assert {row["region_code"] for row in rows.values()} == {"1081", "1082", "1083", "1084", "1085"}
         assert sum(row["population"] for row in rows.values()) == 5_805_991  # type: ignore[misc]
 
     def test_deletes_what_the_file_lacks(self, lake: Lake, inbox: Path, municipalities: Dataset) -> None:
@@ -269,3 +270,47 @@ class TestAFullLoadOfMunicipalities:
         assert (report.published, report.quarantined) == (1, 2)
         stored = {row["line"]: row["rule"] for row in lake.quarantined(municipalities).to_pylist()}
         assert stored == {3: "pattern", 4: "minimum"}
+
+    def test_holds_back_a_company_number_without_its_check_digit(
+        self, lake: Lake, inbox: Path, municipalities: Dataset
+    ) -> None:
+        (inbox / "municipalities.csv").write_text(self.HEAD + "0101,Kbh,,64942213,1\n0147,F,,11259979,1\n", "utf-8")
+        report = run(dataclasses.replace(registers(inbox), max_quarantine_share=0.9), municipalities, lake)
+        assert (report.published, report.reasons) == (1, {"check_digit": 1})
+
+    def test_follows_keys_into_the_mirror(self, lake: Lake, inbox: Path, municipalities: Dataset) -> None:
+        (inbox / "municipalities.csv").write_bytes(municipalities_csv())
+        other = dataclasses.replace(
+            municipalities,
+            name="friends",
+            rules=(
+                Rule(
+                    name="foreign_key",
+                    test=ForeignKey(path=("code",), dataset=municipalities.id, column="code"),
+                    reason="code: not there",
+                ),
+            ),
+        )
+        spec = dataclasses.replace(registers(inbox), name="friends", dataset=other.id, max_quarantine_share=0.9)
+        first = run(spec, other, lake)
+        assert (first.outcome, first.files[0].code) == (Outcome.REFUSED, "reference_not_ready")
+        run(registers(inbox), municipalities, lake)
+        assert run(spec, other, lake).published == 98
+        (inbox / "municipalities.csv").write_text(self.HEAD + "0101,Kbh,,64942212,1\n0999,Ny,,,1\n", "utf-8")
+        report = run(dataclasses.replace(spec, mode=Mode.DELTA), other, lake)
+        assert report.reasons == {"foreign_key": 1}
+
+    def test_is_refused_by_a_limit_of_the_contract_unless_an_operator_accepts(
+        self, lake: Lake, inbox: Path, municipalities: Dataset
+    ) -> None:
+        (inbox / "municipalities.csv").write_bytes(municipalities_csv())
+        limit = Limit(operator="mustBeGreaterThan", values=(98,))
+        many = dataclasses.replace(
+            municipalities, rules=(Rule(name="row_count", test=RowCount(), reason="rows", limit=limit),)
+        )
+        refused = run(registers(inbox), many, lake).files[0]
+        assert (refused.outcome, refused.code, refused.rows_in) == (Outcome.REFUSED, "quality_refused", 98)
+        assert lake.info(many) is None
+        accepted = run(registers(inbox), many, lake, accept=True)
+        assert accepted.published == 98
+        assert any("accepted: rows: 98 of 98 rows" in warning for warning in accepted.warnings)
