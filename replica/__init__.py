@@ -15,6 +15,7 @@ from replica.errors import (
     SearchInvalid,
     SearchTooSlow,
 )
+from replica.evolution import AppliedContract
 from replica.history import PastReader, read_past
 from replica.lake import Lake
 from replica.lookup import LookupReader, Lookups
@@ -25,6 +26,7 @@ from replica.settings import ReplicaSettings
 __all__ = [
     "MOST_ROWS",
     "QUARANTINE",
+    "AppliedContract",
     "Condition",
     "Counts",
     "CursorInvalid",

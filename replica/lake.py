@@ -6,6 +6,7 @@ it holds a file lock that the operating system releases when the process ends, h
 """
 
 import fcntl
+import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,11 +18,12 @@ from typing import Any, Final, Self
 import duckdb
 import pyarrow as pa
 
-from kernel import DatasetId, SnapshotId
+from kernel import DatasetId, SnapshotId, new_id
 from replica import references, statements
 from replica.delivery import QUARANTINE, Counts, Delivery, Mode, Publication, RunSummary, SnapshotInfo
 from replica.engine import attach_lake, connect
 from replica.errors import DatasetNotReady, HistoryExpired, LakeBusy, LakeInconsistent, SearchTooSlow
+from replica.evolution import AppliedContract, alter
 from replica.merge import ascending, merged
 from replica.queries import query
 from replica.search import Found, Search, page_of, search_statement, snapshot_of
@@ -248,6 +250,45 @@ class Lake:
         with self._cursor() as cursor:
             return cursor.execute(statements.packed_changes(dataset, since, until)).to_arrow_table()
 
+    def applied(self) -> dict[str, AppliedContract]:
+        """The contracts that the tables follow, by register."""
+        with self._cursor() as cursor:
+            rows = _rows(cursor, query("contracts"), {})
+        return {
+            row["register"]: AppliedContract(
+                **(row | {"applied": row["applied"].replace(tzinfo=UTC), "files": json.loads(row["files"])})
+            )
+            for row in rows
+        }
+
+    def evolve(self, contract: AppliedContract, datasets: Sequence[tuple[Dataset, Dataset]]) -> None:
+        """Let tables follow a contract, in one transaction, keeping their rows.
+
+        datasets   (former, latter) of those whose columns may differ
+
+        Raises ValueError for a change that no table can follow; nothing is changed then.
+        """
+        with self._writing, self._cursor() as cursor:
+            altered = [(new, alter(old, new)) for old, new in datasets]
+            altered = [(new, statements) for new, statements in altered if statements and self._exists(cursor, new)]
+            published = [new.id for new, _ in altered if self._info(cursor, new.id) is not None]
+            snapshot, applied = self._snapshot(cursor) + 1, contract.applied.astimezone(UTC).replace(tzinfo=None)
+            cursor.execute("BEGIN TRANSACTION")
+            try:
+                for _, texts in altered:
+                    for statement in texts:
+                        cursor.execute(statement)
+                for dataset in published:
+                    now = datetime.now(UTC).replace(tzinfo=None)
+                    values = {"run": new_id(), "at": now, "snapshot": snapshot, "dataset": dataset}
+                    cursor.execute(query("mark_evolution"), values)
+                record = {"register": contract.register, "version": contract.version, "applied": applied}
+                cursor.execute(query("insert_contract"), record | {"files": json.dumps(dict(contract.files))})
+                cursor.execute("COMMIT")
+            except BaseException:
+                cursor.execute("ROLLBACK")
+                raise
+
     def present(self, dataset: DatasetId, column: str, values: pa.Array) -> pa.Array:
         """Those of the values that stand in a column now, each once. Raises DatasetNotReady."""
         return self._asked(dataset, references.present(dataset, column), values)["value"].combine_chunks()
@@ -273,6 +314,10 @@ class Lake:
             yield cursor
         finally:
             cursor.close()
+
+    def _exists(self, cursor: duckdb.DuckDBPyConnection, dataset: Dataset) -> bool:
+        values = {"register": dataset.register, "name": dataset.name}
+        return cursor.execute(query("exists"), values).fetchone() is not None
 
     def _info(self, cursor: duckdb.DuckDBPyConnection, dataset: DatasetId) -> SnapshotInfo | None:
         return self._info_from(cursor, query("info"), {"dataset": dataset}, dataset)

@@ -14,6 +14,33 @@ CREATE TABLE IF NOT EXISTS lake.knudepunkt.quarantine (
 );
 ALTER TABLE lake.knudepunkt.quarantine ADD COLUMN IF NOT EXISTS frame VARCHAR;
 
+-- One row per applied version of a contract; the newest is what the tables follow. files: JSON, name -> text.
+CREATE TABLE IF NOT EXISTS lake.knudepunkt.contracts (
+    register VARCHAR, version VARCHAR, applied TIMESTAMP, files VARCHAR
+);
+
+-- insert_contract --
+INSERT INTO lake.knudepunkt.contracts VALUES ($register, $version, $applied, $files);
+
+-- contracts --
+-- What is applied: the newest of each register.
+SELECT register, last(version ORDER BY applied) AS version, max(applied) AS applied,
+       last(files ORDER BY applied) AS files
+  FROM lake.knudepunkt.contracts
+ GROUP BY register;
+
+-- mark_evolution --
+-- The dataset's rows as they were, in a snapshot that has the new columns.
+INSERT INTO lake.knudepunkt.runs BY NAME
+SELECT * REPLACE ($run AS run, 'contract.apply' AS source, $at AS started, $at AS finished,
+                  '' AS content_sha256, '{}' AS cursor, 0 AS lines_in, 0 AS lines_quarantined, 0 AS rows_in,
+                  0 AS rows_quarantined, 0 AS inserted, 0 AS updated, 0 AS deleted, 0 AS unchanged, true AS changed,
+                  $snapshot AS snapshot)
+  FROM lake.knudepunkt.runs
+ WHERE dataset = $dataset
+ ORDER BY finished DESC, run DESC
+ LIMIT 1;
+
 -- insert_run --
 INSERT INTO lake.knudepunkt.runs VALUES (
     $run, $source, $dataset, $mode, $started, $finished, $content_sha256, $cursor, $as_of,
@@ -62,6 +89,9 @@ SELECT count(*) AS kept FROM lake.snapshots() WHERE snapshot_id = $snapshot;
 SELECT register, dataset, run, source, file, line, rule, reason, text, coalesce(frame, '') AS frame, "at" FROM lake.knudepunkt.quarantine
  WHERE register = $register AND dataset = $dataset AND ($run IS NULL OR run = $run)
  ORDER BY "at", file, line;
+
+-- exists --
+SELECT 1 FROM duckdb_tables() WHERE database_name = 'lake' AND schema_name = $register AND table_name = $name;
 
 -- snapshot --
 SELECT max(id) FROM lake.current_snapshot();

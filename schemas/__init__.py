@@ -13,8 +13,9 @@ from schemas.catalogue import (
     load_registers,
     register_folders,
 )
+from schemas.changes import WIDENINGS, Change, Grade, compare, grade_of, renamed, version_fault
 from schemas.column import Classification, Column, Kind
-from schemas.contract import Contract
+from schemas.contract import Contract, read_contract
 from schemas.dataset import Dataset, ProtectionRule
 from schemas.derivation import Computed, Derivation, FromDataset, FromList
 from schemas.document import Document, read_document
@@ -34,6 +35,8 @@ from schemas.visible import ColumnsNotCovered, ColumnUnknown, visible_columns
 
 __all__ = [
     "SHIPPED",
+    "WIDENINGS",
+    "Change",
     "CheckDigit",
     "Classification",
     "Column",
@@ -53,6 +56,7 @@ __all__ = [
     "ForeignKey",
     "FromDataset",
     "FromList",
+    "Grade",
     "IntegrationType",
     "Invalid",
     "Kind",
@@ -70,9 +74,14 @@ __all__ = [
     "SlaClass",
     "Suitability",
     "check_registers",
+    "compare",
+    "grade_of",
     "load_registers",
+    "read_contract",
     "read_document",
     "register_folders",
+    "renamed",
     "suitability",
+    "version_fault",
     "visible_columns",
 ]

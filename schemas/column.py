@@ -55,6 +55,7 @@ class Column:
     secondary_key   rows can be found by this column's value in a lookup too
     source    where the value comes from in the source's own words, for instance `001.STATUS`
     derived   how the house works the value out; None for a column that the source delivers
+    previous_name   what it was called in the version before
     """
 
     name: str
@@ -73,6 +74,7 @@ class Column:
     secondary_key: bool = False
     source: str | None = None
     derived: Derivation | None = None
+    previous_name: str | None = None
 
     @property
     def arrow(self) -> pa.DataType:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from schemas.column import Classification, Column, Kind
 from schemas.dataset import Dataset, ProtectionRule
+from schemas.derivation import FromList
 from schemas.document import Document, Review, did_you_mean, path_of, read_document
 from schemas.finding import Finding
 from schemas.properties import read_classification, read_columns, read_name
@@ -44,6 +45,13 @@ class Contract:
     description: str
     datasets: tuple[Dataset, ...]
     path: Path
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The contract's own, and the code lists beside it that it names."""
+        derived = (column.derived for dataset in self.datasets for column in dataset.columns)
+        lists = {each.file for each in derived if isinstance(each, FromList)}
+        return self.path, *(self.path.parent / name for name in sorted(lists))
 
 
 def read_contract(path: Path, register: str) -> tuple[Contract | None, Document | None, list[Finding]]:

@@ -16,9 +16,11 @@ class FromList:
     """The text that a list beside the contract has for the code in `column`; null for a code that it lacks.
 
     entries   (code, text), by code
+    file      its name
     """
 
     column: str
+    file: str
     entries: tuple[tuple[str, str], ...]
 
 

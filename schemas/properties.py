@@ -87,6 +87,7 @@ def _column(review: Review, prop: SchemaProperty, where: str, inherited: Classif
         item=_element(review, prop, kind, where, classification),
         pattern=_pattern(review, options, kind, where), minimum=minimum, maximum=maximum,
         allowed=_allowed(review, prop, kind, where),
+        previous_name=_previous_name(review, prop, where),
         source=", ".join(prop.transformSourceObjects) if prop.transformSourceObjects else None,
     )  # fmt: skip
     # Columns are shown, hidden and agreed upon as wholes, so nothing inside may be stricter than its column.
@@ -213,6 +214,18 @@ def _allowed(review: Review, prop: SchemaProperty, kind: Kind, where: str) -> fr
         else:
             allowed = frozenset(values)
     return allowed
+
+
+def _previous_name(review: Review, prop: SchemaProperty, where: str) -> str | None:
+    for number, custom in enumerate(prop.customProperties or []):
+        if custom.property == "previousName":
+            if isinstance(custom.value, str) and NAME.fullmatch(custom.value) and custom.value != prop.name:
+                return custom.value
+            review.error(
+                f"{where}.customProperties[{number}].value", f"{custom.value!r} is not another name",
+                "write what the column was called in the version before",
+            )  # fmt: skip
+    return None
 
 
 def is_list_of_allowed_values(rule: DataQuality) -> bool:

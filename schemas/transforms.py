@@ -121,7 +121,7 @@ def _looked_up(
             column=source.name, dataset=DatasetId(value["dataset"]), code=value["code"], text=value["text"]
         )
     entries = _entries(review, value["file"], f"{where}.file")
-    return None if entries is None else FromList(column=source.name, entries=entries)
+    return None if entries is None else FromList(column=source.name, file=value["file"], entries=entries)
 
 
 def _entries(review: Review, name: str, where: str) -> tuple[tuple[str, str], ...] | None:

@@ -221,7 +221,7 @@ class TestADerivedColumn:
             "flags.yaml": (("DK", "Danmark"), ("NO", "Norge")),
         }.items():
             listed = TEXT | {"customProperties": custom(codeList={"column": "imo", "file": file})}
-            assert read(tmp_path, listed).column("extra").derived == FromList(column="imo", entries=entries)
+            assert read(tmp_path, listed).column("extra").derived == FromList(column="imo", file=file, entries=entries)
 
     def test_is_looked_up_in_another_dataset(self, tmp_path: Path) -> None:
         value = {"column": "imo", "dataset": "ships.ships", "code": "imo", "text": "imo"}

@@ -53,7 +53,7 @@ class TestADerivedColumn:
         assert derived(computed("'DK'"), "1", "2") == ["DK", "DK"]
 
     def test_is_looked_up_in_a_list(self) -> None:
-        listed = FromList(column="status", entries=(("01", "here"), ("90", "dead")))
+        listed = FromList(column="status", file="x.csv", entries=(("01", "here"), ("90", "dead")))
         assert derived(listed, "90", "77", None, "01") == ["dead", None, None, "here"]
 
     def test_is_looked_up_in_another_dataset(self) -> None:
