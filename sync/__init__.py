@@ -7,7 +7,7 @@ rule is held back line by line with a reason, and the counts of a run always add
 
 from sync.calendar import Days, Expected, missing_since
 from sync.connectors import FolderSpec, HttpSpec, SftpSpec
-from sync.decoders import CprSpec, CsvSpec
+from sync.decoders import CprSpec, CsvSpec, ParquetSpec
 from sync.errors import (
     DeliveryIncomplete,
     DeliveryMiscounted,
@@ -47,6 +47,7 @@ __all__ = [
     "FolderSpec",
     "HttpSpec",
     "Outcome",
+    "ParquetSpec",
     "Progress",
     "QuarantineTooLarge",
     "RunReport",

@@ -13,6 +13,7 @@ from schemas import Dataset
 from sync.sources.cpr import CprDecoder, Manner, load_layout
 from sync.sources.csv_table import CsvDecoder
 from sync.sources.decoded import Decoder
+from sync.sources.parquet import ParquetDecoder
 
 
 class DecoderSpec(Protocol):
@@ -43,6 +44,12 @@ class CsvSpec:
 
     def decoder(self, dataset: Dataset) -> Decoder:
         return CsvDecoder(dataset, delimiter=self.delimiter, encoding=self.encoding)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParquetSpec:
+    def decoder(self, dataset: Dataset) -> Decoder:
+        return ParquetDecoder(dataset)
 
 
 class CprBody(BaseModel, extra="forbid"):
@@ -76,4 +83,11 @@ class CsvBody(BaseModel, extra="forbid"):
         return CsvSpec(delimiter=self.delimiter, encoding=self.encoding)
 
 
-DecoderBody = Annotated[CprBody | CsvBody, Field(discriminator="kind")]
+class ParquetBody(BaseModel, extra="forbid"):
+    kind: Literal["parquet"]
+
+    def to_spec(self) -> ParquetSpec:
+        return ParquetSpec()
+
+
+DecoderBody = Annotated[CprBody | CsvBody | ParquetBody, Field(discriminator="kind")]

@@ -9,6 +9,7 @@ import polars as pl
 
 from schemas import Column, Dataset, Kind
 from sync.errors import DeliveryUnreadable, SourceMisfit
+from sync.sources.columns import ensure_columns
 from sync.sources.decoded import FAULTS, ORIGIN, QUARANTINED, Decoded, LinesInMemory, Tell
 from sync.sources.lines import read_lines
 
@@ -78,18 +79,7 @@ class CsvDecoder:
 
     def _header(self, line: str) -> list[str]:
         names = _read(line, self.delimiter) or []
-        known = {column.name: column for column in self.dataset.columns if column.derived is None}
-        problems = {
-            "twice": [name for name in names if names.count(name) > 1],
-            "unknown": [name for name in names if name not in known],
-            "missing": [name for name, each in known.items() if _needed(self.dataset, each) and name not in names],
-        }
-        for problem, found in problems.items():
-            if found:
-                raise DeliveryUnreadable(
-                    f"the header does not fit the contract: {problem}: {', '.join(sorted(set(found)))}",
-                    remedy="mend the file, or the contract of the dataset",
-                )
+        ensure_columns(names, self.dataset, "the header")
         return names
 
     def _values(self, body: pl.DataFrame, header: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -131,10 +121,6 @@ def _read(text: str, delimiter: str) -> list[str] | None:
         return next(csv.reader([text], delimiter=delimiter, strict=True))
     except csv.Error:
         return None
-
-
-def _needed(dataset: Dataset, column: Column) -> bool:
-    return column.required or column.name == dataset.key
 
 
 def _cast(column: Column, kind: pl.DataType) -> pl.Expr:
