@@ -74,10 +74,10 @@ def compare(dataset: Dataset, mode: Mode) -> tuple[str, ...]:
     fresh = f"""
         CREATE OR REPLACE TEMP TABLE fresh AS
         SELECT {key} AS key, {LOW}, {HIGH} FROM ({fingerprinted(dataset.arrow, "incoming")})"""
-    mirror = f"SELECT {key} AS key, rowid AS place, {LOW}, {HIGH} FROM {table(dataset)}"
+    mirror = f"SELECT t.{key} AS key, t.rowid AS place, t.{LOW}, t.{HIGH} FROM {table(dataset)} t"
     if mode is not Mode.FULL:
         # What is not asked for is not in the join, so whatever the delivery's rows lack there is in `gone`.
-        mirror += f" SEMI JOIN (SELECT key FROM fresh UNION SELECT key FROM gone) asked ON asked.key = {key}"
+        mirror += f" SEMI JOIN (SELECT key FROM fresh UNION SELECT key FROM gone) asked ON asked.key = t.{key}"
     differs = "false" if mode is Mode.APPEND else f"f.{LOW} <> m.{LOW} OR f.{HIGH} <> m.{HIGH}"
     change = f"""
         CREATE OR REPLACE TEMP TABLE change AS

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kernel import SnapshotId
 from replica import QUARANTINE, DatasetNotReady, Delivery, KeysRepeated, Lake, LakeBusy, Mode
+from schemas import Column, Dataset, Kind
 from tests.replica.builders import DAY, PERSONS, SETTINGS, a_delivery, a_row
 
 
@@ -66,6 +67,19 @@ class TestPublish:
         ended = [{"type": "0001", "from_date": DAY, "to_date": DAY}]
         lake.publish(PERSONS, a_delivery([a_row("0000000001", protections=kept)]))
         assert lake.publish(PERSONS, a_delivery([a_row("0000000001", protections=ended)])).updated == 1
+
+    def test_takes_columns_of_any_name(self, lake: Lake) -> None:
+        names = ("key", "place", "what", "low", "high", "t", "i", "select")
+        dataset = Dataset(
+            register="odd", name="names", key="key", columns=tuple(Column(name=name, kind=Kind.TEXT) for name in names)
+        )
+        lake.prepare(dataset)
+        for value in ("a", "b"):
+            rows = [dict.fromkeys(names, value) | {"key": key} for key in ("1", "2")]
+            lake.publish(dataset, a_delivery(rows, dataset=dataset))
+        done = lake.publish(dataset, a_delivery([], deletes=["1"], dataset=dataset))
+        assert (done.deleted, done.rows) == (1, 1)
+        assert lake.scan(dataset).read_all().to_pylist() == [dict.fromkeys(names, "b") | {"key": "2"}]
 
     def test_refuses_a_key_that_stands_twice_and_publishes_nothing(self, lake: Lake) -> None:
         with pytest.raises(KeysRepeated):
