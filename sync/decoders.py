@@ -4,6 +4,7 @@ A kind of decoder is a body (its edge in YAML) and a spec (its value inside the 
 list of kinds.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, Protocol
 
@@ -12,7 +13,9 @@ from pydantic import BaseModel, Field
 from schemas import Dataset
 from sync.sources.cpr import CprDecoder, Manner, load_layout
 from sync.sources.csv_table import CsvDecoder
+from sync.sources.cvr import company_row, unit_row
 from sync.sources.decoded import Decoder
+from sync.sources.json_documents import JsonDecoder, mapped
 from sync.sources.parquet import ParquetDecoder
 
 
@@ -50,6 +53,35 @@ class CsvSpec:
 class ParquetSpec:
     def decoder(self, dataset: Dataset) -> Decoder:
         return ParquetDecoder(dataset)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonSpec:
+    """mapping   columns by JMESPath expressions; None: the record's fields are the columns"""
+
+    records: str = "@"
+    per_line: bool = False
+    mapping: Mapping[str, str] | None = None
+
+    def decoder(self, dataset: Dataset) -> Decoder:
+        row_of = dict if self.mapping is None else mapped(self.mapping)
+        return JsonDecoder(dataset, row_of, records=self.records, per_line=self.per_line)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CvrSpec:
+    """unit       which kind of unit the documents are of
+    per_line   a document on each line, instead of one answer of the search
+    """
+
+    unit: Literal["company", "unit"]
+    per_line: bool = False
+
+    def decoder(self, dataset: Dataset) -> Decoder:
+        name, row_of = {"company": ("Vrvirksomhed", company_row), "unit": ("VrproduktionsEnhed", unit_row)}[self.unit]
+        found = f"_source.{name} || {name}"
+        records = f"@.{found}" if self.per_line else f"hits.hits[].{found}"
+        return JsonDecoder(dataset, row_of, records=records, per_line=self.per_line)
 
 
 class CprBody(BaseModel, extra="forbid"):
@@ -90,4 +122,23 @@ class ParquetBody(BaseModel, extra="forbid"):
         return ParquetSpec()
 
 
-DecoderBody = Annotated[CprBody | CsvBody | ParquetBody, Field(discriminator="kind")]
+class JsonBody(BaseModel, extra="forbid"):
+    kind: Literal["json"]
+    records: str = "@"
+    per_line: bool = False
+    mapping: dict[str, str] | None = None
+
+    def to_spec(self) -> JsonSpec:
+        return JsonSpec(records=self.records, per_line=self.per_line, mapping=self.mapping)
+
+
+class CvrBody(BaseModel, extra="forbid"):
+    kind: Literal["cvr"]
+    unit: Literal["company", "unit"]
+    per_line: bool = False
+
+    def to_spec(self) -> CvrSpec:
+        return CvrSpec(unit=self.unit, per_line=self.per_line)
+
+
+DecoderBody = Annotated[CprBody | CsvBody | CvrBody | JsonBody | ParquetBody, Field(discriminator="kind")]
