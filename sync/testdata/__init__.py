@@ -14,5 +14,16 @@ from sync.testdata.delivery import (
     write_changes,
     write_testdata,
 )
+from sync.testdata.registers import authority_register, road_register
 
-__all__ = ["JOB", "PRODUCTION", "file_name", "generate", "generate_changes", "write_changes", "write_testdata"]
+__all__ = [
+    "JOB",
+    "PRODUCTION",
+    "authority_register",
+    "file_name",
+    "generate",
+    "generate_changes",
+    "road_register",
+    "write_changes",
+    "write_testdata",
+]

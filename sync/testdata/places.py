@@ -18,6 +18,10 @@ class Municipality:
     code: str
     name: str
 
+    @property
+    def postcode(self) -> str:
+        return f"{1000 + int(self.code) * 9 % 9000:04}"
+
 
 GREENLAND = Municipality("0956", "Nuuk")
 
@@ -54,7 +58,7 @@ class Home:
 
     @property
     def postcode(self) -> str:
-        return f"{1000 + int(self.municipality.code) * 9 % 9000:04}"
+        return self.municipality.postcode
 
     @property
     def standard_address(self) -> str:
@@ -70,12 +74,17 @@ class Home:
         return replace(self, road_code="9901")
 
 
+def road_code(number: int) -> str:
+    """The code of a road, by its place in `names.ROADS`."""
+    return f"{100 + 37 * number:04}"
+
+
 def draw_home(random: Random, municipality: Municipality) -> Home:
     road = random.randrange(len(ROADS))
     flat = random.random() < 0.5
     return Home(
         municipality=municipality,
-        road_code=f"{100 + 37 * road:04}",
+        road_code=road_code(road),
         road=ROADS[road],
         house=1 + random.randrange(180),
         letter="ABC"[random.randrange(3)] if random.random() < 0.1 else "",

@@ -17,7 +17,8 @@ class TestFolders:
     def test_shipped_registers_and_the_operators_stand_together(self, tmp_path: Path) -> None:
         write(tmp_path / "ships")
         ids = [dataset.id for dataset in load_registers(SHIPPED, tmp_path).datasets]
-        assert ids == ["cpr.persons", "municipality.municipalities", "ships.ships"]
+        shipped = [dataset.id for dataset in load_registers(SHIPPED).datasets]
+        assert ids == sorted([*shipped, "ships.ships"])
 
     def test_the_same_folder_named_twice_is_read_once(self, tmp_path: Path) -> None:
         ships = write(tmp_path / "ships")

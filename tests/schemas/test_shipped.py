@@ -15,16 +15,25 @@ class TestShippedRegisters:
     def test_nothing_is_wrong_with_them(self) -> None:
         assert check_registers(SHIPPED) == []
 
-    def test_they_promise_persons_and_municipalities(self, shipped: Registers) -> None:
-        assert [dataset.id for dataset in shipped.datasets] == ["cpr.persons", "municipality.municipalities"]
+    def test_they_promise_persons_places_and_authorities(self, shipped: Registers) -> None:
+        assert [dataset.id for dataset in shipped.datasets] == [
+            "authority.authorities",
+            "cpr.persons",
+            "municipality.municipalities",
+            "road.roads",
+        ]
 
     def test_each_has_a_lookup_and_an_extract(self, shipped: Registers) -> None:
         assert {service.name: service.operations for service in shipped.services} == {
+            "authorities": {Operation.LOOKUP, Operation.RECORD},
+            "authorities-extract": {Operation.EXTRACT},
             "cpr-persons": {Operation.LOOKUP},
             "cpr-person-search": {Operation.LOOKUP, Operation.SEARCH},
             "cpr-persons-extract": {Operation.EXTRACT},
             "municipalities": {Operation.LOOKUP, Operation.RECORD, Operation.SEARCH},
             "municipalities-extract": {Operation.EXTRACT},
+            "roads": {Operation.LOOKUP, Operation.RECORD},
+            "roads-extract": {Operation.EXTRACT},
         }
 
     def test_a_service_speaks_danish_and_english(self, shipped: Registers) -> None:

@@ -12,12 +12,22 @@ from importlib.resources import files
 from typing import Any
 
 TABLES = files("sync.sources.cpr")
-FIELDS: dict[str, list[dict[str, str]]] = defaultdict(list)
-for _row in csv.DictReader((TABLES / "layout_a.csv").read_text(encoding="utf-8").splitlines()):
-    FIELDS[_row["record"]].append(_row)
-RECORDS = {
-    row["record"]: row for row in csv.DictReader((TABLES / "records_a.csv").read_text(encoding="utf-8").splitlines())
-}
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    return list(csv.DictReader((TABLES / name).read_text(encoding="utf-8").splitlines()))
+
+
+def table(name: str) -> dict[str, list[dict[str, str]]]:
+    """Fields by record."""
+    found: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for row in rows(name):
+        found[row["record"]].append(row)
+    return found
+
+
+FIELDS = table("layout_a.csv")
+RECORDS = {row["record"]: row for row in rows("records_a.csv")}
 
 
 @dataclass
@@ -44,14 +54,13 @@ def _line(code: str, line: str) -> Reading:
         if start == 4:
             continue
         name, text = field["column"].split(".")[-1], line[start - 1 : start - 1 + length]
-        value = _value(field["kind"], text)
-        reading.values[name] = value
+        reading.values[name] = value(field["kind"], text)
         if _is_odd(field["kind"], text):
             reading.odd[name] = text
     return reading
 
 
-def _value(kind: str, text: str) -> Any:
+def value(kind: str, text: str) -> Any:
     bare = text.strip(" ")
     if kind == "mark":
         return bool(bare)

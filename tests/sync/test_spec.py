@@ -21,7 +21,10 @@ schedule: {cron: "30 20 * * mon-fri"}
 
 class TestTheShippedSources:
     def test_are_persons_and_municipalities_below_the_instance(self) -> None:
-        persons, municipalities = load_sources(SHIPPED, root=Path("/instance"))
+        shipped = {source.name: source for source in load_sources(SHIPPED, root=Path("/instance"))}
+        assert set(shipped) == {"authorities", "cpr-persons", "municipalities", "roads"}
+        persons, municipalities = shipped["cpr-persons"], shipped["municipalities"]
+        assert (shipped["roads"].dataset, shipped["roads"].mode) == ("road.roads", Mode.FULL)
         assert (persons.name, persons.dataset, persons.mode) == ("cpr-persons", "cpr.persons", Mode.DELTA)
         assert isinstance(persons.connector, FolderSpec)
         assert persons.connector.path == Path("/instance/inbox/cpr")
