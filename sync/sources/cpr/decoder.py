@@ -23,7 +23,7 @@ A delivery is read twice: once as it comes, when its lines go to disk sorted by 
 memory is bounded by `lines_at_once`, whatever the size of the delivery: about 350 MB with the default.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from pathlib import Path
@@ -38,16 +38,16 @@ from sync.errors import DeliveryUnreadable, SourceMisfit
 from sync.sources.cpr.cut import cut_blocks
 from sync.sources.cpr.envelope import Envelope, ensure_chain
 from sync.sources.cpr.layout import END, ERROR, TYPE_LENGTH, Layout, load_layout
-from sync.sources.cpr.owners import LINES_OF, Owners
+from sync.sources.cpr.owners import Owners
 from sync.sources.cpr.persons import decode_persons
 from sync.sources.cpr.schema import row_schema
 from sync.sources.cpr.spill import Spill
 from sync.sources.cpr.watch import Watched
-from sync.sources.decoded import QUARANTINED, Decoded, Tell
+from sync.sources.decoded import ORIGIN, QUARANTINED, Decoded, Tell
 from sync.sources.lines import line_blocks
 
-LINES_AT_ONCE = 300_000
-"""Of one part: some 23,000 persons."""
+LINES_AT_ONCE = 400_000
+"""Of one part: some 30,000 persons."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ class CprDecoder:
     def decode(self, stream: BinaryIO, former: Mapping[str, str], tell: Tell, work: Path) -> Decoded:
         envelope = Envelope(self.layout, enveloped=self.manner.enveloped)
         owners = Owners(self.layout)
-        spill = Spill(work, LINES_OF)
+        spill = Spill(work)
         errors = [QUARANTINED.to_frame()]
         watched = Watched(stream)
         try:
@@ -109,8 +109,9 @@ class CprDecoder:
         rows = _Rows(work / "rows.arrow", self.schema)
         quarantine = [*errors, owners.stray()]
         subjects = 0
-        for part in spill.parts(self.lines_at_once):
-            numbers = part["key"].unique().sort()
+        for lines in spill.parts(self.lines_at_once):
+            part = lines.with_columns(person=pl.col("key").rle_id())
+            numbers = self._numbers(part["key"].unique(maintain_order=True))
             persons = decode_persons(self.layout, self.schema, numbers, part, owners.held(numbers), watched.control)
             rows.add(persons.rows)
             if persons.faults.height:
@@ -118,10 +119,13 @@ class CprDecoder:
             subjects += numbers.len()
             tell("rows", numbers.len())
         held_back = pl.concat(quarantine).sort("line")
+        passed = envelope.lines_in - envelope.lines - held_back.height
         published = rows.mapped()
         return Decoded(
             rows=published,
-            origin=_Passed(spill, envelope.lines_in - envelope.lines - held_back.height, held_back.select("line")),
+            origin=_Passed(
+                spill, self._numbers, envelope.lines_in - envelope.lines - held_back.height, held_back.select("line")
+            ),
             frame=envelope.text,
             quarantine=held_back,
             # The register's day is over when it delivers: the rows are as of the end of the production date.
@@ -151,6 +155,10 @@ class CprDecoder:
             else cut_blocks(stream, self.manner.encoding, self.layout, tell)
         )
         return (block for block in blocks if block.height)
+
+    def _numbers(self, keys: pl.Series) -> pl.Series:
+        """Keys as they are written, with their leading zeros."""
+        return keys.cast(pl.String).str.zfill(self.layout.key_length)
 
     def _joined(self, lines: Sequence[str]) -> bytes:
         if self.manner.separated:
@@ -186,12 +194,15 @@ class _Rows:
 class _Passed:
     """An Origin: the lines on disk but for those that were held back.
 
-    held   line: numbers of lines that are in the quarantine
+    numbers   keys as they are written
+    held      line: numbers of lines that are in the quarantine
     """
 
     spill: Spill
+    numbers: Callable[[pl.Series], pl.Series]
     height: int
     held: pl.DataFrame
 
     def lines(self, keys: pl.Series) -> pl.DataFrame:
-        return self.spill.lines(keys).join(self.held, on="line", how="anti")
+        lines = self.spill.lines(keys.cast(pl.UInt64)).join(self.held, on="line", how="anti")
+        return lines.with_columns(self.numbers(lines["key"])).select(ORIGIN.names())

@@ -6,10 +6,9 @@ import polars as pl
 
 from sync.sources.cpr.envelope import Inside
 from sync.sources.cpr.layout import KEY_START, TYPE_LENGTH, Layout
+from sync.sources.cpr.spill import LINES_OF
 from sync.sources.decoded import QUARANTINED
 
-LINES_OF = pl.Schema({"key": pl.String, "record": pl.UInt8, "line": pl.UInt32, "text": pl.String})
-"""Lines with an owner; `record` is the place of its type in `Layout.types`."""
 MOST_FRAGMENTS = 1_000
 """More different unreadable numbers than this, and everyone in the delivery is held back."""
 SHOWN = r"^[0-9A-Z]{3}$"
@@ -42,7 +41,7 @@ class Owners:
         places = lines["record"].replace_strict(
             layout.types, range(len(layout.types)), default=None, return_dtype=pl.UInt8
         )
-        return lines.with_columns(record=places).select(LINES_OF.names())
+        return lines.with_columns(record=places, key=pl.col("key").cast(pl.UInt64)).select(LINES_OF.names())
 
     def stray(self) -> pl.DataFrame:
         """QUARANTINED: lines that cannot be given to anybody."""
@@ -52,6 +51,8 @@ class Owners:
         """person (position in `numbers`), reason: everyone of these who could own a stray line."""
         everyone = numbers.to_frame("key").with_row_index("person")
         reason = pl.lit(f"a broken line could belong to the {self._layout.subject}").alias("reason")
+        if not self._fragments:
+            return everyone.clear().select("person", reason)
         if len(self._fragments) > MOST_FRAGMENTS:
             return everyone.select("person", reason)
         starts = (pl.col("key").str.contains(f"^{each}") for each in sorted(self._fragments))

@@ -43,7 +43,7 @@ def decode_persons(
 
     schema    of the dataset; what the layout does not tell is null there, or an empty list
     numbers   their personal numbers, sorted, unique
-    lines     key, record (place in `Layout.types`), line, text: all lines of these persons
+    lines     person (position in `numbers`), record (place in `Layout.types`), line, text: all they have
     held      person, reason: persons that must be held back whatever their lines say
     control   whether a line may hold control characters
 
@@ -52,9 +52,9 @@ def decode_persons(
     """
     subject = layout.subject
     people = numbers.to_frame(layout.key).with_row_index("person")
-    owned = lines.join(people, left_on="key", right_on=layout.key, maintain_order="left")
-    of_type = owned.select("person", "record", "line", "text").partition_by("record", as_dict=True, include_key=False)
-    nothing = owned.select("person", "line", "text").clear()
+    owned = lines.select("person", "record", "line", "text")
+    of_type = owned.partition_by("record", as_dict=True, include_key=False)
+    nothing = owned.drop("record").clear()
     places = {code: place for place, code in enumerate(layout.types)}
     parsed = [
         parse(record, of_type.get((places[record.type],), nothing), control=control) for record in layout.subjects

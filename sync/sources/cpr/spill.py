@@ -1,7 +1,7 @@
 """Lines on disk, sorted by key: a delivery can have a hundred million of them.
 
 They are written in runs, each sorted, one after the other as they come. A part of the delivery is then a range of
-keys: a stretch of each run. Only the first key of every thousand lines is kept in memory, and only the stretches
+keys: a stretch of each run. Only the first key of every two thousand lines is kept in memory, and only the stretches
 that are asked for are read, so memory does not grow with the delivery (an external sort by sampled ranges).
 """
 
@@ -15,13 +15,13 @@ import polars as pl
 import pyarrow as pa
 from pyarrow import ipc
 
-from sync.sources.decoded import ORIGIN
-
+LINES_OF = pl.Schema({"key": pl.UInt64, "record": pl.UInt8, "line": pl.UInt32, "text": pl.String})
+"""Lines with an owner: `key` is the owner's number, `record` the place of its type in `Layout.types`."""
 RUN_BYTES = 96 * 1024 * 1024
 """Text of one run; what the first pass holds in memory at a time."""
-STRETCH_LINES = 1_024
-NO_END = "\U0010ffff"
-"""Sorts after every key."""
+STRETCH_LINES = 2_048
+NO_END = 2**64 - 1
+"""Above every key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,10 @@ class _Run:
     """
 
     stretches: ipc.RecordBatchFileReader
-    firsts: list[str]
+    firsts: list[int]
     heights: list[int]
 
-    def between(self, low: str, high: str) -> range:
+    def between(self, low: int, high: int) -> range:
         """Stretches that may hold keys in [low, high): lines of a key can begin in the stretch before its first."""
         return range(max(0, bisect_left(self.firsts, low) - 1), bisect_left(self.firsts, high))
 
@@ -44,20 +44,17 @@ class _Run:
 
 
 class Spill:
-    """Lines to be read again by key.
+    """LINES_OF a delivery, to be read again by key. They come in the order of their numbers."""
 
-    schema   columns of a line: `key`, `line`, `text` and what else it has
-    """
-
-    def __init__(self, folder: Path, schema: pl.Schema) -> None:
-        self._folder, self._schema = folder, schema
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._runs: list[_Run] = []
         self._waiting: list[pl.DataFrame] = []
         self._waiting_bytes = 0
         self.height = 0
 
     def add(self, lines: pl.DataFrame, text_bytes: int) -> None:
-        self._waiting.append(lines.select(self._schema.names()))
+        self._waiting.append(lines.select(LINES_OF.names()))
         self._waiting_bytes += text_bytes
         self.height += lines.height
         if self._waiting_bytes >= RUN_BYTES:
@@ -68,7 +65,7 @@ class Spill:
         waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
         if not sum(map(len, waiting)):
             return
-        run = pl.concat(waiting, rechunk=False).sort("key", "line")
+        run = pl.concat(waiting, rechunk=False).sort("key", maintain_order=True)
         path = self._folder / f"run-{len(self._runs):05}.arrow"
         starts = range(0, run.height, STRETCH_LINES)
         heights = [min(STRETCH_LINES, run.height - start) for start in starts]
@@ -87,18 +84,18 @@ class Spill:
                 yield part
 
     def lines(self, keys: pl.Series) -> pl.DataFrame:
-        """ORIGIN of these keys."""
+        """LINES_OF these keys, sorted by key and line."""
         wanted = keys.unique().sort()
-        found = [ORIGIN.to_frame()]
+        found = [LINES_OF.to_frame()]
         for run in self._runs:
             for lines in run.read(_holding(run.firsts, wanted.to_list())):
-                found.append(lines.filter(pl.col("key").is_in(wanted.implode())).select(ORIGIN.names()))
-        return pl.concat(found).sort("key", "line")
+                found.append(lines.filter(pl.col("key").is_in(wanted.implode())))
+        return pl.concat(found).sort("key", maintain_order=True)
 
-    def _bounds(self, lines_at_once: int) -> list[str]:
+    def _bounds(self, lines_at_once: int) -> list[int]:
         """Keys that divide the lines into parts of about that size, from the stretches' first keys."""
         samples = sorted((key, lines) for run in self._runs for key, lines in zip(run.firsts, run.heights, strict=True))
-        bounds, size = [""], 0
+        bounds, size = [0], 0
         for key, lines in samples:
             if size >= lines_at_once and key > bounds[-1]:
                 bounds.append(key)
@@ -106,15 +103,15 @@ class Spill:
             size += lines
         return [*bounds, NO_END]
 
-    def _read(self, low: str, high: str) -> pl.DataFrame:
-        inside = pl.col("key").is_between(pl.lit(low), pl.lit(high), closed="left")
+    def _read(self, low: int, high: int) -> pl.DataFrame:
+        inside = pl.col("key").is_between(pl.lit(low, pl.UInt64), pl.lit(high, pl.UInt64), closed="left")
         found = [stretch.filter(inside) for run in self._runs for stretch in run.read(run.between(low, high))]
         if not found:
-            return self._schema.to_frame()
-        return pl.concat(found).sort("key", "line")
+            return LINES_OF.to_frame()
+        return pl.concat(found).sort("key", maintain_order=True)
 
 
-def _holding(firsts: Sequence[str], wanted: Sequence[str]) -> list[int]:
+def _holding(firsts: Sequence[int], wanted: Sequence[int]) -> list[int]:
     """Stretches that may hold one of the keys, which are sorted."""
     ends = [*firsts[1:], NO_END]
     return [
