@@ -63,6 +63,8 @@ class Home:
     @property
     def standard_address(self) -> str:
         """CPR's standard address: leading zeros dropped, `,` before the floor, `,-` before a door number."""
+        if not self.road:
+            return ""
         text = f"{self.road} {self.house}{f' {self.letter}' if self.letter else ''}"
         if not self.floor:
             return text

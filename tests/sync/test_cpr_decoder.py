@@ -10,12 +10,13 @@ import polars as pl
 import pytest
 
 from schemas import Dataset
-from sync.sources.cpr import CprDecoder, Manner, load_layout, row_schema
+from sync.sources import lines
+from sync.sources.cpr import CprDecoder, Manner, load_layout, row_schema, spill
 from sync.sources.cpr.layout import Shape
 from sync.sources.decoded import Decoded
 from tests.sync import slow_reader
 from tests.sync.conftest import real_data
-from tests.sync.reading import decoded_by
+from tests.sync.reading import decoded_by, origin_of
 
 
 def decode(delivery: bytes, persons: Dataset, **manner: Any) -> Decoded:
@@ -49,15 +50,27 @@ class TestEveryFieldIsAccountedFor:
         seen = account(small, decode(small, persons))
         assert set(seen) == {record.code for record in load_layout("a").subjects}
 
-    def test_whatever_the_size_of_the_parts_it_is_decoded_in(self, persons: Dataset, small: bytes) -> None:
+    def test_whatever_the_size_of_the_parts_it_is_decoded_in(
+        self, persons: Dataset, small: bytes, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        whole = decode(small, persons)
+        monkeypatch.setattr(spill, "RUN_BYTES", 50_000)
+        monkeypatch.setattr(spill, "STRETCH_LINES", 40)
+        monkeypatch.setattr(lines, "BLOCK_BYTES", 20_000)
         in_parts = decoded_by(CprDecoder(load_layout("a"), persons.arrow, lines_at_once=500), small)
         assert in_parts.rows.num_rows == 400
-        assert in_parts.rows.equals(decode(small, persons).rows)
+        assert in_parts.rows.equals(whole.rows)
+        assert len(in_parts.rows["pnr"].chunks) > 5
+        assert origin_of(in_parts, "pnr").equals(origin_of(whole, "pnr"))
+        some = pl.Series("key", in_parts.rows["pnr"].to_pylist()[::57])
+        assert in_parts.origin.lines(some).equals(whole.origin.lines(some))
+        assert set(in_parts.origin.lines(some)["key"]) == set(some)
+        assert in_parts.origin.lines(pl.Series("key", ["0000000001"])).is_empty()
 
     def test_with_windows_line_ends_and_blanks_that_were_not_cut(self, persons: Dataset, small: bytes) -> None:
         layout = load_layout("a")
-        lines = small.decode("iso-8859-1").splitlines()
-        padded = "\r\n".join(line.ljust(layout.records[line[:3]].length) for line in lines) + "\r\n"
+        records = small.decode("iso-8859-1").splitlines()
+        padded = "\r\n".join(line.ljust(layout.records[line[:3]].length) for line in records) + "\r\n"
         assert decode(padded.encode("iso-8859-1"), persons).rows.equals(decode(small, persons).rows)
 
 
@@ -95,9 +108,9 @@ class TestTheRealDelivery:
 
 class TestTheTables:
     def test_agree_with_the_registers_published_positions(self) -> None:
-        with real_data("cpr", "layout_a.csv").open(encoding="utf-8") as lines:
+        with real_data("cpr", "layout_a.csv").open(encoding="utf-8") as table:
             published = [
-                (row["record"], row["field"], row["start"], row["length"], row["type"]) for row in csv.DictReader(lines)
+                (row["record"], row["field"], row["start"], row["length"], row["type"]) for row in csv.DictReader(table)
             ]
         ours = [
             (code, row["field"], row["start"], row["length"], row["type"])

@@ -123,9 +123,7 @@ class CprDecoder:
         published = rows.mapped()
         return Decoded(
             rows=published,
-            origin=_Passed(
-                spill, self._numbers, envelope.lines_in - envelope.lines - held_back.height, held_back.select("line")
-            ),
+            origin=_Passed(spill, self._numbers, passed, held_back.select("line")),
             frame=envelope.text,
             quarantine=held_back,
             # The register's day is over when it delivers: the rows are as of the end of the production date.

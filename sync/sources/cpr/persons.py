@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow as pa
 
 from sync.sources.cpr.layout import KEY, Layout, Record, Shape
+from sync.sources.cpr.presented import BORNHOLM, CHRISTIANSOE
 from sync.sources.cpr.records import RAW, Parsed, parse
 from sync.sources.cpr.schema import (
     AS_DELIVERED,
@@ -132,8 +133,8 @@ def _assemble(
         codes = [
             pl.col(name).struct.field(MUNICIPALITY) for name in ("address", "address_text") if name in rows.columns
         ]
-        known = [pl.when(code != NO_MUNICIPALITY).then(code) for code in codes]
-        rows = rows.with_columns(pl.coalesce(known).alias(MUNICIPALITY))
+        known = pl.coalesce(pl.when(code != NO_MUNICIPALITY).then(code) for code in codes)
+        rows = rows.with_columns(known.replace({CHRISTIANSOE: BORNHOLM}).alias(MUNICIPALITY))
     return rows.select(_filled(name, dtype, rows) for name, dtype in target.items())
 
 

@@ -11,7 +11,8 @@ from polars.datatypes import DataTypeClass
 from sync.sources.cpr.layout import KEY, Kind, Layout, Record, Shape
 
 MUNICIPALITY = "municipality_code"
-"""Derived: the municipality of the current address (002), else of the address in clear text (003)."""
+"""Derived: the municipality of the current address (002), else of the address in clear text (003); Christiansø is
+Bornholm's."""
 AS_DELIVERED = "as_delivered"
 """What the typed columns cannot hold: uncertain dates and unknown marks, as the register wrote them."""
 AS_DELIVERED_TYPE = pl.List(pl.Struct({"field": pl.String, "text": pl.String}))
