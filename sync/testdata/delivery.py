@@ -25,7 +25,7 @@ def generate(persons: int, seed: int, production: date = PRODUCTION) -> Iterator
     """A status extract with so many persons, in pieces of about a megabyte.
 
     The addresses in clear text (003) of every 500 families follow after their other records, as a real delivery
-    has them at its end. The same arguments give the same bytes. Raises TooManyPersons above 1.4 million.
+    has them at its end. The same arguments give the same bytes. Raises TooManyPersons above 27 million.
     """
     if persons > CAPACITY * FAMILY:
         raise TooManyPersons(f"the generator has numbers for {CAPACITY * FAMILY:,} persons", remedy="ask for fewer")

@@ -10,7 +10,7 @@ from schemas import Dataset
 from sync import generate, generate_changes, write_changes, write_testdata
 from sync.sources.cpr import birth_date, has_check_digit
 from sync.testdata import PRODUCTION
-from sync.testdata.numbers import CAPACITY, CYCLE_DAYS, ROLES, TooManyPersons, newborn_number, number
+from sync.testdata.numbers import CAPACITY, CYCLE_DAYS, ROLES, ROUND, ROUNDS, TooManyPersons, newborn_number, number
 from sync.testdata.places import municipalities
 from tests.sync.conftest import FIXTURES
 from tests.sync.test_cpr_decoder import decode
@@ -131,6 +131,18 @@ class TestAFictitiousNumber:
         )
         assert max(by_day.values()) == 1
         assert len({newborn_number(index, NEXT, female=index % 2 == 0) for index in range(300)}) == 300
+
+    @pytest.mark.parametrize("born", [date(1960, 3, 1), date(2001, 2, 28)])
+    def test_is_given_once_to_all_who_are_born_on_a_day(self, born: date) -> None:
+        # Whoever it is: each of the rounds holds so many families of that day, and each may be of either sex.
+        families = [turn * ROUND + place for turn in range(ROUNDS) for place in range(0, ROUND, CYCLE_DAYS)]
+        given = [
+            number(family, role, born, female=sex) for family in families for role in (0, 5) for sex in (True, False)
+        ]
+        assert len(set(given)) == len(given) == CAPACITY // CYCLE_DAYS * 4
+
+    def test_is_there_for_everyone_in_the_register(self) -> None:
+        assert CAPACITY * 4 > 9_000_000
 
     @pytest.mark.parametrize(
         ("text", "born"),
