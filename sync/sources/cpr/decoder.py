@@ -23,7 +23,9 @@ A delivery is read twice: once as it comes, when its lines go to disk sorted by 
 memory is bounded by `lines_at_once`, whatever the size of the delivery: about 350 MB with the default.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from pathlib import Path
@@ -46,8 +48,10 @@ from sync.sources.cpr.watch import Watched
 from sync.sources.decoded import ORIGIN, QUARANTINED, Decoded, Tell
 from sync.sources.lines import line_blocks
 
-LINES_AT_ONCE = 400_000
-"""Of one part: some 30,000 persons."""
+LINES_AT_ONCE = 300_000
+"""Of one part: some 23,000 persons."""
+PARTS_AT_ONCE = 2
+"""Much of the work on a part is done by one thread at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,15 +113,11 @@ class CprDecoder:
         rows = _Rows(work / "rows.arrow", self.schema)
         quarantine = [*errors, owners.stray()]
         subjects = 0
-        for lines in spill.parts(self.lines_at_once):
-            part = lines.with_columns(person=pl.col("key").rle_id())
-            numbers = self._numbers(part["key"].unique(maintain_order=True))
-            persons = decode_persons(self.layout, self.schema, numbers, part, owners.held(numbers), watched.control)
-            rows.add(persons.rows)
-            if persons.faults.height:
-                quarantine.append(persons.faults.join(part, on="line").select(QUARANTINED.names()))
-            subjects += numbers.len()
-            tell("rows", numbers.len())
+        for part in self._decoded(spill.parts(self.lines_at_once), owners, watched.control):
+            rows.add(part.rows)
+            quarantine.append(part.quarantine)
+            subjects += part.subjects
+            tell("rows", part.subjects)
         held_back = pl.concat(quarantine).sort("line")
         passed = envelope.lines_in - envelope.lines - held_back.height
         published = rows.mapped()
@@ -154,6 +154,24 @@ class CprDecoder:
         )
         return (block for block in blocks if block.height)
 
+    def _decoded(self, parts: Iterable[pl.DataFrame], owners: Owners, control: bool) -> Iterator["_Part"]:
+        """Parts decoded side by side, in their order."""
+        with ThreadPoolExecutor(PARTS_AT_ONCE) as pool:
+            waiting: deque[Future[_Part]] = deque()
+            for lines in parts:
+                waiting.append(pool.submit(self._part, lines, owners, control))
+                if len(waiting) == PARTS_AT_ONCE:
+                    yield waiting.popleft().result()
+            for part in waiting:
+                yield part.result()
+
+    def _part(self, lines: pl.DataFrame, owners: Owners, control: bool) -> "_Part":
+        numbers = self._numbers(lines["key"].unique(maintain_order=True))
+        owned = lines.with_columns(person=pl.col("key").rle_id())
+        persons = decode_persons(self.layout, self.schema, numbers, owned, owners.held(numbers), control)
+        quarantine = persons.faults.join(lines, on="line").select(QUARANTINED.names())
+        return _Part(to_arrow(persons.rows, self.schema), quarantine, numbers.len())
+
     def _numbers(self, keys: pl.Series) -> pl.Series:
         """Keys as they are written, with their leading zeros."""
         return keys.cast(pl.String).str.zfill(self.layout.key_length)
@@ -170,16 +188,23 @@ def to_arrow(rows: pl.DataFrame, schema: pa.Schema) -> pa.Table:
     return rows.select(schema.names).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    rows: pa.Table
+    quarantine: pl.DataFrame
+    subjects: int
+
+
 class _Rows:
     """Rows written to a file one part after the other, to be mapped at the end."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._path, self._schema = path, schema
+        self._path = path
         self._file = pa.OSFile(str(path), "wb")
         self._writer = ipc.new_file(self._file, schema)
 
-    def add(self, rows: pl.DataFrame) -> None:
-        self._writer.write_table(to_arrow(rows, self._schema))
+    def add(self, rows: pa.Table) -> None:
+        self._writer.write_table(rows)
 
     def mapped(self) -> pa.Table:
         self._writer.close()

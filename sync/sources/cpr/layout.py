@@ -59,7 +59,7 @@ class Field:
         return self.start + self.length - 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Record:
     """code              what a line of it begins with; when it fills two columns, a mark after the three characters
                       tells the two apart

@@ -24,6 +24,7 @@ RAW = "_raw"
 """The line itself. Columns of our own begin with an underscore, which keeps them apart from the fields."""
 _OVERLONG, _CONTROL = "_overlong", "_control"
 KEPT = pl.Schema({"person": pl.UInt32, "line": pl.UInt32, "field": pl.String, "text": pl.String})
+NOTHING_KEPT, NO_FAULTS = KEPT.to_frame(), FAULTS.to_frame()
 _EXPECTED = {
     Kind.DATE: "a date YYYY-MM-DD",
     Kind.TIMESTAMP: "a time YYYYMMDDhhmm",
@@ -48,76 +49,105 @@ def parse(record: Record, lines: pl.DataFrame, *, control: bool = True) -> Parse
     """Type all lines of one record.
 
     lines     person, line, text (of this record only)
-    control   False when no line is known to hold a control character: the search for them is a good part of the work
+    control   False when it is known that no line holds a control character
     """
     if lines.is_empty():
         return _nothing(record)
+    work = _work(record, control)
     # Three steps, since an expression that is used twice is computed twice.
-    fields = record.fields
-    whole = pl.col("text")
-    frame = lines.select(
-        "person",
-        "line",
-        whole.alias(RAW),
-        (whole.str.len_bytes() > record.length).alias(_OVERLONG),
-        (whole.str.contains(CONTROL_CHARACTERS) if control else pl.lit(False)).alias(_CONTROL),
-        *(raw(field).alias(_raw(field)) for field in fields),
-    )
-    suspects = {_suspect(field): suspect(field, pl.col(_raw(field))) for field in fields}
-    frame = frame.with_columns(
-        *(plain_value(field, pl.col(_raw(field))).alias(field.column) for field in fields),
-        *(check.alias(name) for name, check in suspects.items() if check is not None),
-        *(is_blank(pl.col(_raw(field))).alias(_missing(field)) for field in fields if field.required),
-    )
-    special = [field for field in fields if field.kind is Kind.MARK or field.kind in DATED]
-    frame = frame.with_columns(
-        is_odd(field, pl.col(_raw(field)), pl.col(field.column)).alias(_odd(field)) for field in special
-    )
-    kept, faults = [KEPT.to_frame()], [FAULTS.to_frame(), *_line_faults(record, frame)]
-    for field in fields:
-        faults += _field_faults(record, field, frame)
-    for field in special:
-        if frame[_odd(field)].any():
+    frame = lines.select(work.cut).with_columns(work.type).with_columns(work.doubt)
+    raised = {name for name, found in zip(work.flags, frame.select(work.any).row(0), strict=True) if found}
+    kept, faults = [], _line_faults(record, frame, raised)
+    for field in record.fields:
+        faults += _field_faults(record, field, frame, raised)
+    for field in record.fields:
+        if _odd(field) in raised:
             frame, delivered, impossible = _look_closer(record, field, frame)
             kept.append(delivered)
             faults.append(impossible)
-    found = pl.concat(faults)
-    if found.height:
-        found = found.unique("line", keep="first", maintain_order=True)
-    typed = frame.select("person", "line", RAW, *(field.column for field in fields))
-    return Parsed(record, typed, pl.concat(kept), found)
+    found = pl.concat(faults).unique("line", keep="first", maintain_order=True) if faults else NO_FAULTS
+    return Parsed(record, frame.select(work.typed), pl.concat(kept) if kept else NOTHING_KEPT, found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is computed for the lines of a record; made once, since there are hundreds of expressions.
+
+    flags   columns that tell which lines need a closer look; `any` tells which of them do at all
+    """
+
+    cut: list[pl.Expr]
+    type: list[pl.Expr]
+    doubt: list[pl.Expr]
+    flags: list[str]
+    any: list[pl.Expr]
+    typed: list[str]
+
+
+@cache
+def _work(record: Record, control: bool) -> _Work:
+    fields, whole = record.fields, pl.col("text")
+    special = [field for field in fields if field.kind is Kind.MARK or field.kind in DATED]
+    suspects = {_suspect(field): suspect(field, pl.col(_raw(field))) for field in fields}
+    cut = [
+        pl.col("person"),
+        pl.col("line"),
+        whole.alias(RAW),
+        (whole.str.len_bytes() > record.length).alias(_OVERLONG),
+        *(raw(field).alias(_raw(field)) for field in fields),
+    ]
+    # Looking for control characters is a good part of the work, and hardly any delivery has one.
+    searched = [pl.col(RAW).str.contains(CONTROL_CHARACTERS).alias(_CONTROL)] if control else []
+    checks = [
+        *searched,
+        *(check.alias(name) for name, check in suspects.items() if check is not None),
+        *(is_blank(pl.col(_raw(field))).alias(_missing(field)) for field in fields if field.required),
+    ]
+    doubt = [is_odd(field, pl.col(_raw(field)), pl.col(field.column)).alias(_odd(field)) for field in special]
+    flags = [_OVERLONG, *(each.meta.output_name() for each in (*checks, *doubt))]
+    values = [plain_value(field, pl.col(_raw(field))).alias(field.column) for field in fields]
+    return _Work(
+        cut=cut,
+        type=[*values, *checks],
+        doubt=doubt,
+        flags=flags,
+        any=[pl.col(name).any() for name in flags],
+        typed=["person", "line", RAW, *(field.column for field in fields)],
+    )
 
 
 @cache
 def _nothing(record: Record) -> Parsed:
     columns = {field.column: TYPES[field.kind] for field in record.fields}
     typed = pl.Schema({"person": pl.UInt32, "line": pl.UInt32, RAW: pl.String, **columns})
-    return Parsed(record, typed.to_frame(), KEPT.to_frame(), FAULTS.to_frame())
+    return Parsed(record, typed.to_frame(), NOTHING_KEPT, NO_FAULTS)
 
 
-def _line_faults(record: Record, frame: pl.DataFrame) -> list[pl.DataFrame]:
+def _line_faults(record: Record, frame: pl.DataFrame, raised: set[str]) -> list[pl.DataFrame]:
     """Faults of a line as a whole."""
     faults = []
-    if frame[_OVERLONG].any():
+    if _OVERLONG in raised:
         overlong = frame.filter(pl.col(_OVERLONG)).filter(~is_blank(pl.col(RAW).str.slice(record.length)))
         reason = f"{record.code}: longer than {record.length} characters"
         faults.append(_faults(overlong, pl.lit("line_overlong"), reason))
-    if frame[_CONTROL].any():
+    if _CONTROL in raised:
         control = frame.filter(pl.col(_CONTROL))
         faults.append(_faults(control, pl.lit("wrong_type"), f"{record.code}: holds a control character"))
     return faults
 
 
-def _field_faults(record: Record, field: Field, frame: pl.DataFrame) -> list[pl.DataFrame]:
+def _field_faults(record: Record, field: Field, frame: pl.DataFrame, raised: set[str]) -> list[pl.DataFrame]:
+    if raised.isdisjoint((_missing(field), _suspect(field))):
+        return []
     faults, text = [], pl.col(_raw(field))
     # The sender may cut trailing blanks, so a short line alone is no fault: one that ends before or within a
     # field that had to be there is.
     cut = pl.when(pl.col(RAW).str.len_chars() < field.end).then(pl.lit("line_cut"))
-    if field.required and frame[_missing(field)].any():
+    if _missing(field) in raised:
         missing = frame.filter(pl.col(_missing(field)))
         reason = _reason(record, field, Fault.MISSING)
         faults.append(_faults(missing, cut.otherwise(pl.lit("value_missing")), reason))
-    if _suspect(field) in frame.columns and frame[_suspect(field)].any():
+    if _suspect(field) in raised:
         broken = frame.filter(pl.col(_suspect(field))).filter(~is_blank(text))
         reason = _reason(record, field, Fault.WRONG_TYPE)
         faults.append(_faults(broken, cut.otherwise(pl.lit("wrong_type")), reason))
@@ -130,7 +160,7 @@ def _look_closer(record: Record, field: Field, frame: pl.DataFrame) -> tuple[pl.
     odd = frame.filter(pl.col(_odd(field)))
     kept = odd.select("person", "line", field=pl.lit(name), text=text)
     if field.kind is Kind.MARK:
-        return frame, kept, FAULTS.to_frame()
+        return frame, kept, NO_FAULTS
     dates = odd_dates(field, odd[_raw(field)].unique())
     values = pl.coalesce(name, text.replace_strict(dates["text"], dates["value"], default=None)).alias(name)
     impossible = odd.join(dates.filter("impossible"), left_on=_raw(field), right_on="text", how="semi")
