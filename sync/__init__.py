@@ -6,7 +6,7 @@ rule is held back line by line with a reason, and the counts of a run always add
 """
 
 from sync.calendar import Days, Expected, missing_since
-from sync.connectors import FolderSpec, HttpSpec, SftpSpec
+from sync.connectors import FolderSpec, HttpSpec, S3Spec, SftpSpec
 from sync.decoders import CprSpec, CsvSpec, ParquetSpec
 from sync.errors import (
     DeliveryIncomplete,
@@ -51,6 +51,7 @@ __all__ = [
     "Progress",
     "QuarantineTooLarge",
     "RunReport",
+    "S3Spec",
     "Schedule",
     "SftpSpec",
     "SourceChanged",

@@ -10,9 +10,10 @@ from pydantic import Field
 
 from sync.connectors.folder import FolderBody, FolderSpec
 from sync.connectors.http import HttpBody, HttpSpec
+from sync.connectors.s3 import S3Body, S3Spec
 from sync.connectors.sftp import SftpBody, SftpSpec
 from sync.connectors.spec import ConnectorSpec
 
-ConnectorBody = Annotated[FolderBody | SftpBody | HttpBody, Field(discriminator="kind")]
+ConnectorBody = Annotated[FolderBody | SftpBody | S3Body | HttpBody, Field(discriminator="kind")]
 
-__all__ = ["ConnectorBody", "ConnectorSpec", "FolderSpec", "HttpSpec", "SftpSpec"]
+__all__ = ["ConnectorBody", "ConnectorSpec", "FolderSpec", "HttpSpec", "S3Spec", "SftpSpec"]

@@ -8,14 +8,13 @@ import httpx2
 import jmespath
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
+from sync.connectors.address import Address, in_clear
 from sync.connectors.http_auth import AuthBody, Credentials, tls_of
 from sync.connectors.secret import Secret, SecretName
 from sync.sources.http import Changes, HttpDocuments, Interface
 from sync.sources.http_pages import Format, NextLink, OnePage, PageCursor, PageNumber, Paging
 from sync.sources.http_session import Patience, Peer
 from sync.sources.port import Connector
-
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +41,7 @@ def _jmespath(text: str) -> str:
     return text
 
 
-def _absolute(text: str) -> str:
-    url = httpx2.URL(text)
-    if url.scheme not in {"http", "https"} or not url.host or url.userinfo or url.fragment:
-        raise ValueError("not an address that begins with https:// and holds no password")
-    return text
-
-
 Expression = Annotated[str, Field(min_length=1), AfterValidator(_jmespath)]
-Address = Annotated[str, AfterValidator(_absolute)]
 Parameter = Annotated[str, Field(min_length=1)]
 
 
@@ -117,16 +108,13 @@ class HttpBody(BaseModel, extra="forbid"):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         for url in map(httpx2.URL, [self.url, *self.other_origins]):
-            if url.scheme == "http" and url.host not in LOOPBACK and not self.clear_text:
+            if in_clear(url) and not self.clear_text:
                 raise ValueError("an address begins with https://; clear_text: true allows http://")
-        if self.format is Format.CSV and (
-            self.records or self.changes or isinstance(self.paging, _NextBody | _CursorBody)
-        ):
-            raise ValueError(
-                "CSV has no body to look into: records, changes, and paging by next or cursor are for json"
-            )
-        if self.changes and not self.records:
-            raise ValueError("changes needs records: where they stand in the body")
+        looks_inside = self.records or self.changes or isinstance(self.paging, _NextBody | _CursorBody)
+        if self.format is Format.CSV and looks_inside:
+            raise ValueError("CSV has no body to look into: records, changes, next and cursor are for json")
+        if self.changes and not (self.records or self.paging):
+            raise ValueError("changes needs records or paging: one document is given on without looking into it")
         return self
 
     def to_spec(self, root: Path) -> HttpSpec:

@@ -3,18 +3,19 @@
 import base64
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
-from paramiko.pkey import UnknownKeyType
 from pydantic import BaseModel, Field, model_validator
 
 from sync.connectors.secret import Secret, SecretName
 from sync.errors import SourceInvalid
 from sync.sources.port import Connector
 from sync.sources.remote import RemoteFolder, Selection
-from sync.sources.sftp import SftpFolder, SftpServer
+
+if TYPE_CHECKING:
+    # Late elsewhere too: the library takes a tenth of a second to load, and most processes never speak SFTP.
+    import paramiko
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,8 @@ class SftpSpec:
     selection: Selection
 
     def connect(self, work: Path) -> Connector:
+        from sync.sources.sftp import SftpFolder, SftpServer
+
         server = SftpServer(
             host=self.host,
             port=self.port,
@@ -85,7 +88,10 @@ class SftpBody(BaseModel, extra="forbid"):
         )
 
 
-def _public_key(line: str) -> paramiko.PKey:
+def _public_key(line: str) -> "paramiko.PKey":
+    import paramiko
+    from paramiko.pkey import UnknownKeyType
+
     try:
         kind, encoded = line.split()[:2]
         return paramiko.PKey.from_type_string(kind, base64.b64decode(encoded, validate=True))
@@ -96,7 +102,10 @@ def _public_key(line: str) -> paramiko.PKey:
         ) from None
 
 
-def _private_key(secret: Secret) -> paramiko.PKey:
+def _private_key(secret: Secret) -> "paramiko.PKey":
+    import paramiko
+    from paramiko.pkey import UnknownKeyType
+
     secret.content()
     try:
         return paramiko.PKey.from_path(secret.path)

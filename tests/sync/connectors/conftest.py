@@ -1,4 +1,4 @@
-"""One server per kind and session, spoiled per test and mended after it."""
+"""One server per kind and session, spoiled per test and mended after it; no test may leave a connection open."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +8,7 @@ import pytest
 from tests.sync.connectors.http_server import HttpPeer, serve_http
 from tests.sync.connectors.kinds import KINDS
 from tests.sync.connectors.peer import Peer
+from tests.sync.connectors.s3_server import S3Peer, serve_s3
 from tests.sync.connectors.sftp_server import SftpPeer, serve_sftp
 
 
@@ -36,6 +37,20 @@ def http_server() -> Iterator[HttpPeer]:
 def http(http_server: HttpPeer) -> Iterator[HttpPeer]:
     yield http_server
     http_server.reset()
+    assert http_server.all_closed()
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Peer]:
+    with serve_s3() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_server: S3Peer) -> Iterator[S3Peer]:
+    yield s3_server
+    s3_server.reset()
+    assert s3_server.all_closed()
 
 
 @pytest.fixture

@@ -5,13 +5,14 @@ import hashlib
 import json
 import ssl
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.sync.connectors.peer import CHANGED, Mischief, Rows, as_csv
@@ -33,6 +34,7 @@ class HttpPeer:
     asked: list[tuple[str, dict[str, str], Message]] = field(default_factory=list)
     failing: int = 1_000_000
     place: str = ""
+    all_closed: Callable[[], bool] = lambda: True
 
     def reset(self) -> None:
         self.mischief.reset()
@@ -42,7 +44,7 @@ class HttpPeer:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: "_Server"
+    server: "ThreadedServer[HttpPeer]"
 
     @property
     def peer(self) -> HttpPeer:
@@ -154,9 +156,33 @@ class _Handler(BaseHTTPRequestHandler):
                 return
 
 
-class _Server(ThreadingHTTPServer):
+Held = TypeVar("Held")
+
+
+class ThreadedServer(ThreadingHTTPServer, Generic[Held]):
+    """peer   what its handlers share with the tests
+    held   connections that are open
+    """
+
     daemon_threads = False
-    peer: HttpPeer
+    peer: Held
+    held = 0
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.held += 1
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        super().shutdown_request(request)
+        self.held -= 1
+
+    def all_closed(self) -> bool:
+        """Whether the clients let go of all connections; a little patience for their last words."""
+        for _ in range(200):
+            if not self.held:
+                return True
+            time.sleep(0.01)
+        return False
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that lets go of a server that is spoiled is no error here."""
@@ -164,10 +190,10 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def serve_http(tls: ssl.SSLContext | None = None) -> Iterator[HttpPeer]:
-    with _Server(("127.0.0.1", 0), _Handler) as server:
+    with ThreadedServer[HttpPeer](("127.0.0.1", 0), _Handler) as server:
         if tls is not None:
             server.socket = tls.wrap_socket(server.socket, server_side=True)
-        peer = server.peer = HttpPeer(server.server_address[1])
+        peer = server.peer = HttpPeer(server.server_address[1], all_closed=server.all_closed)
         serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         serving.start()
         try:

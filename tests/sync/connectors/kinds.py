@@ -9,14 +9,16 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from sync.connectors import FolderSpec, HttpSpec, SftpSpec
+from sync.connectors import FolderSpec, HttpSpec, S3Spec, SftpSpec
 from sync.connectors.http import HttpBody
+from sync.connectors.s3 import S3Body
 from sync.connectors.secret import Secret
 from sync.sources import Connector
 from sync.sources.http_session import Patience
 from sync.sources.remote import Selection
 from tests.sync.connectors.http_server import HttpPeer
 from tests.sync.connectors.peer import SECRET, Peer, Rows, as_csv, from_csv
+from tests.sync.connectors.s3_server import ACCESS_KEY, BUCKET, PREFIX, S3Peer
 from tests.sync.connectors.sftp_server import USER, SftpPeer
 
 SILENT = ("says nothing", "falls silent half way")
@@ -140,6 +142,49 @@ class OverHttpPages(OverHttp):
         }
 
 
+@dataclass
+class InBucket:
+    server: S3Peer
+    fault: str = ""
+
+    def put(self, name: str, rows: Rows) -> None:
+        self.server.client.put_object(Bucket=BUCKET, Key=PREFIX + name, Body=as_csv(rows))
+
+    def remove(self, name: str) -> None:
+        self.server.client.delete_object(Bucket=BUCKET, Key=PREFIX + name)
+
+    def rows(self, stream: BinaryIO) -> Rows:
+        return from_csv(stream.read())
+
+    def connector(self, work: Path) -> Connector:
+        self.server.mischief.fault = self.fault
+        self.server.mischief.act = lambda: self.put("a.csv", [("9", "Zoe")])
+        spec = s3_spec(self.server, work)
+        return replace(
+            spec,
+            bucket=replace(
+                spec.bucket,
+                timeout_s=timeout_s(self.fault),
+                endpoint="http://127.0.0.1:1" if self.fault == "is not there" else spec.bucket.endpoint,
+            ),
+        ).connect(work)
+
+
+def s3_spec(server: S3Peer, work: Path, **body: Any) -> S3Spec:
+    """A source as an operator writes it, with less patience."""
+    folder = work.parent / "secrets"
+    folder.mkdir(exist_ok=True)
+    (folder / "store").write_text(SECRET)
+    told = {"kind": "s3", "bucket": BUCKET, "prefix": PREFIX, "endpoint": server.endpoint, "region": "eu-west-1"}
+    told |= {"access_key": ACCESS_KEY, "secret_key": "store"}
+    spec = S3Body.model_validate({**told, **body}).to_spec(work.parent)
+    return replace(spec, bucket=replace(spec.bucket, attempts=1))
+
+
+def _s3(request: pytest.FixtureRequest, tmp_path: Path) -> Peer:
+    return InBucket(request.getfixturevalue("s3"))
+
+
 def http_spec(server: HttpPeer, work: Path, *, path: str, secret: str = SECRET, **body: Any) -> HttpSpec:
     """A source as an operator writes it, with less patience."""
     folder = work.parent / "secrets"
@@ -172,7 +217,8 @@ def _sftp(request: pytest.FixtureRequest, tmp_path: Path) -> Peer:
 KINDS: dict[str, Callable[[pytest.FixtureRequest, Path], Peer]] = {
     "folder": _folder,
     "sftp": _sftp,
+    "s3": _s3,
     "http document": _http_document,
     "http pages": _http_pages,
 }
-WITH_FILES = ("folder", "sftp")
+WITH_FILES = ("folder", "sftp", "s3")

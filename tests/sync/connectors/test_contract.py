@@ -47,6 +47,18 @@ BROKEN: dict[str, dict[str, type[PlatformError]]] = {
         "does not let us in": SourceDenied,
         "is somebody else": SourceUntrusted,
     },
+    "s3": {
+        "is not there": SourceUnreachable,
+        "says nothing": SourceUnreachable,
+        "hangs up half way": SourceUnreachable,
+        "falls silent half way": SourceUnreachable,
+        "throttles": SourceUnreachable,
+        "changes the file while it is read": FileUnsettled,
+        "lists what cannot be read": SourceUnreachable,
+        "has no such folder": SourceUnreachable,
+        "does not let us in": SourceDenied,
+        "does not understand us": SourceFaulty,
+    },
     "http document": OVER_HTTP,
     "http pages": {
         **OVER_HTTP,
@@ -154,7 +166,7 @@ class TestAConnectorOfFiles:
             with pytest.raises(SourceUnreachable, match="gone"):
                 read(peer, connector, offered)
 
-    @pytest.mark.parametrize("name", ["a\x1b[2J.csv", "a\nb.csv", "a\\..\\b.csv"])
+    @pytest.mark.parametrize("name", ["a\x1b[2J.csv", "a\u202evsc.csv", "a\\..\\b.csv"])
     def test_refuses_a_name_that_could_do_harm(self, peer: Peer, work: Path, name: str) -> None:
         peer.put(name, FEW)
         with peer.connector(work) as connector, pytest.raises(SourceFaulty, match="name") as said:
