@@ -72,6 +72,10 @@ class ControlStore:
         with self.reading() as db:
             return organisations.find_organisation(db, cvr)
 
+    def organisations(self) -> tuple[Organisation, ...]:
+        with self.reading() as db:
+            return tuple(organisations.load_organisations(db).values())
+
     def add_system(self, organisation: OrganisationId, name: str, *, purpose: str, contact: str) -> System:
         """Raises SystemInvalid, and Unregistered when there is no such organisation."""
         made = System(

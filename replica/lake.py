@@ -253,7 +253,9 @@ class Lake:
     def applied(self) -> dict[str, AppliedContract]:
         """The contracts that the tables follow, by register."""
         with self._cursor() as cursor:
-            rows = _rows(cursor, query("contracts"), {})
+            # A lake that is only read may be older than this table.
+            there = self._exists(cursor, "knudepunkt", "contracts")
+            rows = _rows(cursor, query("contracts"), {}) if there else []
         return {
             row["register"]: AppliedContract(
                 **(row | {"applied": row["applied"].replace(tzinfo=UTC), "files": json.loads(row["files"])})
@@ -270,7 +272,11 @@ class Lake:
         """
         with self._writing, self._cursor() as cursor:
             altered = [(new, alter(old, new)) for old, new in datasets]
-            altered = [(new, statements) for new, statements in altered if statements and self._exists(cursor, new)]
+            altered = [
+                (new, statements)
+                for new, statements in altered
+                if statements and self._exists(cursor, new.register, new.name)
+            ]
             published = [new.id for new, _ in altered if self._info(cursor, new.id) is not None]
             snapshot, applied = self._snapshot(cursor) + 1, contract.applied.astimezone(UTC).replace(tzinfo=None)
             cursor.execute("BEGIN TRANSACTION")
@@ -315,8 +321,8 @@ class Lake:
         finally:
             cursor.close()
 
-    def _exists(self, cursor: duckdb.DuckDBPyConnection, dataset: Dataset) -> bool:
-        values = {"register": dataset.register, "name": dataset.name}
+    def _exists(self, cursor: duckdb.DuckDBPyConnection, register: str, name: str) -> bool:
+        values = {"register": register, "name": name}
         return cursor.execute(query("exists"), values).fetchone() is not None
 
     def _info(self, cursor: duckdb.DuckDBPyConnection, dataset: DatasetId) -> SnapshotInfo | None:

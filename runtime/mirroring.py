@@ -8,6 +8,7 @@ from typing import Any
 from kernel import Clock, DatasetId, NotFound, PlatformError
 from replica import DatasetNotReady, Lake, RunSummary, SnapshotInfo, refresh_segments
 from runtime.attempts import Attempt, Attempts
+from runtime.contracts import apply_contract, only_additions
 from runtime.instance import Instance
 from runtime.settings import Settings
 from schemas import SHIPPED, Dataset, Registers, load_registers
@@ -70,6 +71,7 @@ class Mirroring:
         dataset = self.registers.dataset(source.dataset)
         started = self.clock.now()
         try:
+            self.follow(lake, dataset)
             report = run_source(
                 source, dataset, lake, clock=self.clock, work=self.instance.work, accept=accept, progress=progress
             )
@@ -79,9 +81,18 @@ class Mirroring:
         self.attempts.went(source.name, started, report)
         return self._followed(report, dataset, lake)
 
+    def follow(self, lake: Lake, dataset: Dataset) -> None:
+        """Let the lake follow the contract of a dataset, as far as nobody has to decide. Raises ContractNotApplied."""
+        (contract,) = (each for each in self.registers.contracts if each.register == dataset.register)
+        apply_contract(
+            contract, lake, self.clock.now(), refresh=lambda each: self.refresh(lake, each),
+            allowed=only_additions(contract.register),
+        )  # fmt: skip
+
     def replay(self, source: SourceSpec, lake: Lake, progress: Callable[[Progress], None] | None = None) -> RunReport:
         """Try what was held back of a source again."""
         dataset = self.registers.dataset(source.dataset)
+        self.follow(lake, dataset)
         report = replay_quarantine(source, dataset, lake, clock=self.clock, work=self.instance.work, progress=progress)
         return self._followed(report, dataset, lake)
 

@@ -18,7 +18,7 @@ from schemas.column import Classification, Column, Kind
 from schemas.contract import Contract, read_contract
 from schemas.dataset import Dataset, ProtectionRule
 from schemas.derivation import Computed, Derivation, FromDataset, FromList
-from schemas.document import Document, read_document
+from schemas.document import Document, Review, did_you_mean, path_of, read_document
 from schemas.expression import Expression
 from schemas.finding import ContractInvalid, Finding, Severity
 from schemas.rule import CheckDigit, Condition, Duplicated, ForeignKey, Invalid, Limit, Missing, RowCount, Rule
@@ -64,6 +64,7 @@ __all__ = [
     "Missing",
     "ProtectionRule",
     "Registers",
+    "Review",
     "RowCount",
     "Rule",
     "Service",
@@ -75,8 +76,10 @@ __all__ = [
     "Suitability",
     "check_registers",
     "compare",
+    "did_you_mean",
     "grade_of",
     "load_registers",
+    "path_of",
     "read_contract",
     "read_document",
     "register_folders",

@@ -31,6 +31,7 @@ class Change:
     path       column, and fields within it; empty for the dataset itself
     applies    whether the mirror can follow without being loaded anew
     rule       of a rule that was added
+    former     what a renamed column was called
     """
 
     what: str
@@ -40,10 +41,17 @@ class Change:
     path: tuple[str, ...] = ()
     applies: bool = True
     rule: Rule | None = None
+    former: str = ""
 
     @property
     def place(self) -> str:
         return ".".join((self.dataset, *self.path)) if self.dataset else "contract"
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The column that it is about, by each of its names; empty for the dataset itself."""
+        names = {*self.path[:1], self.former if len(self.path) == 1 else ""}
+        return frozenset(name for name in names if name)
 
 
 WIDENINGS: Final = frozenset({(Kind.INTEGER, Kind.NUMBER), (Kind.DATE, Kind.TIMESTAMP)})
@@ -165,7 +173,9 @@ def _of_columns(dataset: str, path: tuple[str, ...], old: Sequence[Column], new:
         if column.name in names:
             former = before[names[column.name]]
             text = f"was called {former.name}"
-            yield Change(what="column_renamed", grade=_B, text=text, dataset=dataset, path=here)
+            yield Change(
+                what="column_renamed", grade=_B, text=text, dataset=dataset, path=here, former=former.name
+            )  # fmt: skip
             yield from _of_column(dataset, here, former, column)
         elif column.name in before:
             yield from _of_column(dataset, here, before[column.name], column)

@@ -122,3 +122,18 @@ class Rule:
     severity: Severity = Severity.ERROR
     limit: Limit | None = None
     where: str = field(default="", compare=False, repr=False)
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """Those that it looks at."""
+        match self.test:
+            case Missing(column=name) | Invalid(column=name):
+                return frozenset({name})
+            case Duplicated(columns=names):
+                return frozenset(names)
+            case Condition(broken=expression):
+                return expression.columns
+            case CheckDigit(path=path) | ForeignKey(path=path):
+                return frozenset(path[:1])
+            case RowCount():
+                return frozenset()

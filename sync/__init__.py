@@ -6,6 +6,7 @@ rule is held back line by line with a reason, and the counts of a run always add
 """
 
 from sync.calendar import Days, Expected, missing_since
+from sync.checking import check_sources
 from sync.connectors import FolderSpec, HttpSpec, S3Spec, SftpSpec
 from sync.decoders import CprSpec, CsvSpec, ParquetSpec
 from sync.errors import (
@@ -24,6 +25,7 @@ from sync.errors import (
     SourceUnreachable,
     SourceUntrusted,
 )
+from sync.foresight import Effect, foresee
 from sync.replay import replay_quarantine
 from sync.report import FileReport, Outcome, Progress, RunReport, Stage
 from sync.run import run_source
@@ -40,6 +42,7 @@ __all__ = [
     "DeliveryMiscounted",
     "DeliveryOutOfChain",
     "DeliveryUnreadable",
+    "Effect",
     "Every",
     "Expected",
     "FileReport",
@@ -64,6 +67,8 @@ __all__ = [
     "SourceUnreachable",
     "SourceUntrusted",
     "Stage",
+    "check_sources",
+    "foresee",
     "generate",
     "generate_changes",
     "load_sources",

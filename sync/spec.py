@@ -96,9 +96,9 @@ def load_sources(*folders: Path, root: Path) -> tuple[SourceSpec, ...]:
     Raises SourceInvalid.
     """
     found: dict[str, SourceSpec] = {}
-    for path in _files(folders):
+    for path in source_files(folders):
         try:
-            spec = _SourceBody.model_validate(yaml.safe_load(path.read_text(encoding="utf-8"))).to_spec(root)
+            spec = read_source(yaml.safe_load(path.read_text(encoding="utf-8")), root)
         except (ValidationError, yaml.YAMLError, SourceInvalid) as problem:
             raise SourceInvalid(f"{path.name}: {_said(problem)}", remedy="mend the file") from None
         if spec.name in found:
@@ -107,7 +107,17 @@ def load_sources(*folders: Path, root: Path) -> tuple[SourceSpec, ...]:
     return tuple(found[name] for name in sorted(found))
 
 
-def _files(folders: tuple[Path, ...]) -> Iterator[Path]:
+def read_source(value: object, root: Path) -> SourceSpec:
+    """The source that the values of a file describe. Raises ValidationError, SourceInvalid."""
+    return _SourceBody.model_validate(value).to_spec(root)
+
+
+def source_fields() -> frozenset[str]:
+    """What may stand at the top of a source file."""
+    return frozenset(_SourceBody.model_fields)
+
+
+def source_files(folders: tuple[Path, ...]) -> Iterator[Path]:
     for folder in folders:
         yield from sorted(folder.rglob("*.source.yaml"))
 
