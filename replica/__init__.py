@@ -20,7 +20,7 @@ from replica.history import PastReader, read_past
 from replica.lake import Lake
 from replica.lookup import LookupReader, Lookups
 from replica.search import MOST_ROWS, Condition, Found, Op, Order, Search
-from replica.segments import refresh_segments
+from replica.segments import fold_segments, refresh_segments
 from replica.settings import ReplicaSettings
 
 __all__ = [
@@ -53,5 +53,6 @@ __all__ = [
     "SearchTooSlow",
     "SnapshotInfo",
     "read_past",
+    "fold_segments",
     "refresh_segments",
 ]
