@@ -1,7 +1,6 @@
 """What of a process lies in memory, as /proc/self/status counts it."""
 
 import threading
-from types import TracebackType
 from typing import Self
 
 SAMPLE_S = 0.1
@@ -26,9 +25,7 @@ class PeakMemory:
         self._watch.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         self._watch.join()
 

@@ -1,8 +1,8 @@
 """What does a mirror of national size cost to load, and what does a change to it cost?
 
-Flat persons of 23 columns. The peer of the first load is a plain insert of the same rows, sorted by key, into a DuckLake
-of the same settings. A change goes the whole night road: a CSV file in the source's folder, decoded, checked, published,
-segments brought up to it, and the new row found by a reader that was open before. All in one run, in turns.
+Flat persons of 23 columns. The peer of the first load is a plain insert of the same rows, sorted by key, into a
+DuckLake of the same settings. A change goes the whole night road: a CSV file in the source's folder, decoded, checked,
+published, segments brought up to it, and the new row found by a reader that was open before. All in one run, in turns.
 """
 
 import json
@@ -132,7 +132,7 @@ class Mirror:
             writer.write_table(flat_persons(self.rows, SEED), max_chunksize=BATCH_ROWS)
         for turn in range(DELTAS):
             changes = changed_persons(self.rows, CHANGES, SEED + turn + 1)
-            pv.write_csv(changes, self.folder / f"{turn}.csv", pv.WriteOptions(quoting_style="needed"))
+            pv.write_csv(changes, self.folder / f"{turn}.csv", pv.WriteOptions(quoting_style="none"))
             pq.write_table(changes, self.folder / f"{turn}.parquet")
 
     def plain_load_s(self) -> float:

@@ -52,7 +52,7 @@ __all__ = [
     "SearchInvalid",
     "SearchTooSlow",
     "SnapshotInfo",
-    "read_past",
     "fold_segments",
+    "read_past",
     "refresh_segments",
 ]

@@ -17,6 +17,8 @@ NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 _STRICTNESS: Final = tuple(Classification)
 _NUMERIC: Final = frozenset({Kind.INTEGER, Kind.NUMBER})
+_SEARCHED: Final = frozenset({Kind.TEXT, Kind.INTEGER, Kind.DATE})
+"""What a lookup can find rows by."""
 _BOUNDS: Final = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "format"})
 _OPTIONS: Final = {
     Kind.TEXT: frozenset({"pattern", "minLength", "maxLength", "format"}),
@@ -86,7 +88,7 @@ def _column(review: Review, prop: SchemaProperty, where: str, inherited: Classif
         fields=_fields(review, prop, kind, where, classification),
         item=_element(review, prop, kind, where, classification),
         pattern=_pattern(review, options, kind, where), minimum=minimum, maximum=maximum,
-        allowed=_allowed(review, prop, kind, where),
+        allowed=_allowed(review, prop, kind, where), secondary_key=_secondary_key(review, prop, kind, where),
         previous_name=_previous_name(review, prop, where),
         source=", ".join(prop.transformSourceObjects) if prop.transformSourceObjects else None,
     )  # fmt: skip
@@ -98,6 +100,8 @@ def _column(review: Review, prop: SchemaProperty, where: str, inherited: Classif
                 f"is {classification}, and {inner.name} within it is {inner.classification}",
                 f"classify the whole as {inner.classification}, or give {inner.name} a column of its own",
             )
+        if inner.secondary_key:
+            review.error(where, f"{inner.name} within it cannot be a secondary key", "give it a column of its own")
     return column
 
 
@@ -226,6 +230,22 @@ def _previous_name(review: Review, prop: SchemaProperty, where: str) -> str | No
                 "write what the column was called in the version before",
             )  # fmt: skip
     return None
+
+
+def _secondary_key(review: Review, prop: SchemaProperty, kind: Kind, where: str) -> bool:
+    """From the custom property `secondaryKey`: true."""
+    found = False
+    for number, custom in enumerate(prop.customProperties or []):
+        if custom.property != "secondaryKey":
+            continue
+        place = f"{where}.customProperties[{number}].value"
+        if not isinstance(custom.value, bool):
+            review.error(place, "is neither true nor false", "write true, or leave it out")
+        elif custom.value and kind not in _SEARCHED:
+            review.error(place, f"a {kind} cannot be a secondary key", f"use one of {', '.join(sorted(_SEARCHED))}")
+        else:
+            found = custom.value
+    return found
 
 
 def is_list_of_allowed_values(rule: DataQuality) -> bool:
