@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from replica import DatasetNotReady, Lake, LookupReader, Lookups, Mode, refresh_segments
 from replica.lake import PACKED_ROWS
@@ -141,59 +139,13 @@ class TestRefresh:
         assert all(entry.stat().st_mode & 0o077 == 0 for entry in folder.iterdir() if entry.is_dir())
 
 
-numbers = st.integers(0, 12).map(lambda n: f"{n:010d}")
-states = st.sampled_from(["01", "70", "90"])
-deliveries = st.lists(
-    st.tuples(
-        st.sampled_from([Mode.FULL, Mode.DELTA, Mode.APPEND]),
-        st.dictionaries(numbers, states, max_size=8),
-        st.sets(numbers, max_size=3),
-    ),
-    min_size=1,
-    max_size=6,
-)
-
-
-@settings(max_examples=15, deadline=None)
-@given(deliveries)
-def test_any_deliveries_leave_what_a_dictionary_would_hold(
-    tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[Mode, dict[str, str], set[str]]]
-) -> None:
-    root = tmp_path_factory.mktemp("model")
-    model: dict[str, str] = {}
-    with Lake.open(root / "lake", SETTINGS, write=True) as lake:
-        lake.prepare(PERSONS)
-        for mode, rows, gone in drawn:
-            deletes = gone - rows.keys() if mode is Mode.DELTA else set()
-            before = dict(model)
-            if mode is Mode.FULL:
-                model = dict(rows)
-            elif mode is Mode.APPEND:
-                model = rows | model
-            else:
-                model = {key: state for key, state in (model | rows).items() if key not in deletes}
-            done = lake.publish(
-                PERSONS,
-                a_delivery([a_row(key, status=state) for key, state in rows.items()], mode, deletes=sorted(deletes)),
-            )
-            refresh_segments(lake, PERSONS, root / "segments", SETTINGS)
-            assert done.inserted + done.updated + done.unchanged == len(rows)
-            assert done.inserted == len(model.keys() - before.keys())
-            assert done.deleted == len(before.keys() - model.keys())
-            assert done.rows == len(model)
-            assert done.changed == (model != before)
-        in_lake = lake.scan(PERSONS, columns=["pnr", "status"]).read_all().to_pylist()
-    reader = reader_of(root)
-    assert {row["pnr"]: row["status"] for row in in_lake} == model
-    for key in (f"{n:010d}" for n in range(14)):
-        found = reader.get(key)
-        assert (found["status"] if found else None) == model.get(key)
-
-
 WRITER = """
 import sys
 from pathlib import Path
-from replica import Lake, Mode, refresh_segments
+from dataclasses import replace
+from replica import Lake, Mode, fold_segments, refresh_segments
+from replica import segments
+segments.SMALL_ROWS = 0
 from tests.replica.builders import DAY, PERSONS, SETTINGS, a_delivery, a_row
 root = Path(sys.argv[1])
 with Lake.open(root / "lake", SETTINGS, write=True) as lake:
@@ -204,7 +156,8 @@ with Lake.open(root / "lake", SETTINGS, write=True) as lake:
         rows = [a_row(f"{n:010d}", status=f"{turn:02d}") for n in range(40)]
         lake.publish(PERSONS, a_delivery(rows, cursor=str(turn)))
         print(turn, flush=True)
-        refresh_segments(lake, PERSONS, root / "segments", SETTINGS)
+        refresh_segments(lake, PERSONS, root / "segments", replace(SETTINGS, fold_share=10.0))
+        fold_segments(PERSONS, root / "segments", replace(SETTINGS, fold_share=0.0))
         turn += 1
 """
 

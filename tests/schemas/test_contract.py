@@ -217,6 +217,23 @@ class TestRules:
     def test_allowed_values_are_texts(self, tmp_path: Path, values: Any) -> None:
         assert property_error(tmp_path, customProperties=custom(allowed=values)).where.endswith("[0].value")
 
+    def test_a_secondary_key_is_declared(self, tmp_path: Path) -> None:
+        assert column(tmp_path, customProperties=custom(secondaryKey=True)).secondary_key
+        assert read(tmp_path, a_contract()).secondary_keys == ()
+
+    @pytest.mark.parametrize("value", ["yes", 1, None])
+    def test_a_secondary_key_is_true_or_false(self, tmp_path: Path, value: Any) -> None:
+        assert "neither true nor false" in property_error(tmp_path, customProperties=custom(secondaryKey=value)).problem
+
+    def test_rows_are_not_found_by_what_cannot_be_searched(self, tmp_path: Path) -> None:
+        found = property_error(tmp_path, logicalType="boolean", customProperties=custom(secondaryKey=True))
+        assert "cannot be a secondary key" in found.problem
+
+    def test_rows_are_not_found_by_what_lies_within_a_column(self, tmp_path: Path) -> None:
+        inner = {"name": "code", "logicalType": "string", "customProperties": custom(secondaryKey=True)}
+        found = property_error(tmp_path, logicalType="object", properties=[inner])
+        assert "code within it" in found.problem
+
     def test_only_text_has_allowed_values(self, tmp_path: Path) -> None:
         found = property_error(tmp_path, logicalType="integer", enum=[{"value": "01"}])
         assert "no list of allowed values" in found.problem
