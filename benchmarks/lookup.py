@@ -5,8 +5,11 @@ the shipped decoder, and repeated under new numbers until there are enough. All 
 are asked for keys at random, in rounds one after the other.
 """
 
+import json
 import random
 import sqlite3
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -48,17 +51,26 @@ FLAT = Dataset(
     ),
 )
 SETTINGS = ReplicaSettings(encrypt=False, memory_limit="8GB")
+MOST_PERSONS = 1_000_000
+"""Whole persons are 3 kB each in a segment: more of them than fit into memory measure the disk."""
+ASKED = 200_000
+"""Keys that are asked for at random."""
+RESIDENT_LOOKUPS = 100_000
 TARGETS = {
-    "segment_p50_us": ("at_most", 40.0),
+    "segment_p50_us": ("at_most", 30.0),
     "segment_p99_us": ("at_most", 150.0),
-    "nested_p50_us": ("at_most", 100.0),
+    "nested_p50_us": ("at_most", 60.0),
     "nested_p99_us": ("at_most", 250.0),
     "duckdb_index_to_segment_ratio": ("at_least", 40.0),
 }
 
 
-def measure(rows: int, *, lookups: int = 20_000, progress: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
-    """The result object; `lookups` are timed for each figure."""
+def measure(
+    rows: int, *, persons: int | None = None, lookups: int = 20_000, progress: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
+    """The result object; `lookups` are timed for each figure. Whole persons are min(rows, MOST_PERSONS) unless told."""
+    many = min(rows, MOST_PERSONS) if persons is None else persons
+    chance = random.Random(SEED)
     with tempfile.TemporaryDirectory(prefix="knudepunkt-bench-") as name:
         folder = Path(name)
         progress(f"Making {rows:,} flat rows ...")
@@ -66,13 +78,13 @@ def measure(rows: int, *, lookups: int = 20_000, progress: Callable[[str], None]
         reader, flat_load_s = mirrored(folder / "flat", FLAT, flat)
         progress("Filling DuckDB and SQLite with the same rows ...")
         duck, lite = indexed_duckdb(folder / "rows.duckdb", flat), indexed_sqlite(folder / "rows.sqlite", flat)
-        keys = flat["key"].to_pylist()
+        keys = flat["key"].take([chance.randrange(rows) for _ in range(min(rows, ASKED))]).to_pylist()
         del flat
-        progress(f"Making {rows:,} persons ...")
-        persons, dataset = many_persons(folder, rows)
-        nested_keys = persons[dataset.key].to_pylist()
-        nested, nested_load_s = mirrored(folder / "nested", dataset, persons)
-        del persons
+        progress(f"Making {many:,} persons ...")
+        whole, dataset = many_persons(folder, many)
+        nested_keys = whole[dataset.key].take([chance.randrange(many) for _ in range(min(many, ASKED))]).to_pylist()
+        nested, nested_load_s = mirrored(folder / "nested", dataset, whole)
+        del whole
         progress("Looking up ...")
         asked = {
             "segment": (reader.get, keys),
@@ -81,18 +93,42 @@ def measure(rows: int, *, lookups: int = 20_000, progress: Callable[[str], None]
             "sqlite": (lite, keys),
         }
         times = interleaved(asked, lookups)
-        began = time.perf_counter()
-        Lookups(folder / "nested", [dataset.id]).reader(dataset.id)
-        open_ms = (time.perf_counter() - began) * 1e3
+        batches = sorted(timed(lambda: reader.get_many(chance.sample(keys, min(1_000, len(keys))))) for _ in range(50))
+        open_s = timed(lambda: Lookups(folder / "nested", [dataset.id]).reader(dataset.id))
+        progress(f"{RESIDENT_LOOKUPS:,} lookups in a process of its own ...")
+        memory = {
+            "flat": resident(folder / "flat", FLAT.id, keys, folder),
+            "nested": resident(folder / "nested", dataset.id, nested_keys, folder),
+        }
     figures: dict[str, float] = {}
     for what, values in times.items():
         figures[f"{what}_p50_us"] = percentile(values, 0.5) * 1e6
         figures[f"{what}_p99_us"] = percentile(values, 0.99) * 1e6
     figures["duckdb_index_to_segment_ratio"] = figures["duckdb_index_p50_us"] / figures["segment_p50_us"]
     figures["sqlite_to_segment_ratio"] = figures["sqlite_p50_us"] / figures["segment_p50_us"]
-    figures["segment_open_ms"] = open_ms
+    figures["thousand_keys_p50_ms"] = percentile(batches, 0.5) * 1e3
+    figures["segment_open_ms"] = open_s * 1e3
+    for what, (_, half, end) in memory.items():
+        figures[f"{what}_resident_anonymous_mb"], figures[f"{what}_resident_mapped_mb"] = end
+        figures[f"{what}_resident_growth_mb"] = end[0] - half[0]
     figures["flat_publish_s"], figures["nested_publish_s"] = flat_load_s, nested_load_s
+    figures["nested_rows"] = many
     return result("lookup", rows, figures, TARGETS)
+
+
+def timed(work: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def resident(root: Path, dataset: DatasetId, keys: list[str], folder: Path) -> list[list[float]]:
+    """[anonymous, mapped] MB of a process: before its lookups, half way, at their end."""
+    file = folder / "keys"
+    file.write_text("\n".join(keys))
+    command = [sys.executable, "-m", "benchmarks.resident", str(root), dataset, str(RESIDENT_LOOKUPS), str(file)]
+    found: list[list[float]] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return found
 
 
 def flat_rows(rows: int) -> pa.Table:

@@ -20,6 +20,9 @@ FileOption = Annotated[
 @app.command()
 def lookup(
     rows: Annotated[int, typer.Option(min=1_000, help="Rows in the dataset.")] = 1_000_000,
+    persons: Annotated[
+        int | None, typer.Option(min=1_000, help="Whole persons beside them; as many as rows, a million at most.")
+    ] = None,
     lookups: Annotated[int, typer.Option(min=100, help="Lookups to time for each figure.")] = 20_000,
     json_file: FileOption = None,
 ) -> None:
@@ -29,7 +32,7 @@ def lookup(
     """
     measure = _benchmark("lookup")
     with console(stderr=True).status(f"Looking up in {rows:,} rows ...") as status:
-        result = measure(rows, lookups=lookups, progress=status.update)
+        result = measure(rows, persons=persons, lookups=lookups, progress=status.update)
     _report(result, json_file)
 
 
@@ -60,6 +63,21 @@ def mixed(
     """
     measure = _benchmark("mixed")
     with console(stderr=True).status("Starting an instance ...") as status:
+        result = measure(rows, progress=status.update)
+    _report(result, json_file)
+
+
+@app.command()
+def sync(
+    rows: Annotated[int, typer.Option(min=100_000, help="Rows in the dataset.")] = 1_000_000,
+    json_file: FileOption = None,
+) -> None:
+    """What does a first load cost beside plain DuckLake, and a change until it is seen in lookups?
+
+    Example: `knudepunkt bench sync --rows 9000000 --json sync.json`
+    """
+    measure = _benchmark("sync")
+    with console(stderr=True).status(f"Making {rows:,} rows ...") as status:
         result = measure(rows, progress=status.update)
     _report(result, json_file)
 
