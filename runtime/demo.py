@@ -33,6 +33,8 @@ MUNICIPALITY: Final = ("11111111", "Korsbæk Kommune")
 SUPPLIER: Final = ("12345678", "Fiktive Fagsystemer ApS")
 SERVICES: Final = (
     "cpr-persons", "cpr-persons-extract", "cpr-person-search", "municipalities", "municipalities-extract",
+    "cvr-companies", "cvr-companies-extract", "cvr-units", "cvr-units-extract", "classes", "classes-extract",
+    "roads", "roads-extract", "authorities", "authorities-extract",
 )  # fmt: skip
 
 
@@ -70,7 +72,7 @@ def set_the_stage(
     with open_control(instance, settings) as control:
         profile, agreement = _cast(instance, control, services)
     if not any((instance.inbox / "cpr").glob("d*")):
-        tell(f"Writing {persons:,} fictitious persons and the municipalities")
+        tell(f"Writing {persons:,} fictitious persons, companies and the other registers")
         write_testdata(instance.inbox, persons, seed)
     tell("Mirroring the registers")
     mirroring = Mirroring.of(instance, settings, CLOCK)

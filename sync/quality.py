@@ -136,6 +136,9 @@ class _Trial:
         try:
             there = self.known(key.dataset, key.column, values.to_arrow(compat_level=_OLDEST))
         except DatasetNotReady:
+            if key.dataset == self.dataset.id:
+                # A first delivery: there are no rows but its own.
+                return values
             raise ReferenceNotReady(
                 f"{self.dataset.id} refers to {key.dataset}, which has not been mirrored yet",
                 remedy=f"load the source of {key.dataset} first",

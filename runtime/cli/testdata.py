@@ -15,7 +15,8 @@ def testdata(
         "instance/inbox"
     ),
 ) -> None:
-    """Write fictitious test data: a CPR status extract (layout A) and the municipalities.
+    """Write fictitious test data of every register that is shipped: persons (a CPR status extract, layout A), roads,
+    authorities, municipalities, companies, production units and a classification.
 
     Families, addresses, moves, protected, dead and emigrated persons, uncertain dates, and numbers with and without
     a valid check digit. Nobody in it exists.

@@ -5,15 +5,8 @@ with every case the layout knows; then the pattern repeats with other people. No
 `sync.testdata.numbers` for how the personal numbers make sure of that.
 """
 
-from sync.testdata.delivery import (
-    JOB,
-    PRODUCTION,
-    file_name,
-    generate,
-    generate_changes,
-    write_changes,
-    write_testdata,
-)
+from sync.testdata.delivery import JOB, PRODUCTION, file_name, generate, generate_changes
+from sync.testdata.files import write_changes, write_testdata
 from sync.testdata.registers import authority_register, road_register
 
 __all__ = [

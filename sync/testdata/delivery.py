@@ -1,9 +1,7 @@
 """Fictitious persons as deliveries of layout A, streamed: memory does not grow with the number of persons."""
 
-import os
 from collections.abc import Iterable, Iterator
-from datetime import date, timedelta
-from pathlib import Path
+from datetime import date
 
 from sync.testdata.archetypes import make_special
 from sync.testdata.changes import change
@@ -11,7 +9,6 @@ from sync.testdata.family import Family, draw_family
 from sync.testdata.line import line
 from sync.testdata.numbers import CAPACITY, TooManyPersons
 from sync.testdata.person import Person, address_text, body
-from sync.testdata.places import municipalities_csv
 
 JOB = "990001"
 PRODUCTION = date(2026, 10, 30)
@@ -43,24 +40,6 @@ def generate_changes(
     total = persons // FAMILY
     chosen = max(1, total // 20) if families is None else min(families, total)
     return _delivery(_changed(total, chosen, seed, former, production), production, former)
-
-
-def write_testdata(folder: Path, persons: int, seed: int, production: date = PRODUCTION) -> list[Path]:
-    """Write `cpr/dYYMMDD.lNNNNNN` and `municipality/municipalities.csv` below a folder; each appears whole."""
-    paths = [folder / "cpr" / file_name(production), folder / "municipality" / "municipalities.csv"]
-    _write(paths[0], generate(persons, seed, production))
-    _write(paths[1], [municipalities_csv()])
-    return paths
-
-
-def write_changes(
-    folder: Path, persons: int, seed: int, production: date | None = None, *, families: int | None = None
-) -> Path:
-    """Write the change extract of the day after the status extract, or of `production`, below a folder."""
-    production = production or PRODUCTION + timedelta(days=3)
-    path = folder / "cpr" / file_name(production)
-    _write(path, generate_changes(persons, seed, production, PRODUCTION, families=families))
-    return path
 
 
 def file_name(production: date) -> str:
@@ -105,14 +84,3 @@ def _delivery(batches: Iterable[list[Person]], production: date, former: date | 
 
 def _encoded(lines: list[str]) -> bytes:
     return ("\n".join(lines) + "\n").encode(ENCODING)
-
-
-def _write(path: Path, pieces: Iterable[bytes]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.part")
-    with draft.open("wb") as stream:
-        stream.writelines(pieces)
-        stream.flush()
-        os.fsync(stream.fileno())
-    # A source reads the folder at any moment: the file gets its name when it is whole.
-    draft.rename(path)

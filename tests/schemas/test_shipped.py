@@ -15,10 +15,13 @@ class TestShippedRegisters:
     def test_nothing_is_wrong_with_them(self) -> None:
         assert check_registers(SHIPPED) == []
 
-    def test_they_promise_persons_places_and_authorities(self, shipped: Registers) -> None:
+    def test_they_promise_persons_companies_places_authorities_and_classes(self, shipped: Registers) -> None:
         assert [dataset.id for dataset in shipped.datasets] == [
             "authority.authorities",
+            "classification.classes",
             "cpr.persons",
+            "cvr.companies",
+            "cvr.production_units",
             "municipality.municipalities",
             "road.roads",
         ]
@@ -27,6 +30,12 @@ class TestShippedRegisters:
         assert {service.name: service.operations for service in shipped.services} == {
             "authorities": {Operation.LOOKUP, Operation.RECORD},
             "authorities-extract": {Operation.EXTRACT},
+            "classes": {Operation.LOOKUP, Operation.RECORD, Operation.SEARCH},
+            "classes-extract": {Operation.EXTRACT},
+            "cvr-companies": {Operation.LOOKUP, Operation.RECORD, Operation.SEARCH},
+            "cvr-companies-extract": {Operation.EXTRACT},
+            "cvr-units": {Operation.LOOKUP, Operation.RECORD, Operation.SEARCH},
+            "cvr-units-extract": {Operation.EXTRACT},
             "cpr-persons": {Operation.LOOKUP},
             "cpr-person-search": {Operation.LOOKUP, Operation.SEARCH},
             "cpr-persons-extract": {Operation.EXTRACT},

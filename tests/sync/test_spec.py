@@ -22,7 +22,9 @@ schedule: {cron: "30 20 * * mon-fri"}
 class TestTheShippedSources:
     def test_are_persons_and_municipalities_below_the_instance(self) -> None:
         shipped = {source.name: source for source in load_sources(SHIPPED, root=Path("/instance"))}
-        assert set(shipped) == {"authorities", "cpr-persons", "municipalities", "roads"}
+        assert set(shipped) == {
+            "authorities", "classes", "cpr-persons", "cvr-companies", "cvr-units", "municipalities", "roads",
+        }  # fmt: skip
         persons, municipalities = shipped["cpr-persons"], shipped["municipalities"]
         assert (shipped["roads"].dataset, shipped["roads"].mode) == ("road.roads", Mode.FULL)
         assert (persons.name, persons.dataset, persons.mode) == ("cpr-persons", "cpr.persons", Mode.DELTA)

@@ -28,8 +28,12 @@ def period(value: Value) -> Value:
 
 
 def code(value: int | str | None, width: int) -> str | None:
-    """A code as text with its leading zeros."""
-    return None if value is None else str(value).zfill(width)
+    """A code as text with its leading zeros. Raises TypeError for what is no code."""
+    if value is None:
+        return None
+    if not isinstance(value, int | str):
+        raise TypeError("not a code")
+    return str(value).zfill(width)
 
 
 def _period(value: Value) -> Value:
