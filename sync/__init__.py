@@ -7,7 +7,7 @@ rule is held back line by line with a reason, and the counts of a run always add
 
 from sync.calendar import Days, Expected, missing_since
 from sync.checking import check_sources
-from sync.connectors import FolderSpec, HttpSpec, S3Spec, SftpSpec
+from sync.connectors import FolderSpec, HttpSpec, S3Spec, SftpSpec, SqlSpec
 from sync.decoders import CprSpec, CsvSpec, ParquetSpec
 from sync.errors import (
     DeliveryIncomplete,
@@ -66,6 +66,7 @@ __all__ = [
     "SourceSpec",
     "SourceUnreachable",
     "SourceUntrusted",
+    "SqlSpec",
     "Stage",
     "check_sources",
     "foresee",

@@ -13,7 +13,8 @@ from sync.connectors.http import HttpBody, HttpSpec
 from sync.connectors.s3 import S3Body, S3Spec
 from sync.connectors.sftp import SftpBody, SftpSpec
 from sync.connectors.spec import ConnectorSpec
+from sync.connectors.sql import SqlBody, SqlSpec
 
-ConnectorBody = Annotated[FolderBody | SftpBody | S3Body | HttpBody, Field(discriminator="kind")]
+ConnectorBody = Annotated[FolderBody | SftpBody | S3Body | HttpBody | SqlBody, Field(discriminator="kind")]
 
-__all__ = ["ConnectorBody", "ConnectorSpec", "FolderSpec", "HttpSpec", "S3Spec", "SftpSpec"]
+__all__ = ["ConnectorBody", "ConnectorSpec", "FolderSpec", "HttpSpec", "S3Spec", "SftpSpec", "SqlSpec"]

@@ -8,6 +8,7 @@ import pytest
 from tests.sync.connectors.http_server import HttpPeer, serve_http
 from tests.sync.connectors.kinds import KINDS
 from tests.sync.connectors.peer import Peer
+from tests.sync.connectors.postgres import PostgresPeer, serve_postgres
 from tests.sync.connectors.s3_server import S3Peer, serve_s3
 from tests.sync.connectors.sftp_server import SftpPeer, serve_sftp
 
@@ -51,6 +52,19 @@ def s3(s3_server: S3Peer) -> Iterator[S3Peer]:
     yield s3_server
     s3_server.reset()
     assert s3_server.all_closed()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresPeer]:
+    with serve_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres(postgres_server: PostgresPeer) -> Iterator[PostgresPeer]:
+    yield postgres_server
+    postgres_server.reset()
+    assert postgres_server.all_closed()
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ PAGE_ROWS = 6000
 @dataclass
 class HttpPeer:
     """rows     None: nothing there
+    raw      the document itself, in place of rows
     asked    parameters and headers of each request
     failing  how many requests more are answered with the fault
     place    where the fault leads to
@@ -30,6 +31,7 @@ class HttpPeer:
 
     port: int
     rows: Rows | None = None
+    raw: bytes | None = None
     mischief: Mischief = field(default_factory=Mischief)
     asked: list[tuple[str, dict[str, str], Message]] = field(default_factory=list)
     failing: int = 1_000_000
@@ -38,7 +40,7 @@ class HttpPeer:
 
     def reset(self) -> None:
         self.mischief.reset()
-        self.rows, self.failing = None, 1_000_000
+        self.rows, self.raw, self.failing = None, None, 1_000_000
         self.asked.clear()
 
 
@@ -86,9 +88,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._page(split.path, parameters, fault)
 
     def _document(self, fault: str) -> None:
-        if self.peer.rows is None:
+        if self.peer.rows is None and self.peer.raw is None:
             return self._answer(b"", status=204)
-        body = as_csv(self.peer.rows)
+        body = self.peer.raw or as_csv(self.peer.rows or [])
         etag = f'"{hashlib.sha256(body).hexdigest()}"'
         if self.headers.get("If-None-Match") == etag:
             return self._answer(b"", status=304)

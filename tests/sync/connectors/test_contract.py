@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from kernel import PlatformError
-from sync import FileUnsettled, SourceDenied, SourceFaulty, SourceUnreachable, SourceUntrusted
+from sync import FileUnsettled, SourceDenied, SourceFaulty, SourceInvalid, SourceUnreachable, SourceUntrusted
 from sync.sources import Connector, Offered
-from tests.sync.connectors.kinds import KINDS, WITH_FILES
+from tests.sync.connectors.kinds import KINDS, MAY_BE_EMPTY, WITH_FILES
 from tests.sync.connectors.peer import FEW, MANY, SECRET, Peer, Rows
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -30,6 +30,18 @@ OVER_HTTP: dict[str, type[PlatformError]] = {
     "leads to nowhere": SourceFaulty,
     "packs wrongly": SourceFaulty,
     "gives more than allowed": SourceFaulty,
+}
+OVER_SQL: dict[str, type[PlatformError]] = {
+    "is not there": SourceUnreachable,
+    "says nothing": SourceUnreachable,
+    "hangs up half way": SourceUnreachable,
+    "falls silent half way": SourceUnreachable,
+    "does not let us in": SourceDenied,
+    "does not let us read": SourceDenied,
+    "does not encrypt": SourceUntrusted,
+    "has no such table": SourceInvalid,
+    "gives more than allowed": SourceFaulty,
+    "holds what cannot be read": SourceFaulty,
 }
 BROKEN: dict[str, dict[str, type[PlatformError]]] = {
     "folder": {"has no such folder": SourceUnreachable},
@@ -59,6 +71,7 @@ BROKEN: dict[str, dict[str, type[PlatformError]]] = {
         "does not let us in": SourceDenied,
         "does not understand us": SourceFaulty,
     },
+    "sql table": OVER_SQL,
     "http document": OVER_HTTP,
     "http pages": {
         **OVER_HTTP,
@@ -115,12 +128,6 @@ class TestEveryConnector:
         peer.put("a.csv", [*FEW, ("3", "Cy")])
         assert version() != first
 
-    def test_offers_nothing_when_there_is_nothing(self, peer: Peer, work: Path) -> None:
-        peer.put("a.csv", FEW)
-        peer.remove("a.csv")
-        with peer.connector(work) as connector:
-            assert connector.offered({}) == ()
-
     def test_keeps_what_it_fetched_private_and_leaves_nothing_behind(self, peer: Peer, work: Path) -> None:
         peer.put("a.csv", MANY)
         with peer.connector(work) as connector:
@@ -133,6 +140,14 @@ class TestEveryConnector:
         with pytest.raises(ZeroDivisionError), peer.connector(work) as connector:
             _fail_over(connector)
         assert list(work.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", MAY_BE_EMPTY)
+def test_a_connector_offers_nothing_when_there_is_nothing(peer: Peer, work: Path) -> None:
+    peer.put("a.csv", FEW)
+    peer.remove("a.csv")
+    with peer.connector(work) as connector:
+        assert connector.offered({}) == ()
 
 
 def _fail_over(connector: Connector) -> None:

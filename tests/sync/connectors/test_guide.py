@@ -34,11 +34,12 @@ def test_an_example_of_the_guide_is_a_source(tmp_path: Path, example: str) -> No
 
 def test_every_kind_has_its_example() -> None:
     kinds = {re.search(r"kind: (\w+)", example).group(1) for example in examples()}  # type: ignore[union-attr]
-    assert kinds == {"folder", "sftp", "s3", "http"}
+    assert kinds == {"folder", "sftp", "s3", "http", "sql"}
 
 
 SFTP = next(example for example in examples() if "kind: sftp" in example)
 S3 = next(example for example in examples() if "kind: s3" in example)
+SQL = next(example for example in examples() if "query:" in example)
 HTTP = next(example for example in examples() if "kind: http" in example and "paging" in example)
 
 
@@ -54,6 +55,8 @@ HTTP = next(example for example in examples() if "kind: http" in example and "pa
         (S3, ("access_key: AKIAEXAMPLE", ""), "both access_key and secret_key"),
         (S3, ("region: eu-north-1", "anonymous: true"), "not both"),
         (S3, ("prefix: out/", "prefix: out"), "prefix"),
+        (SQL, ("  query:", "  table: libraries\n  query:"), "either table or query"),
+        (SQL, ("column: changed_at", "by: changed_at"), "by"),
         (HTTP, ("https://", "http://"), "clear_text"),
         (HTTP, ("https://", "https://us:password@"), "holds no password"),
         (HTTP, ("https://", "file://"), "https://"),
