@@ -3,10 +3,10 @@
 import base64
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from pydantic import BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from sync.connectors.secret import Secret, SecretName
 from sync.errors import SourceInvalid
@@ -50,12 +50,32 @@ class SftpSpec:
         return RemoteFolder(lambda: SftpFolder(server), self.selection, work)
 
 
+def _public_key(line: str) -> "paramiko.PKey":
+    """Raises ValueError."""
+    import paramiko
+    from paramiko.pkey import UnknownKeyType
+
+    try:
+        kind, encoded = line.split()[:2]
+        return paramiko.PKey.from_type_string(kind, base64.b64decode(encoded, validate=True))
+    except (paramiko.SSHException, UnknownKeyType, ValueError, IndexError):
+        raise ValueError("not a public key: write its type and base64, as `ssh-keyscan` shows it") from None
+
+
+def _known(line: str) -> str:
+    _public_key(line)
+    return line
+
+
+HostKey = Annotated[str, AfterValidator(_known)]
+
+
 class SftpBody(BaseModel, extra="forbid"):
     kind: Literal["sftp"]
     host: str = Field(min_length=1)
     port: int = Field(default=22, ge=1, le=65535)
     user: str = Field(min_length=1)
-    host_key: str
+    host_key: HostKey
     password: SecretName | None = None
     key: SecretName | None = None
     path: str = "."
@@ -72,7 +92,6 @@ class SftpBody(BaseModel, extra="forbid"):
         return self
 
     def to_spec(self, root: Path) -> SftpSpec:
-        _public_key(self.host_key)
         return SftpSpec(
             host=self.host,
             port=self.port,
@@ -86,20 +105,6 @@ class SftpBody(BaseModel, extra="forbid"):
                 pattern=self.pattern, trigger=self.trigger, max_bytes=self.max_bytes, deadline_s=self.deadline_s
             ),
         )
-
-
-def _public_key(line: str) -> "paramiko.PKey":
-    import paramiko
-    from paramiko.pkey import UnknownKeyType
-
-    try:
-        kind, encoded = line.split()[:2]
-        return paramiko.PKey.from_type_string(kind, base64.b64decode(encoded, validate=True))
-    except (paramiko.SSHException, UnknownKeyType, ValueError, IndexError):
-        raise SourceInvalid(
-            "the host key of the source is not a public key",
-            remedy="write its type and base64, as `ssh-keyscan` shows it, and compare it with the owner's own word",
-        ) from None
 
 
 def _private_key(secret: Secret) -> "paramiko.PKey":

@@ -1,6 +1,5 @@
 """The kinds of connectors under the contract, each with its peer."""
 
-import io
 import json
 import os
 from collections.abc import Callable
@@ -8,20 +7,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pyarrow.parquet as pq
 import pytest
 
-from sync.connectors import FolderSpec, HttpSpec, S3Spec, SftpSpec, SqlSpec
+from sync.connectors import FolderSpec, HttpSpec, S3Spec, SftpSpec
 from sync.connectors.http import HttpBody
 from sync.connectors.s3 import S3Body
 from sync.connectors.secret import Secret
-from sync.connectors.sql import SqlBody
 from sync.sources import Connector
 from sync.sources.http_session import Patience
 from sync.sources.remote import Selection
 from tests.sync.connectors.http_server import HttpPeer
 from tests.sync.connectors.peer import SECRET, Peer, Rows, as_csv, from_csv
-from tests.sync.connectors.postgres import DATABASE, READER, PostgresPeer
+from tests.sync.connectors.postgres import InDatabase
 from tests.sync.connectors.s3_server import ACCESS_KEY, BUCKET, PREFIX, S3Peer
 from tests.sync.connectors.sftp_server import USER, SftpPeer
 
@@ -172,66 +169,6 @@ class InBucket:
                 endpoint="http://127.0.0.1:1" if self.fault == "is not there" else spec.bucket.endpoint,
             ),
         ).connect(work)
-
-
-@dataclass
-class InDatabase:
-    """changes   whether only rows that are new or other are read; then no rows are no file"""
-
-    server: PostgresPeer
-    changes: bool = False
-    fault: str = ""
-
-    def put(self, name: str, rows: Rows) -> None:
-        with self.server.connect() as owner:
-            owner.execute("drop table if exists libraries")
-            owner.execute("create table libraries (id text, name text, number int)")
-            with owner.cursor().copy("copy libraries from stdin") as copy:
-                for number, (key, called) in enumerate(rows):
-                    copy.write_row((key, called, number))
-
-    def remove(self, name: str) -> None:
-        with self.server.connect() as owner:
-            owner.execute("delete from libraries")
-
-    def rows(self, stream: BinaryIO) -> Rows:
-        table = pq.read_table(io.BytesIO(stream.read()))
-        return list(zip(table["id"].to_pylist(), table["name"].to_pylist(), strict=True))
-
-    def connector(self, work: Path) -> Connector:
-        self.server.mischief.fault = self.fault
-        body: dict[str, Any] = {"changes": {"column": "number"}} if self.changes else {}
-        if self.fault == "has no such table":
-            body["table"] = "nowhere"
-        if self.fault == "does not let us read":
-            with self.server.connect() as owner:
-                owner.execute("revoke select on libraries from reader")
-        if self.fault == "does not encrypt":
-            (work.parent / "authority.pem").touch()
-            body["authority"] = "authority.pem"
-        if self.fault == "holds what cannot be read":
-            with self.server.connect() as owner:
-                owner.execute("alter table libraries add column since date default 'infinity'")
-        spec = sql_spec(self.server, work, secret="wrong" if self.fault == "does not let us in" else SECRET, **body)
-        database = replace(
-            spec.database,
-            timeout_s=2 if self.fault == "says nothing" else 20,
-            deadline_s=0.5 if self.fault == "falls silent half way" else 60,
-            max_bytes=1000 if self.fault == "gives more than allowed" else 10_000_000,
-            port=1 if self.fault == "is not there" else spec.database.port,
-        )
-        return replace(spec, database=database).connect(work)
-
-
-def sql_spec(server: PostgresPeer, work: Path, *, secret: str = SECRET, **body: Any) -> SqlSpec:
-    """A source as an operator writes it."""
-    folder = work.parent / "secrets"
-    folder.mkdir(exist_ok=True)
-    (folder / "database").write_text(secret)
-    told: dict[str, Any] = {"kind": "sql", "host": "127.0.0.1", "port": server.port, "database": DATABASE}
-    told |= {"user": READER, "password": "database"}
-    what = {} if "query" in body else {"table": "public.libraries"}
-    return SqlBody.model_validate({**told, **what, **body}).to_spec(work.parent)
 
 
 def _table(request: pytest.FixtureRequest, tmp_path: Path) -> Peer:

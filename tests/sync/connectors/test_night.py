@@ -13,8 +13,8 @@ from sync.connectors import ConnectorSpec
 from sync.testdata.places import municipalities_csv
 from tests.sync.conftest import FixedClock
 from tests.sync.connectors.http_server import HttpPeer
-from tests.sync.connectors.kinds import http_spec, sftp_spec, sql_spec
-from tests.sync.connectors.postgres import PostgresPeer
+from tests.sync.connectors.kinds import http_spec, sftp_spec
+from tests.sync.connectors.postgres import PostgresPeer, sql_spec
 from tests.sync.connectors.sftp_server import SftpPeer
 
 

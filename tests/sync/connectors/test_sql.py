@@ -12,9 +12,8 @@ import pytest
 
 from sync import SourceFaulty, SourceInvalid
 from sync.sources import Connector, Offered
-from tests.sync.connectors.kinds import InDatabase, sql_spec
 from tests.sync.connectors.peer import FEW
-from tests.sync.connectors.postgres import PostgresPeer
+from tests.sync.connectors.postgres import InDatabase, PostgresPeer, sql_spec
 
 SINCE = {"column": "number"}
 
