@@ -42,9 +42,9 @@ def generate_changes(
     return _delivery(_changed(total, chosen, seed, former, production), production, former)
 
 
-def file_name(production: date) -> str:
+def file_name(production: date, job: str = JOB) -> str:
     """`dYYMMDD.lNNNNNN`: letter l, then the job number (the CPR office's guide to extracts)."""
-    return f"d{production:%y%m%d}.l{JOB}"
+    return f"d{production:%y%m%d}.l{job}"
 
 
 def _persons(persons: int, seed: int, production: date) -> Iterator[list[Person]]:

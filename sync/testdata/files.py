@@ -9,7 +9,7 @@ from sync.testdata.classes import classes_csv
 from sync.testdata.companies import companies, production_units
 from sync.testdata.delivery import PRODUCTION, file_name, generate, generate_changes
 from sync.testdata.places import municipalities_csv
-from sync.testdata.registers import authority_register, road_register
+from sync.testdata.registers import AUTHORITY_JOB, ROAD_JOB, authority_register, road_register
 
 PERSONS_PER_COMPANY = 10
 MOST_COMPANIES = 20_000
@@ -21,8 +21,8 @@ def write_testdata(folder: Path, persons: int, seed: int, production: date = PRO
     made: dict[str, Callable[[], Iterable[bytes]]] = {
         f"cpr/{file_name(production)}": lambda: generate(persons, seed, production),
         "municipality/municipalities.csv": lambda: [municipalities_csv()],
-        "road/roads.txt": lambda: [road_register(production)],
-        "authority/authorities.txt": lambda: [authority_register(production)],
+        f"road/{file_name(production, ROAD_JOB)}": lambda: [road_register(production)],
+        f"authority/{file_name(production, AUTHORITY_JOB)}": lambda: [authority_register(production)],
         "cvr-companies/companies.json": lambda: [companies(count, seed)],
         "cvr-units/units.json": lambda: [production_units(count, seed)],
         "classification/classes.csv": lambda: [classes_csv()],

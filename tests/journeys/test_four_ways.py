@@ -153,8 +153,10 @@ class TestCommandLine:
         shown = json.loads(knudepunkt("status", "--json", instance=platform.instance.root).stdout)
         assert shown["running"]["api"] == list(platform.addresses.api)
         assert {each["dataset"]: each["rows"] for each in shown["datasets"]} == {
+            "authority.authorities": 102,
             "cpr.persons": platform.stage.persons,
             "municipality.municipalities": 98,
+            "road.roads": 1_386,
         }
 
     def test_finds_the_ledger_whole(self, platform: Platform) -> None:
