@@ -149,6 +149,37 @@ class TestADelivery:
             decoded_by(strict, delivery, former)
 
 
+class TestHeldBackLines:
+    """As one delivery of their own, for the quarantine's replay."""
+
+    @pytest.mark.parametrize("separated", [True, False])
+    def test_are_read_again_as_they_were(self, separated: bool) -> None:
+        broken = spoilt(where("004"), put(b"19x0-01-01", 18)).splitlines()
+        lengths = {record.type: record.length for record in load_layout("a").records.values()}
+        whole = b"".join(line.ljust(lengths[line[:3].decode()]) for line in broken)
+        decoder = CprDecoder(load_layout("a"), PERSONS.arrow, Manner(separated=separated))
+        first = decoded_by(decoder, b"\n".join(broken) if separated else whole)
+        assert rules(first) == {"wrong_type": 1, "person_held_back": first.quarantine.height - 1}
+        again = decoded_by(decoder, decoder.again(first.frame, first.quarantine["text"].to_list()))
+        assert (again.rows_in, again.rows_quarantined) == (1, 1)
+        assert again.quarantine.drop("line").equals(first.quarantine.drop("line"))
+
+    def test_pass_once_their_fault_is_mended(self) -> None:
+        number = LINES[where("004")][3:13]
+        own = [line.decode("iso-8859-1") for line in LINES if line[3:13] == number and line[:3] not in (b"000", b"999")]
+        decoder = CprDecoder(load_layout("a"), PERSONS.arrow)
+        again = decoded_by(decoder, decoder.again(LINES[0].decode(), own))
+        assert again.quarantine.is_empty()
+        assert again.rows.to_pylist() == [
+            row for row in decode(b"\n".join(LINES), PERSONS).rows.to_pylist() if row["pnr"] == number.decode()
+        ]
+
+    def test_of_an_unknown_type_never_make_half_a_person(self) -> None:
+        decoder = CprDecoder(load_layout("a"), PERSONS.arrow)
+        again = decoded_by(decoder, decoder.again(LINES[0].decode(), [LINES[where("004")].decode()]))
+        assert (again.rows.num_rows, rules(again)) == (0, {"person_incomplete": 1})
+
+
 class TestALineIsHeldBack:
     @pytest.mark.parametrize(
         ("code", "spoil", "rule", "reason"),

@@ -118,6 +118,33 @@ class TestARun:
         assert sum(was is not None and now is None for was, now in places) == 1  # and somebody died
         assert len(after) == 401
 
+    def test_follows_a_person_to_another_number(self, lake: Lake, inbox: Path, persons: Dataset) -> None:
+        whole = b"".join(generate(400, 1))
+        (inbox / "d261030.l990001").write_bytes(whole)
+        run(cpr(inbox), persons, lake)
+        before = mirrored(lake, persons)
+        changed = next(row for row in before.values() if row["status"] == "60")
+        now = before[changed["current_pnr"]]  # type: ignore[index]
+        assert changed["pnr"] in [former["pnr"] for former in now["former_numbers"]]  # type: ignore[attr-defined]
+        assert now["status"] != "60"
+
+        # Somebody else's number changes: both numbers are in the change extract, under the same person id.
+        old, new = next((key, f"{key[:9]}{(int(key[9]) + 2) % 10}") for key, row in before.items() if row["person_id"])
+        lines = [line for line in whole.splitlines() if line[3:13] == old.encode()]
+        moved = [line[:3] + new.encode() + line[13:] for line in lines] + [f"022{new}{old}1980-01-01".encode()]
+        left = [line for line in lines if line[:3] not in (b"002", b"02B", b"060", b"037")]
+        left = [line[:13] + new.encode() + b"60" + line[25:] if line[:3] == b"001" else line for line in left]
+        start = b"000" + b"0" * 10 + b"990001" + b"2026110220261030"
+        body = [*moved, *left]
+        delivery = b"\n".join([start, *body, b"999" + b"9" * 10 + f"{len(body):08}".encode(), b""])
+        (inbox / "d261102.l990001").write_bytes(delivery)
+        report = run(cpr(inbox), persons, lake)
+        assert (report.outcome, report.quarantined, report.published) == (Outcome.PUBLISHED, 0, 2)
+        after = mirrored(lake, persons)
+        assert (after[old]["status"], after[old]["current_pnr"]) == ("60", new)
+        assert [former["pnr"] for former in after[new]["former_numbers"]] == [old]  # type: ignore[attr-defined]
+        assert after[new]["person_id"] == before[old]["person_id"] is not None
+
     def test_loads_several_files_in_the_order_of_their_names(self, lake: Lake, inbox: Path, persons: Dataset) -> None:
         (inbox / "d261102.l990001").write_bytes(b"".join(generate_changes(400, 1, NEXT, PRODUCTION)))
         (inbox / "d261030.l990001").write_bytes(b"".join(generate(400, 1)))
