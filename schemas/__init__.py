@@ -21,6 +21,8 @@ from schemas.derivation import Computed, Derivation, FromDataset, FromList
 from schemas.document import Document, Review, did_you_mean, path_of, read_document
 from schemas.expression import Expression
 from schemas.finding import ContractInvalid, Finding, Severity
+from schemas.foreign import ForeignRefused, Translated, translate
+from schemas.properties import NAME
 from schemas.rule import CheckDigit, Condition, Duplicated, ForeignKey, Invalid, Limit, Missing, RowCount, Rule
 from schemas.service import (
     IntegrationType,
@@ -34,6 +36,7 @@ from schemas.service import (
 from schemas.visible import ColumnsNotCovered, ColumnUnknown, visible_columns
 
 __all__ = [
+    "NAME",
     "SHIPPED",
     "WIDENINGS",
     "Change",
@@ -54,6 +57,7 @@ __all__ = [
     "Expression",
     "Finding",
     "ForeignKey",
+    "ForeignRefused",
     "FromDataset",
     "FromList",
     "Grade",
@@ -74,6 +78,7 @@ __all__ = [
     "Severity",
     "SlaClass",
     "Suitability",
+    "Translated",
     "check_registers",
     "compare",
     "did_you_mean",
@@ -85,6 +90,7 @@ __all__ = [
     "register_folders",
     "renamed",
     "suitability",
+    "translate",
     "version_fault",
     "visible_columns",
 ]

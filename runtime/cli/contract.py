@@ -148,6 +148,42 @@ def apply(
             console().print(f"{each.register} {each.version}: {len(changes)} changes applied", markup=False)
 
 
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="A contract of the Open Data Contract Standard, version 3.")],
+    into: Annotated[Path, typer.Option("--into", help="The new register folder; its name is the register's.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Make a register folder of a contract that was written elsewhere: contract, services and sources to begin with.
+
+    Says what was translated or left out, and what somebody has to decide; where nothing is said of who may see a
+    column, it is personal. Exit code 1 while `contract check` finds errors in the folder.
+
+    Example: `knudepunkt contract import orders.odcs.yaml --into instance/registers/orders`
+    """
+    from runtime.importing import import_contract
+    from schemas import Severity
+
+    made = import_contract(file, into)
+    errors = any(found.severity is Severity.ERROR for found in made.findings)
+    if as_json:
+        print_json(
+            {
+                "folder": str(made.folder), "files": made.files, "told": made.told, "to_decide": made.to_decide,
+                "findings": [_finding(found) for found in made.findings],
+            }
+        )  # fmt: skip
+    else:
+        out = console()
+        for line in made.told:
+            out.print(f"note: {line}", markup=False, style="dim")
+        for line in made.to_decide:
+            out.print(f"to decide: {line}", markup=False, style="yellow")
+        _print_findings(made.findings)
+    if errors:
+        raise typer.Exit(1)
+
+
 def _finding(found: "Finding") -> dict[str, object]:
     return {
         "severity": found.severity, "file": str(found.path), "line": found.line, "where": found.where,
