@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -177,8 +178,8 @@ class Lake:
                 raise not_ready(dataset)
             snapshot = info.snapshot
         chosen = tuple(columns) if columns is not None else dataset.names
-        statement = statements.scan(dataset, snapshot, chosen, rows or {}, hide_protected_on)
-        reader = cursor.execute(statement.text, statement.values).to_arrow_reader(batch_rows)
+        found = partial(statements.scan, dataset, snapshot, chosen, rows or {}, hide_protected_on)
+        reader = _answered(cursor, found).to_arrow_reader(batch_rows)
         schema = pa.schema([dataset.arrow.field(name) for name in chosen])
         return pa.RecordBatchReader.from_batches(schema, _as(schema, reader))
 
@@ -202,9 +203,9 @@ class Lake:
 
     def records(self, dataset: Dataset, keys: Sequence[str], snapshot: SnapshotId, columns: Sequence[str]) -> pa.Table:
         """Rows of a snapshot by their keys, in any order."""
-        statement = statements.records(dataset, keys, snapshot, columns)
+        statement = partial(statements.records, dataset, keys, snapshot, columns)
         with self._cursor() as cursor:
-            found = cursor.execute(statement.text, statement.values).to_arrow_table()
+            found = _answered(cursor, statement).to_arrow_table()
         return found.cast(pa.schema([dataset.arrow.field(name) for name in columns]))
 
     def search(self, dataset: Dataset, search: Search, snapshot: SnapshotId, *, timeout_s: float) -> Found:
@@ -391,6 +392,18 @@ def _within(timeout_s: float, cursor: duckdb.DuckDBPyConnection) -> Iterator[Non
             remedy="narrow it: more conditions, or one that fewer rows meet",
             rule="replica.search_timeout_s",
         )
+
+
+def _answered(
+    cursor: duckdb.DuckDBPyConnection, found: Callable[..., statements.Statement]
+) -> duckdb.DuckDBPyConnection:
+    """Rows of a snapshot, which may be older than a column that is asked for."""
+    try:
+        statement = found()
+        return cursor.execute(statement.text, statement.values)
+    except duckdb.BinderException:
+        statement = found(padded=True)
+        return cursor.execute(statement.text, statement.values)
 
 
 def _as(schema: pa.Schema, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:

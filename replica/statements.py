@@ -77,8 +77,10 @@ def scan(
     columns: Sequence[str],
     rows: Mapping[str, frozenset[str]],
     hide_protected_on: date | None,
+    *,
+    padded: bool = False,
 ) -> Statement:
-    """Rows of a snapshot sorted by key. Raises KeyError for a name that the dataset lacks."""
+    """Rows of a snapshot sorted by key; `padded`: see `at`. Raises KeyError for a name that the dataset lacks."""
     for name in (*columns, *rows):
         dataset.column(name)
     values: dict[str, Any] = {}
@@ -97,19 +99,29 @@ def scan(
         conditions.append(f"list_contains($rows_{number}, {quoted(name)})")
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return Statement(
-        f"SELECT {chosen} FROM {table(dataset)} AT (VERSION => {int(snapshot)}){where} ORDER BY {quoted(dataset.key)}",
+        f"SELECT {chosen} FROM {at(dataset, snapshot, padded=padded)}{where} ORDER BY {quoted(dataset.key)}",
         values,
     )
 
 
-def records(dataset: Dataset, keys: Sequence[str], snapshot: SnapshotId, columns: Sequence[str]) -> Statement:
+def at(dataset: Dataset, snapshot: SnapshotId, *, padded: bool = False) -> str:
+    """The dataset in a snapshot. `padded`: columns that came to it later are null, which costs a union with nothing."""
+    then = f"{table(dataset)} AT (VERSION => {int(snapshot)})"
+    if not padded:
+        return then
+    now = ", ".join(f"NULL::{sql_type(field.type)} AS {quoted(field.name)}" for field in dataset.arrow)
+    return f"(FROM {then} UNION ALL BY NAME SELECT {now} WHERE false)"
+
+
+def records(
+    dataset: Dataset, keys: Sequence[str], snapshot: SnapshotId, columns: Sequence[str], *, padded: bool = False
+) -> Statement:
     """Rows of a snapshot by their keys. Raises KeyError for a column that the dataset lacks."""
     for name in columns:
         dataset.column(name)
     key = quoted(dataset.key)
     return Statement(
-        f"SELECT {listed(columns)} FROM {table(dataset)} AT (VERSION => {int(snapshot)})"
-        f" WHERE {key} IN (SELECT unnest($keys))",
+        f"SELECT {listed(columns)} FROM {at(dataset, snapshot, padded=padded)} WHERE {key} IN (SELECT unnest($keys))",
         {"keys": list(keys)},
     )
 

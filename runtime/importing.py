@@ -115,7 +115,7 @@ def _source(name: str, register: str, dataset: str, nested: frozenset[str]) -> d
     return {
         "name": name, "dataset": f"{register}.{dataset}",
         "connector": {"kind": "folder", "path": f"inbox/{register}/{dataset}"},
-        "decoder": {"kind": "ndjson" if dataset in nested else "csv"}, "mode": "full",
+        "decoder": {"kind": "json", "per_line": True} if dataset in nested else {"kind": "csv"}, "mode": "full",
     }  # fmt: skip
 
 

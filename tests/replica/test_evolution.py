@@ -156,6 +156,17 @@ class TestTheContract:
         assert lake.scan(new, snapshot=after.snapshot).read_all().num_rows == 1
 
 
+def test_a_snapshot_from_before_is_read_with_nothing_in_what_came_later(lake: Lake) -> None:
+    before = lake.info(SHIPS)
+    assert before is not None
+    place = replace(PLACE, fields=(Column(name="z", kind=TEXT), *PLACE.fields))
+    new = ships(IMO, Column(name="flag", kind=TEXT), replace(TONS, kind=Kind.NUMBER), place)
+    evolved(lake, new)
+    then = {"imo": "1", "flag": None, "tons": 7.0, "place": {"z": None, "x": 1, "y": "a"}}
+    assert lake.scan(new, snapshot=before.snapshot).read_all().to_pylist() == [then]
+    assert lake.records(new, ["1"], before.snapshot, new.names).to_pylist() == [then]
+
+
 def test_lookups_follow(lake: Lake, tmp_path: Path) -> None:
     refresh_segments(lake, SHIPS, tmp_path / "segments", SETTINGS)
     new = ships(IMO, Column(name="flag", kind=TEXT), replace(TONS, kind=Kind.NUMBER))

@@ -49,6 +49,8 @@ COLUMN_CASES: list[tuple[str, Grade, dict[str, Any], dict[str, Any]]] = [
     ("values_removed", COMPATIBLE, TEXT, TEXT | {"enum": [{"value": "a"}]}),
     ("values_added", ADDITIVE, TEXT | {"enum": [{"value": "a"}]}, TEXT | {"enum": [{"value": "a"}, {"value": "b"}]}),
     ("derivation_changed", ADDITIVE, TEXT, TEXT | {"transformLogic": "upper(imo)"}),
+    ("secondary_key_added", ADDITIVE, TEXT, TEXT | {"customProperties": custom(secondaryKey=True)}),
+    ("secondary_key_dropped", BREAKING, TEXT | {"customProperties": custom(secondaryKey=True)}, TEXT),
     ("words_changed", COMPATIBLE, TEXT, TEXT | {"description": "More"}),
 ]
 
