@@ -25,14 +25,17 @@ from replica.delivery import QUARANTINE, Counts, Delivery, Mode, Publication, Ru
 from replica.engine import attach_lake, connect
 from replica.errors import DatasetNotReady, HistoryExpired, LakeBusy, LakeInconsistent, SearchTooSlow
 from replica.evolution import AppliedContract, alter
-from replica.merge import ascending, merged
+from replica.merge import merged
 from replica.queries import query
 from replica.search import Found, Search, page_of, search_statement, snapshot_of
 from replica.settings import ReplicaSettings
 from schemas import Dataset
 
 PACKED_ROWS: Final = 65_536
-"""Rows per batch of what segments are made of: a base of any size is written in the memory of a few batches."""
+"""Rows per batch of what segments are made of."""
+RANGE_ROWS: Final = 262_144
+"""Rows that are sorted at a time, about: a base of any size is made in the memory of these."""
+SAMPLE_ROWS: Final = 1_024
 
 
 class Lake:
@@ -237,14 +240,18 @@ class Lake:
         with self._cursor() as cursor:
             return cursor.execute(statements.changes(dataset, since, until)).to_arrow_table().cast(schema)
 
-    def packed(self, dataset: Dataset, snapshot: SnapshotId) -> pa.RecordBatchReader:
-        """Stream the rows of a snapshot as segments keep them, sorted by key: nested columns as one text."""
-        cursor = self._con.cursor()
-        keys = cursor.execute(statements.stored_keys(dataset, snapshot)).to_arrow_reader()
-        # Rows that were loaded at once lie in order already, and to see that is much cheaper than to sort them.
-        in_order = ascending(batch.column(0) for batch in keys)
-        statement = statements.packed_rows(dataset, snapshot, in_order=in_order)
-        return cursor.execute(statement).to_arrow_reader(PACKED_ROWS)
+    def packed(self, dataset: Dataset, snapshot: SnapshotId) -> Iterator[pa.RecordBatch]:
+        """The rows of a snapshot as segments keep them, sorted by key: nested columns as one text.
+
+        Read range by range of keys, so that no more than a range is sorted, in memory. In files that were loaded at
+        once the ranges lie apart, and the others are passed over.
+        """
+        with self._cursor() as cursor:
+            sample = cursor.execute(statements.sampled_keys(dataset, snapshot, SAMPLE_ROWS)).fetchall()
+            pivots = [key for (key,) in sample[RANGE_ROWS // SAMPLE_ROWS :: RANGE_ROWS // SAMPLE_ROWS]]
+            statement = statements.packed_rows(dataset, snapshot)
+            for low, high in zip(["", *pivots], [*pivots, None], strict=True):
+                yield from cursor.execute(statement, {"low": low, "high": high}).to_arrow_reader(PACKED_ROWS)
 
     def packed_changes(self, dataset: Dataset, since: SnapshotId, until: SnapshotId) -> pa.Table:
         """`changes`, with rows as segments keep them."""

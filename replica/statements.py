@@ -160,13 +160,13 @@ def changes(dataset: Dataset, since: SnapshotId, until: SnapshotId) -> str:
          ORDER BY e.key"""
 
 
-def packed_rows(dataset: Dataset, snapshot: SnapshotId, *, in_order: bool) -> str:
-    """Rows of a snapshot as segments keep them, sorted by key.
-
-    in_order   whether they lie in the mirror so
-    """
-    order = "" if in_order else f" ORDER BY {quoted(dataset.key)}"
-    return f"SELECT {packed(dataset.arrow)} FROM {table(dataset)} AT (VERSION => {int(snapshot)}){order}"
+def packed_rows(dataset: Dataset, snapshot: SnapshotId) -> str:
+    """Rows of a snapshot as segments keep them, sorted by key: those from $low on and before $high, null for no end."""
+    key = quoted(dataset.key)
+    return (
+        f"SELECT {packed(dataset.arrow)} FROM {table(dataset)} AT (VERSION => {int(snapshot)})"
+        f" WHERE {key} >= $low AND ($high IS NULL OR {key} < $high) ORDER BY {key}"
+    )
 
 
 def packed_changes(dataset: Dataset, since: SnapshotId, until: SnapshotId) -> str:
@@ -175,6 +175,8 @@ def packed_changes(dataset: Dataset, since: SnapshotId, until: SnapshotId) -> st
     return f"SELECT _change, {packed(dataset.arrow)} FROM ({feed}) ORDER BY {quoted(dataset.key)}"
 
 
-def stored_keys(dataset: Dataset, snapshot: SnapshotId) -> str:
-    """The keys of a snapshot in the order in which they lie in the mirror."""
-    return f"SELECT {quoted(dataset.key)} FROM {table(dataset)} AT (VERSION => {int(snapshot)})"
+def sampled_keys(dataset: Dataset, snapshot: SnapshotId, one_in: int) -> str:
+    """Some of the keys of a snapshot, sorted."""
+    key = quoted(dataset.key)
+    versioned = f"{table(dataset)} AT (VERSION => {int(snapshot)})"
+    return f"SELECT {key} FROM {versioned} WHERE rowid % {int(one_in)} = 0 ORDER BY {key}"
