@@ -89,13 +89,17 @@ def measure(rows: int, *, progress: Callable[[str], None] = lambda _: None) -> d
         small.load_s()
         small.segments_s()
         visible: dict[int, list[float]] = {small.rows: [], large.rows: []}
+        merged: list[float] = []
         for turn in range(DELTAS):
             for mirror in (small, large):
                 progress(f"{CHANGES:,} changes on {mirror.rows:,} rows, turn {turn + 1} of {DELTAS} ...")
-                visible[mirror.rows].append(mirror.visible_s(turn))
+                published, seen = mirror.visible_s(turn)
+                visible[mirror.rows].append(seen)
+                merged += [published] if mirror is large else []
         figures["delta_10000_visible_s"] = median(visible[large.rows])
         figures["delta_10000_visible_worst_s"] = max(visible[large.rows])
         figures["delta_10000_visible_tenth_s"] = median(visible[small.rows])
+        figures["delta_10000_published_s"] = median(merged)
         figures["delta_cost_ratio_10x"] = median(visible[large.rows]) / median(visible[small.rows])
         progress("Starting a process ...")
         figures["ready_s"] = min(large.ready_s() for _ in range(3))
@@ -108,7 +112,7 @@ def measure(rows: int, *, progress: Callable[[str], None] = lambda _: None) -> d
             progress("The same changes with dlt ...")
             theirs = large.dlt_merge_s()
             figures["dlt_merge_s"] = median(theirs)
-            figures["dlt_merge_ratio"] = median(theirs) / median(visible[large.rows])
+            figures["dlt_merge_ratio"] = median(theirs) / median(merged)
     return result("sync", rows, figures, TARGETS)
 
 
@@ -167,20 +171,23 @@ class Mirror:
             refresh_segments(lake, FLAT, self.folder / "segments", SETTINGS)
             return time.perf_counter() - began
 
-    def visible_s(self, turn: int) -> float:
-        """Seconds from a file of changes in the source's folder to the last of its rows in a lookup."""
+    def visible_s(self, turn: int) -> tuple[float, float]:
+        """Seconds of the run of the source, from file to snapshot; and from the file to its last row in a lookup.
+
+        The second has in it what a sleeping worker does first, opening the lake, and the segments.
+        """
         reader = Lookups(self.folder / "segments", [FLAT.id]).reader(FLAT.id)
         changed = pq.read_table(self.folder / f"{turn}.parquet").slice(CHANGES - 1).to_pylist()[0]
         before = reader.get(changed["pnr"])
         (self.folder / f"{turn}.csv").rename(self.folder / "inbox" / f"{turn}.csv")
         began = time.perf_counter()
-        self._take_in()
+        published = self._take_in()
         while (found := reader.get(changed["pnr"])) == before:
             time.sleep(0.001)
         took = time.perf_counter() - began
         if found != changed:
             raise RuntimeError("a lookup shows something else than the file of changes")
-        return took
+        return published, took
 
     def ready_s(self) -> float:
         """Seconds from the start of a process to its first row."""
@@ -210,14 +217,17 @@ class Mirror:
         found: list[float] = json.loads(done.stdout.splitlines()[-1])
         return found
 
-    def _take_in(self) -> None:
-        """The night road, as the worker goes it."""
+    def _take_in(self) -> float:
+        """The night road, as the worker goes it; seconds of the source's run alone."""
         (source,) = load_sources(self.folder / "source", root=self.folder)
         with self._lake() as lake:
+            began = time.perf_counter()
             report = run_source(source, FLAT, lake, clock=SystemClock(), work=self.folder / "work")
+            took = time.perf_counter() - began
             if report.outcome is not Outcome.PUBLISHED:
                 raise RuntimeError(f"the changes were not published: {report}")
             refresh_segments(lake, FLAT, self.folder / "segments", SETTINGS)
+            return took
 
     def _publish_s(self) -> float:
         rows, now = self._mapped(), datetime.now(UTC)

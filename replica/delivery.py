@@ -92,6 +92,10 @@ class Counts:
     unchanged: int
     before: int
 
+    @property
+    def changed(self) -> int:
+        return self.inserted + self.updated + self.deleted
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:

@@ -25,7 +25,7 @@ from replica.delivery import QUARANTINE, Counts, Delivery, Mode, Publication, Ru
 from replica.engine import attach_lake, connect
 from replica.errors import DatasetNotReady, HistoryExpired, LakeBusy, LakeInconsistent, SearchTooSlow
 from replica.evolution import AppliedContract, alter
-from replica.merge import merged
+from replica.merge import merged, packed_change
 from replica.queries import query
 from replica.search import Found, Search, page_of, search_statement, snapshot_of
 from replica.settings import ReplicaSettings
@@ -36,6 +36,8 @@ PACKED_ROWS: Final = 65_536
 RANGE_ROWS: Final = 262_144
 """Rows that are sorted at a time, about: a base of any size is made in the memory of these."""
 SAMPLE_ROWS: Final = 1_024
+REMEMBERED_ROWS: Final = 100_000
+"""A larger change is read from the mirror again when segments follow it."""
 
 
 class Lake:
@@ -45,6 +47,9 @@ class Lake:
         self._folder, self._con, self._lock = folder, con, lock
         # One publication at a time within the process; the file lock keeps other processes out.
         self._writing = threading.Lock()
+        # What the last publication changed, as the change feed would tell: who asks next wants just that, and to read
+        # which rows were deleted costs a scan of the keys.
+        self._latest: tuple[tuple[DatasetId, int, int], pa.Table | None] = ((DatasetId(""), 0, 0), None)
 
     @classmethod
     def open(cls, folder: Path, settings: ReplicaSettings, *, write: bool) -> Self:
@@ -128,6 +133,9 @@ class Lake:
             except BaseException:
                 cursor.execute("ROLLBACK")
                 raise
+            if before is not None and 0 < counts.changed <= REMEMBERED_ROWS and counts.before:
+                span = (dataset.id, before.snapshot, next_snapshot)
+                self._latest = (span, cursor.execute(packed_change(dataset)).to_arrow_table())
             if self._snapshot(cursor) != next_snapshot:
                 raise LakeInconsistent(
                     f"the publication became snapshot {self._snapshot(cursor)}, not {next_snapshot}",
@@ -255,6 +263,9 @@ class Lake:
 
     def packed_changes(self, dataset: Dataset, since: SnapshotId, until: SnapshotId) -> pa.Table:
         """`changes`, with rows as segments keep them."""
+        span, latest = self._latest
+        if span == (dataset.id, since, until) and latest is not None:
+            return latest
         with self._cursor() as cursor:
             return cursor.execute(statements.packed_changes(dataset, since, until)).to_arrow_table()
 

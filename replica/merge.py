@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from replica.delivery import Counts, Delivery, Mode
 from replica.errors import KeysRepeated
 from replica.fingerprint import HIGH, LOW, fingerprinted
+from replica.nested import packed
 from replica.statements import listed, quoted, table
 from schemas import Dataset
 
@@ -102,6 +103,15 @@ def take_over(dataset: Dataset) -> tuple[str, ...]:
              WHERE c.what <> 'delete'
              ORDER BY c.key""",
     )
+
+
+def packed_change(dataset: Dataset) -> str:
+    """`change` as a change feed, with rows as segments keep them. After `compare`, while `incoming` is there."""
+    key = quoted(dataset.key)
+    others = [name for name in dataset.names if name != dataset.key]
+    values = "".join(f", i.{quoted(name)}" for name in others)
+    rows = f"SELECT c.what AS _change, c.key AS {key}{values} FROM change c LEFT JOIN incoming i ON i.{key} = c.key"
+    return f"SELECT _change, {packed(dataset.arrow)} FROM ({rows}) ORDER BY {key}"
 
 
 def fill(dataset: Dataset, *, in_order: bool) -> tuple[str, ...]:
