@@ -44,7 +44,7 @@ smoke: install  ## The demo in a temporary folder: its own commands run over the
 
 test: install-dev  ## All tests
 	@./tests/system-packages
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: install-dev  ## Style, types and the floor plan
 	$(BIN)/ruff check $(CODE)

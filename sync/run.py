@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import BinaryIO, cast
 
 from kernel import Clock, DataRefused
-from replica import Lake
+from replica import Lake, Mode
 from schemas import Dataset
 from sync.errors import FileUnsettled
 from sync.load import Load, Origin
@@ -38,7 +38,8 @@ def run_source(
 ) -> RunReport:
     """Load every file of a source that was not loaded before, in the order of their names.
 
-    A file is known by its content, so the same one under another name loads nothing. The run stops at the first
+    A file is known by its content, so the same one under another name loads nothing; of a source that is whole each
+    time, only the last one counts. The run stops at the first
     file that is refused: what comes after it may build on it. Nothing is stored of a refused file, and the
     next run tries it again.
 
@@ -55,7 +56,8 @@ def run_source(
     )
     last = lake.last_run(spec.name)
     cursor = Cursor.from_text(last.cursor if last else None)
-    loaded = {past.content_sha256 for past in lake.runs(spec.name, ALL_RUNS)}
+    # A source that is whole each time may come back to what it was: only what it said last says nothing new.
+    loaded = {past.content_sha256 for past in lake.runs(spec.name, 1 if spec.mode is Mode.FULL else ALL_RUNS)}
     reports: list[FileReport] = []
     with private_folder(work, spec.name) as private, spec.connector.connect(private) as connector:
         run = _Run(load, connector, decoder, private)
@@ -72,7 +74,7 @@ def run_source(
             reports.append(replace(report, duration_s=perf_counter() - started))
             if report.outcome is Outcome.REFUSED:
                 break
-            loaded.add(sha256)
+            loaded = {sha256} if spec.mode is Mode.FULL else loaded | {sha256}
     return RunReport(source=spec.name, dataset=dataset.id, files=tuple(reports), duration_s=perf_counter() - begun)
 
 

@@ -10,7 +10,9 @@ import orjson
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import compute
 
+from kernel import COPENHAGEN
 from schemas import Dataset
 from sync.errors import DeliveryUnreadable
 from sync.sources.columns import ensure_columns
@@ -125,6 +127,9 @@ def _told(given: pa.Table, places: Any) -> pl.DataFrame:
 
 def _cast(given: pa.Array, field: pa.Field) -> pa.Array:
     """Raises DeliveryUnreadable, without the value that does not fit."""
+    if pa.types.is_timestamp(given.type) and given.type.tz is not None:
+        # A register's times are Danish wall-clock times.
+        given = compute.local_timestamp(given.cast(pa.timestamp(given.type.unit, COPENHAGEN.key)))
     textual = pa.types.is_string(given.type) or pa.types.is_large_string(given.type)
     if textual != pa.types.is_string(field.type) and not pa.types.is_null(given.type):
         raise _unfit(given, field)

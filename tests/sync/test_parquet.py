@@ -1,7 +1,7 @@
 """Parquet: rows of any size in the order of their keys, and nothing read into a value that is not there."""
 
 import io
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,12 @@ class TestAFile:
         schema = delivered(persons)
         decoded = decode(parquet(row, schema=schema), persons)
         assert decoded.rows.select(schema.names).equals(pa.Table.from_pylist([row], schema=schema))
+
+    def test_gives_a_time_with_a_zone_as_danish_wall_clock_time(self, persons: Dataset) -> None:
+        schema = pa.schema([("pnr", pa.string()), ("status", pa.string()), ("status_from", pa.timestamp("ms", "UTC"))])
+        row = {"pnr": "0101701001", "status": "01", "status_from": datetime(2026, 7, 1, 12, tzinfo=UTC)}
+        decoded = decode(parquet(row, schema=schema), persons)
+        assert decoded.rows["status_from"].to_pylist() == [datetime.fromisoformat("2026-07-01T14:00")]
 
     def test_may_lack_what_the_contract_does_not_require(self, municipalities: Dataset) -> None:
         decoded = decode(parquet({"code": "0101", "name": "København", "population": 1}), municipalities)

@@ -152,6 +152,15 @@ class TestARun:
         assert [file.file for file in report.files] == ["d261030.l990001", "d261102.l990001"]
         assert report.files[1].updated == 13
 
+    def test_follows_a_whole_source_back_to_what_it_was(self, lake: Lake, inbox: Path, municipalities: Dataset) -> None:
+        head = b"code,name,region,cvr,population\n"
+        for name, code in (("a", b"0101"), ("b", b"0147"), ("c", b"0101"), ("d", b"0101")):
+            (inbox / f"{name}.csv").write_bytes(head + code + b",Navn,Hovedstaden,64942212,1\n")
+            spec = dataclasses.replace(registers(inbox), max_deleted_share=1.0)
+            outcome = run(spec, municipalities, lake).outcome
+            assert outcome is (Outcome.NOTHING_NEW if name == "d" else Outcome.PUBLISHED)
+            assert set(mirrored(lake, municipalities)) == {code.decode()}
+
     def test_finds_nothing_to_do_in_a_file_that_says_what_the_mirror_holds(
         self, lake: Lake, inbox: Path, persons: Dataset
     ) -> None:
