@@ -3,7 +3,7 @@
 from integrations.errors import KeyInvalid, NotSearchable, TooManyKeys
 from integrations.invoke import LookupAnswer, RecordReader, lookup
 from integrations.projection import Projection, project
-from integrations.search import SearchAnswer, search
+from integrations.search import SearchAnswer, find_by_key, search
 
 __all__ = [
     "KeyInvalid",
@@ -13,6 +13,7 @@ __all__ = [
     "RecordReader",
     "SearchAnswer",
     "TooManyKeys",
+    "find_by_key",
     "lookup",
     "project",
     "search",

@@ -1,14 +1,16 @@
 """The road of one search: what may be searched by, then the records that were found, as a lookup gives them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Any, Protocol
 
 from integrations.errors import NotSearchable
 from integrations.invoke import LookupAnswer, RecordReader, lookup
+from integrations.projection import Row
 from kernel import Call, Grant, Limits, SnapshotId
-from replica import Found, Search
-from schemas import Dataset, Service, visible_columns
+from replica import Found, Op, Search, SnapshotInfo
+from schemas import Classification, Dataset, Kind, Service, visible_columns
 
 Finder = Callable[[Dataset, Search], Found]
 """Raises SearchInvalid, CursorInvalid, SearchTooSlow, HistoryExpired."""
@@ -23,6 +25,31 @@ class SearchAnswer:
 
     page: LookupAnswer
     next: str | None
+
+
+class KeyFinder(Protocol):
+    """Finds rows by a secondary key, in the newest snapshot alone."""
+
+    def find(
+        self, column: str, value: Any, limit: int, columns: tuple[str, ...] | None = None
+    ) -> tuple[Mapping[str, Row], SnapshotInfo]: ...
+
+
+def find_by_key(dataset: Dataset, asked: Search, finder: KeyFinder) -> Found | None:
+    """What a search for one value of a secondary key finds, without DuckDB; None for any other search."""
+    if len(asked.conditions) != 1 or asked.order or asked.cursor is not None or asked.rows:
+        return None
+    (condition,) = asked.conditions
+    if condition.op is not Op.EQ or condition.column not in dataset.secondary_keys:
+        return None
+    column = dataset.column(condition.column)
+    if not isinstance(condition.value, str) or column.kind is not Kind.TEXT:
+        return None
+    if asked.hide_protected_on is not None and column.classification is Classification.PROTECTED:
+        return None
+    rows, info = finder.find(condition.column, condition.value, asked.limit + 1, (dataset.key,))
+    # More than a page: pages are for the search that can go on.
+    return Found(keys=tuple(rows), snapshot=info.snapshot, next=None) if len(rows) <= asked.limit else None
 
 
 def search(

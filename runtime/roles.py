@@ -1,22 +1,17 @@
 """What each process does between its start and its end."""
 
+import os
 import socket
-from datetime import datetime
-
-import structlog
 
 from api import make_app, refusals_to_ledger, serve, server_context
-from kernel import PlatformError
-from replica import Lake, LakeBusy
 from runtime.instance import Instance
-from runtime.mirroring import Mirroring
 from runtime.processes import listen, stop_on_signals
-from runtime.scheduler import Job, work
+from runtime.scheduler import work
 from runtime.settings import Settings
 from runtime.wiring import CLOCK, doors_of, open_house, sftp_server_of
-from usage import UsageBusy, take_in
+from runtime.worker import Worker
 
-_log = structlog.get_logger(__name__)
+WORKER_NICENESS = 10
 
 
 def run_api(instance: Instance, settings: Settings, handle: int | None) -> None:
@@ -47,58 +42,11 @@ def run_sftp(instance: Instance, settings: Settings, handle: int | None) -> None
 
 
 def run_worker(instance: Instance, settings: Settings) -> None:
-    """Run what is due and take ledger files in, until told to stop."""
+    """Run what is due, take ledger files in and keep house, until told to stop."""
+    # Those who look up come first: what the worker does can wait a moment.
+    os.nice(WORKER_NICENESS)
     stop = stop_on_signals()
-    mirroring = Mirroring.of(instance, settings, CLOCK)
-
-    looked: dict[str, datetime] = {}
-
-    def mirror() -> None:
-        # Opening the lake costs half a second of processor time: only when a source is to be looked at.
-        due = mirroring.due(looked, CLOCK.now())
-        if not due:
-            return
-        try:
-            with Lake.open(instance.lake, settings.replica, write=True) as lake:
-                for source in due:
-                    if stop.is_set():
-                        return
-                    looked[source.name] = CLOCK.now()
-                    _run(mirroring, source.name, lake)
-        except LakeBusy:
-            # Somebody runs `knudepunkt sync`: what is due now is due at the next look too.
-            _log.info("lake_busy")
-
-    def intake() -> None:
-        try:
-            taken = take_in(instance.ledger, instance.usage, clock=CLOCK)
-        except UsageBusy:
-            return
-        for fault in taken.faults:
-            _log.error("ledger_fault", file=fault.file, line=fault.line, what=fault.what)
-        if taken.events:
-            _log.info("ledger_taken_in", files=taken.files, events=taken.events)
-
-    work(
-        (
-            Job(name="mirror", every_s=settings.worker.look_every_s, run=mirror),
-            Job(name="intake", every_s=settings.worker.intake_every_s, run=intake),
-        ),
-        stop,
-    )
-
-
-def _run(mirroring: Mirroring, name: str, lake: Lake) -> None:
-    (source,) = mirroring.named([name])
-    try:
-        report = mirroring.run(source, lake)
-    except PlatformError as error:
-        # One source's trouble must not keep the others from running.
-        _log.warning("source_failed", source=name, code=error.code, reason=error.message, remedy=error.remedy)
-        return
-    if report.files:
-        level = _log.info if report.ok else _log.error
-        level("source_run", **report.as_dict())
+    work(Worker(instance, settings, stop).jobs(), stop)
 
 
 def _socket(handle: int | None, host: str, port: int) -> socket.socket:

@@ -13,10 +13,11 @@ from api.request import nameable
 from api.rest.lookup import json_body, object_of, texts_of
 from api.threads import in_thread
 from api.visit import Visit, today_of
-from integrations import SearchAnswer
+from integrations import SearchAnswer, find_by_key
 from integrations import search as find_out
 from kernel import Call, Grant, SnapshotId
-from replica import Condition, Op, Order, Search
+from replica import Condition, Found, Op, Order, Search
+from schemas import Dataset
 
 _FIELDS: Final = frozenset({"where", "sort", "limit", "cursor", "columns", *FIELDS})
 _OPS: Final = {op.value: op for op in Op}
@@ -63,10 +64,12 @@ def _answer(visit: Visit, call: Call, grant: Grant, asked: Search, moment: Any) 
         # Segments hold the newest snapshot alone, and may have gone on since the search began.
         return newest if newest.info.snapshot == snapshot else doors.past(dataset, snapshot)
 
-    return find_out(
-        call, asked, grant, visit.service, dataset,
-        lambda dataset, search: doors.find(dataset, search, info.snapshot), reader_of, today_of(visit.request),
-    )  # fmt: skip
+    def find(dataset: Dataset, search: Search) -> Found:
+        found = find_by_key(dataset, search, newest) if moment is None else None
+        return found or doors.find(dataset, search, info.snapshot)
+
+    today = today_of(visit.request)
+    return find_out(call, asked, grant, visit.service, dataset, find, reader_of, today)
 
 
 def parse(body: dict[str, Any]) -> Search:

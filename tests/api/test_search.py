@@ -6,7 +6,7 @@ import pytest
 
 from kernel import CallAnswered, Operation
 from tests.api.conftest import Connect
-from tests.api.house import ANNA, BENT, CARL, Client, House, Reply
+from tests.api.house import ANNA, BENT, CARL, ODENSE, Client, House, Reply
 
 
 def search(client: Client, service: str, body: dict[str, Any], **headers: str) -> Reply:
@@ -25,6 +25,13 @@ class TestASearch:
         assert reply.json["records"] == [{"key": "0851", "record": {"name": "Aalborg"}, "withheld": []}]
         assert reply.headers["knudepunkt-snapshot"] == str(reply.json["snapshot"])
         assert "next" not in reply.json
+
+    def test_by_a_secondary_key_is_answered_from_the_segments(
+        self, house: House, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(type(house.lake), "search", lambda *_, **__: pytest.fail("the lake was asked"))
+        assert keys(search(connect("one"), "municipalities", {"where": [{"column": "cvr", "eq": ODENSE}]})) == ["0461"]
+        assert keys(search(connect("one"), "municipalities", {"where": [{"column": "cvr", "eq": "00000000"}]})) == []
 
     def test_is_sorted_and_paged(self, connect: Connect) -> None:
         body: dict[str, Any] = {"sort": ["-name"], "limit": 1}

@@ -1,0 +1,88 @@
+"""The worker's jobs: sources that are due, folding of segments, intake of ledger files."""
+
+import threading
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import structlog
+
+from kernel import PlatformError
+from replica import Lake, LakeBusy, fold_segments
+from runtime.instance import Instance
+from runtime.mirroring import Mirroring
+from runtime.scheduler import Job
+from runtime.settings import Settings
+from runtime.wiring import CLOCK
+from sync import SourceSpec
+from usage import UsageBusy, take_in
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Worker:
+    """stop   set when the process is told to end: a job ends at its next step"""
+
+    instance: Instance
+    settings: Settings
+    stop: threading.Event
+    mirroring: Mirroring = field(init=False)
+    _looked: dict[str, datetime] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.mirroring = Mirroring.of(self.instance, self.settings, CLOCK)
+
+    def jobs(self) -> tuple[Job, ...]:
+        every = self.settings.worker
+        return (
+            Job(name="mirror", every_s=every.look_every_s, run=self.mirror),
+            Job(name="fold", every_s=every.fold_every_s, run=self.fold),
+            Job(name="intake", every_s=every.intake_every_s, run=self.intake),
+        )
+
+    def mirror(self) -> None:
+        """Run the sources that are due."""
+        # Opening the lake costs half a second of processor time: only when a source is to be looked at.
+        due = self.mirroring.due(self._looked, CLOCK.now())
+        if not due:
+            return
+        try:
+            with Lake.open(self.instance.lake, self.settings.replica, write=True) as lake:
+                for source in due:
+                    if self.stop.is_set():
+                        return
+                    self._looked[source.name] = CLOCK.now()
+                    self._run(source, lake)
+        except LakeBusy:
+            # Somebody runs `knudepunkt sync`: what is due now is due at the next look too.
+            _log.info("lake_busy")
+
+    def fold(self) -> None:
+        """Fold deltas into bases, when nobody waits: a publication never does."""
+        for dataset in self.mirroring.registers.datasets:
+            if not self.stop.is_set():
+                fold_segments(dataset, self.instance.segments, self.settings.replica)
+
+    def intake(self) -> None:
+        """Take sealed ledger files into the usage lake."""
+        try:
+            taken = take_in(self.instance.ledger, self.instance.usage, clock=CLOCK)
+        except UsageBusy:
+            return
+        for fault in taken.faults:
+            _log.error("ledger_fault", file=fault.file, line=fault.line, what=fault.what)
+        if taken.events:
+            _log.info("ledger_taken_in", files=taken.files, events=taken.events)
+
+    def _run(self, source: SourceSpec, lake: Lake) -> None:
+        try:
+            report = self.mirroring.run(source, lake)
+        except PlatformError as error:
+            # One source's trouble must not keep the others from running.
+            _log.warning(
+                "source_failed", source=source.name, code=error.code, reason=error.message, remedy=error.remedy
+            )
+            return
+        if report.files:
+            level = _log.info if report.ok else _log.error
+            level("source_run", **report.as_dict())
