@@ -54,7 +54,10 @@ def decode_persons(
     subject = layout.subject
     people = numbers.to_frame(layout.key).with_row_index("person")
     owned = lines.select("person", "record", "line", "text")
-    of_type = owned.partition_by("record", as_dict=True, include_key=False)
+    of_type = {
+        place: part.with_columns(_together(part["text"]))
+        for place, part in owned.partition_by("record", as_dict=True, include_key=False).items()
+    }
     nothing = owned.drop("record").clear()
     places = {code: place for place, code in enumerate(layout.types)}
     parsed = [
@@ -74,6 +77,11 @@ def decode_persons(
     good = people.join(held, on="person", how="anti") if held.height else people
     target = dict(pl.DataFrame(pl.from_arrow(schema.empty_table())).schema)
     return Persons(_assemble(layout, target, good, parsed), pl.concat([faults, rest]))
+
+
+def _together(text: pl.Series) -> pl.Series:
+    """The same texts side by side in memory: each is read many times, and they come from all over the delivery."""
+    return pl.Series(text.name, pl.from_arrow(text.to_arrow(compat_level=pl.CompatLevel.oldest())))
 
 
 def _repeated(layout: Layout, parsed: Sequence[Parsed]) -> list[pl.DataFrame]:

@@ -105,10 +105,10 @@ class Spill:
 
     def _read(self, low: int, high: int) -> pl.DataFrame:
         inside = pl.col("key").is_between(pl.lit(low, pl.UInt64), pl.lit(high, pl.UInt64), closed="left")
-        found = [stretch.filter(inside) for run in self._runs for stretch in run.read(run.between(low, high))]
+        found = [stretch for run in self._runs for stretch in run.read(run.between(low, high))]
         if not found:
             return LINES_OF.to_frame()
-        return pl.concat(found).sort("key", maintain_order=True)
+        return pl.concat(found).filter(inside).sort("key", maintain_order=True)
 
 
 def _holding(firsts: Sequence[int], wanted: Sequence[int]) -> list[int]:
