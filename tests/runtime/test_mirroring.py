@@ -22,7 +22,7 @@ class TestDue:
     def test_follows_each_source_s_own_schedule(self, tmp_path: Path) -> None:
         mirroring = a_mirroring(tmp_path)
         names = {source.name for source in mirroring.sources}
-        assert names == {"authorities", "cpr-persons", "municipalities", "roads"}
+        assert {"authorities", "cpr-persons", "municipalities", "roads"} <= names
         just_now = dict.fromkeys(names, NOW - timedelta(seconds=59))
         assert mirroring.due(just_now, NOW) == ()
         a_while_ago = dict.fromkeys(names, NOW - timedelta(seconds=61))
