@@ -6,12 +6,14 @@ memory-mapped segments that are made from the newest snapshot; extracts scan the
 
 from replica.delivery import QUARANTINE, Counts, Delivery, Mode, Publication, RunRecord, RunSummary, SnapshotInfo
 from replica.errors import (
+    CatalogueShared,
     CursorInvalid,
     DatasetNotReady,
     HistoryExpired,
     KeysRepeated,
     LakeBusy,
     LakeInconsistent,
+    RollbackImpossible,
     SearchInvalid,
     SearchTooSlow,
 )
@@ -19,6 +21,9 @@ from replica.evolution import AppliedContract
 from replica.history import PastReader, read_past
 from replica.lake import Lake
 from replica.lookup import LookupReader, Lookups
+from replica.maintenance import Upkeep
+from replica.pins import Pin
+from replica.rollback import ROLLBACK
 from replica.search import MOST_ROWS, Condition, Found, Op, Order, Search
 from replica.segments import fold_segments, refresh_segments
 from replica.settings import ReplicaSettings
@@ -26,7 +31,9 @@ from replica.settings import ReplicaSettings
 __all__ = [
     "MOST_ROWS",
     "QUARANTINE",
+    "ROLLBACK",
     "AppliedContract",
+    "CatalogueShared",
     "Condition",
     "Counts",
     "CursorInvalid",
@@ -44,14 +51,17 @@ __all__ = [
     "Op",
     "Order",
     "PastReader",
+    "Pin",
     "Publication",
     "ReplicaSettings",
+    "RollbackImpossible",
     "RunRecord",
     "RunSummary",
     "Search",
     "SearchInvalid",
     "SearchTooSlow",
     "SnapshotInfo",
+    "Upkeep",
     "fold_segments",
     "read_past",
     "refresh_segments",

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import duckdb
 
+from replica.errors import CatalogueShared
+
 DUCKDB_LINE = "1.5.5"
 # httpfs is here for its cryptography: without it DuckDB refuses to write encrypted Parquet with its own.
 EXTENSIONS = ("httpfs", "sqlite_scanner", "ducklake")
@@ -51,6 +53,8 @@ def attach_lake(con: duckdb.DuckDBPyConnection, alias: str, folder: Path, *, rea
 
     The catalogue is made in WAL mode, so that readers go on beside the writer. Rows are never inlined into
     the catalogue, since it is not encrypted. The caller holds the writer's lock when `read_only` is false.
+
+    Raises CatalogueShared when somebody else keeps tables in the catalogue.
     """
     catalog = folder / "catalog.sqlite"
     if not read_only:
@@ -61,10 +65,30 @@ def attach_lake(con: duckdb.DuckDBPyConnection, alias: str, folder: Path, *, rea
             with sqlite3.connect(catalog) as db:
                 db.execute("PRAGMA journal_mode=WAL")
             db.close()
+        _hold_nothing_else(con, catalog)
     options = [f"DATA_PATH '{_quoted(folder / 'data')}'", "DATA_INLINING_ROW_LIMIT 0"]
     options += ["READ_ONLY"] if read_only else []
     options += ["ENCRYPTED"] if encrypted else []
     con.execute(f"ATTACH 'ducklake:sqlite:{_quoted(catalog)}' AS {alias} ({', '.join(options)})")
+
+
+def _hold_nothing_else(con: duckdb.DuckDBPyConnection, catalog: Path) -> None:
+    """Raises CatalogueShared when the catalogue's file has tables that are not DuckLake's.
+
+    Whoever writes them takes SQLite's lock from under a publication, whose commit then fails (duckdb/ducklake#1309).
+    """
+    con.execute(f"ATTACH '{_quoted(catalog)}' AS looked_at (TYPE sqlite, READ_ONLY)")
+    strange = con.execute(
+        "SELECT table_name FROM duckdb_tables()"
+        " WHERE database_name = 'looked_at' AND NOT starts_with(table_name, 'ducklake_')"
+    ).fetchall()
+    con.execute("DETACH looked_at")
+    if strange:
+        raise CatalogueShared(
+            f"{catalog.name} holds tables that are not the mirror's: {', '.join(name for (name,) in strange)}",
+            remedy="move them to another file: who writes them makes publications fail",
+            rule="replica.catalogue",
+        )
 
 
 def _quoted(path: Path) -> str:

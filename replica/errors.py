@@ -1,6 +1,6 @@
 """What can go wrong with the mirror."""
 
-from kernel import CallerMistake, DataRefused, HouseFault, RequestInvalid, TryAgainLater
+from kernel import CallerMistake, DataRefused, HouseFault, OperatorMistake, RequestInvalid, TryAgainLater
 
 
 class LakeBusy(TryAgainLater):
@@ -21,6 +21,16 @@ class KeysRepeated(DataRefused):
 class LakeInconsistent(HouseFault):
     code = "lake_inconsistent"
     title = "The mirror is not as it was written"
+
+
+class CatalogueShared(OperatorMistake):
+    code = "catalogue_shared"
+    title = "The mirror's catalogue holds something else"
+
+
+class RollbackImpossible(OperatorMistake):
+    code = "rollback_impossible"
+    title = "The dataset cannot go back to that snapshot"
 
 
 class HistoryExpired(CallerMistake):

@@ -10,7 +10,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -25,8 +25,11 @@ from replica.delivery import QUARANTINE, Counts, Delivery, Mode, Publication, Ru
 from replica.engine import attach_lake, connect
 from replica.errors import DatasetNotReady, HistoryExpired, LakeBusy, LakeInconsistent, SearchTooSlow
 from replica.evolution import AppliedContract, alter
+from replica.maintenance import Upkeep, foreseen, maintain
 from replica.merge import merged, packed_change
+from replica.pins import Pin, Pins
 from replica.queries import query
+from replica.rollback import correction, differences
 from replica.search import Found, Search, page_of, search_statement, snapshot_of
 from replica.settings import ReplicaSettings
 from schemas import Dataset
@@ -45,6 +48,7 @@ class Lake:
 
     def __init__(self, folder: Path, con: duckdb.DuckDBPyConnection, lock: int | None) -> None:
         self._folder, self._con, self._lock = folder, con, lock
+        self._pins = Pins(folder / "pins")
         # One publication at a time within the process; the file lock keeps other processes out.
         self._writing = threading.Lock()
         # What the last publication changed, as the change feed would tell: who asks next wants just that, and to read
@@ -105,43 +109,82 @@ class Lake:
             counts, takes_over = merged(cursor, dataset, delivery)
             check(counts)
             before = self._info(cursor, dataset.id)
-            changed = bool(takes_over)
-            next_snapshot = SnapshotId(self._snapshot(cursor) + 1)
-            published = datetime.now(UTC)
-            new = changed or before is None
-            publication = Publication(
-                dataset=dataset.id,
-                snapshot=next_snapshot if before is None or changed else before.snapshot,
-                changed=changed,
-                inserted=counts.inserted,
-                updated=counts.updated,
-                deleted=counts.deleted,
-                unchanged=counts.unchanged,
-                rows=counts.before + counts.inserted - counts.deleted,
-                published=published,
-            )
-            cursor.execute("BEGIN TRANSACTION")
-            try:
-                for statement in takes_over:
-                    cursor.execute(statement)
-                if delivery.settles is not None:
-                    cursor.execute(query("settle_quarantine"), {"run": delivery.settles})
-                if delivery.quarantine.num_rows:
-                    cursor.execute(query("insert_quarantine"))
-                cursor.execute(query("insert_run"), _run_values(dataset, delivery, publication, new))
-                cursor.execute("COMMIT")
-            except BaseException:
-                cursor.execute("ROLLBACK")
-                raise
+            publication = self._commit(cursor, dataset, delivery, counts, takes_over)
             if before is not None and 0 < counts.changed <= REMEMBERED_ROWS and counts.before:
-                span = (dataset.id, before.snapshot, next_snapshot)
+                span = (dataset.id, before.snapshot, publication.snapshot)
                 self._latest = (span, cursor.execute(packed_change(dataset)).to_arrow_table())
-            if self._snapshot(cursor) != next_snapshot:
-                raise LakeInconsistent(
-                    f"the publication became snapshot {self._snapshot(cursor)}, not {next_snapshot}",
-                    remedy="somebody else writes to the lake; stop them",
-                )
             return publication
+
+    def rollback(
+        self,
+        dataset: Dataset,
+        to: datetime | SnapshotId,
+        reason: str,
+        check: Callable[[Counts], None] = lambda _: None,
+    ) -> Publication:
+        """Publish the rows of an earlier snapshot anew: history stays, and the change feed corrects consumers.
+
+        The sources' cursors stay: what they have delivered is not loaded again. `check` hears what would change before
+        anything does, and may raise. Raises HistoryExpired, RollbackImpossible.
+        """
+        old = self.info_at(dataset, to)
+        with self._writing, self._pinned(old.snapshot), self._cursor() as cursor:
+            delivery = correction(dataset, old, reason, datetime.now(UTC))
+            counts, takes_over = differences(cursor, dataset, old.snapshot)
+            check(counts)
+            return self._commit(cursor, dataset, delivery, counts, takes_over)
+
+    def maintain(self, settings: ReplicaSettings, *, dry_run: bool = False) -> Upkeep:
+        """Forget what is no longer kept, merge small files and give the disk back. Only with the writer's lock."""
+        if self._lock is None and not dry_run:
+            raise LakeBusy("only the process that holds the writer's lock can maintain the mirror")
+        cursor = self._con.cursor()
+        with self._writing, closing(cursor):
+            return (foreseen if dry_run else maintain)(cursor, self._pins, settings, datetime.now(UTC))
+
+    def _commit(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        dataset: Dataset,
+        delivery: Delivery,
+        counts: Counts,
+        takes_over: Sequence[str],
+    ) -> Publication:
+        before = self._info(cursor, dataset.id)
+        changed = bool(takes_over)
+        next_snapshot = SnapshotId(self._snapshot(cursor) + 1)
+        published = datetime.now(UTC)
+        new = changed or before is None
+        publication = Publication(
+            dataset=dataset.id,
+            snapshot=next_snapshot if before is None or changed else before.snapshot,
+            changed=changed,
+            inserted=counts.inserted,
+            updated=counts.updated,
+            deleted=counts.deleted,
+            unchanged=counts.unchanged,
+            rows=counts.before + counts.inserted - counts.deleted,
+            published=published,
+        )
+        cursor.execute("BEGIN TRANSACTION")
+        try:
+            for statement in takes_over:
+                cursor.execute(statement)
+            if delivery.settles is not None:
+                cursor.execute(query("settle_quarantine"), {"run": delivery.settles})
+            if delivery.quarantine.num_rows:
+                cursor.execute(query("insert_quarantine"))
+            cursor.execute(query("insert_run"), _run_values(dataset, delivery, publication, new))
+            cursor.execute("COMMIT")
+        except BaseException:
+            cursor.execute("ROLLBACK")
+            raise
+        if self._snapshot(cursor) != next_snapshot:
+            raise LakeInconsistent(
+                f"the publication became snapshot {self._snapshot(cursor)}, not {next_snapshot}",
+                remedy="somebody else writes to the lake; stop them",
+            )
+        return publication
 
     def info(self, dataset: Dataset) -> SnapshotInfo | None:
         """The dataset as it stands, None when nothing of it was ever published."""
@@ -179,20 +222,20 @@ class Lake:
         rows                column -> the values it may hold; other rows are left out
         hide_protected_on   the day on which protection is judged: PROTECTED columns of rows protected then are null
 
-        The reader keeps the snapshot it began with. Raises KeyError for a column that the dataset lacks,
-        DatasetNotReady when nothing was published.
+        The reader keeps the snapshot it began with until it has ended or nobody refers to it. Raises KeyError for a
+        column that the dataset lacks, DatasetNotReady when nothing was published, HistoryExpired.
         """
-        cursor = self._con.cursor()
         if snapshot is None:
-            info = self._info(cursor, dataset.id)
+            info = self.info(dataset)
             if info is None:
                 raise not_ready(dataset)
             snapshot = info.snapshot
         chosen = tuple(columns) if columns is not None else dataset.names
         found = partial(statements.scan, dataset, snapshot, chosen, rows or {}, hide_protected_on)
-        reader = _answered(cursor, found).to_arrow_reader(batch_rows)
+        pin = self._pinned(snapshot)
+        reader = _answered(self._con.cursor(), found).to_arrow_reader(batch_rows)
         schema = pa.schema([dataset.arrow.field(name) for name in chosen])
-        return pa.RecordBatchReader.from_batches(schema, _as(schema, reader))
+        return pa.RecordBatchReader.from_batches(schema, _as(schema, reader, pin))
 
     def info_at(self, dataset: Dataset, moment: datetime | SnapshotId) -> SnapshotInfo:
         """The dataset as it was mirrored at a time, or in a snapshot.
@@ -213,9 +256,9 @@ class Lake:
         return info
 
     def records(self, dataset: Dataset, keys: Sequence[str], snapshot: SnapshotId, columns: Sequence[str]) -> pa.Table:
-        """Rows of a snapshot by their keys, in any order."""
+        """Rows of a snapshot by their keys, in any order. Raises HistoryExpired."""
         statement = partial(statements.records, dataset, keys, snapshot, columns)
-        with self._cursor() as cursor:
+        with self._pinned(snapshot), self._cursor() as cursor:
             found = _answered(cursor, statement).to_arrow_table()
         return found.cast(pa.schema([dataset.arrow.field(name) for name in columns]))
 
@@ -226,27 +269,20 @@ class Lake:
         """
         snapshot = snapshot if search.cursor is None else snapshot_of(search.cursor)
         statement = search_statement(dataset, search, snapshot)
-        with self._cursor() as cursor:
-            if cursor.execute(query("kept"), {"snapshot": snapshot}).fetchone() == (0,):
-                raise HistoryExpired(
-                    "the snapshot that the search pages through is not kept any more",
-                    remedy="start the search anew, without a cursor",
-                    rule="replica.history",
-                )
-            with _within(timeout_s, cursor):
-                keys = [key for (key,) in cursor.execute(statement.text, statement.values).fetchall()]
+        with self._pinned(snapshot), self._cursor() as cursor, _within(timeout_s, cursor):
+            keys = [key for (key,) in cursor.execute(statement.text, statement.values).fetchall()]
         return page_of(keys, search, snapshot)
 
     def changes(self, dataset: Dataset, since: SnapshotId, until: SnapshotId) -> pa.Table:
         """What changed after `since` up to and including `until`: `_change` (insert, update, delete) and the columns.
 
-        One row per key, sorted; a deleted row has its key alone.
+        One row per key, sorted; a deleted row has its key alone. Raises HistoryExpired when what is needed to tell is
+        not kept any more.
         """
         schema = pa.schema([pa.field("_change", pa.string()), *dataset.arrow])
         if until <= since:
             return schema.empty_table()
-        with self._cursor() as cursor:
-            return cursor.execute(statements.changes(dataset, since, until)).to_arrow_table().cast(schema)
+        return self._feed(dataset, since, until, statements.changes).cast(schema)
 
     def packed(self, dataset: Dataset, snapshot: SnapshotId) -> Iterator[pa.RecordBatch]:
         """The rows of a snapshot as segments keep them, sorted by key: nested columns as one text.
@@ -254,7 +290,7 @@ class Lake:
         Read range by range of keys, so that no more than a range is sorted, in memory. In files that were loaded at
         once the ranges lie apart, and the others are passed over.
         """
-        with self._cursor() as cursor:
+        with self._pinned(snapshot), self._cursor() as cursor:
             sample = cursor.execute(statements.sampled_keys(dataset, snapshot, SAMPLE_ROWS)).fetchall()
             pivots = [key for (key,) in sample[RANGE_ROWS // SAMPLE_ROWS :: RANGE_ROWS // SAMPLE_ROWS]]
             statement = statements.packed_rows(dataset, snapshot)
@@ -262,12 +298,11 @@ class Lake:
                 yield from cursor.execute(statement, {"low": low, "high": high}).to_arrow_reader(PACKED_ROWS)
 
     def packed_changes(self, dataset: Dataset, since: SnapshotId, until: SnapshotId) -> pa.Table:
-        """`changes`, with rows as segments keep them."""
+        """`changes`, with rows as segments keep them. Raises HistoryExpired."""
         span, latest = self._latest
         if span == (dataset.id, since, until) and latest is not None:
             return latest
-        with self._cursor() as cursor:
-            return cursor.execute(statements.packed_changes(dataset, since, until)).to_arrow_table()
+        return self._feed(dataset, since, until, statements.packed_changes)
 
     def applied(self) -> dict[str, AppliedContract]:
         """The contracts that the tables follow, by register."""
@@ -332,13 +367,50 @@ class Lake:
             cursor.register("asked", pa.table({"value": values}))
             return cursor.execute(statement).to_arrow_table()
 
+    def pin(self, snapshot: SnapshotId) -> Pin:
+        """Keep a snapshot from maintenance until the pin is released. Raises HistoryExpired when it is not there."""
+        return self._pinned(snapshot)
+
+    def _pinned(self, snapshot: SnapshotId) -> Pin:
+        pin = self._pins.take(snapshot)
+        # Asked once it is pinned: from here on it stays.
+        with closing(self._con.cursor()) as cursor:
+            if cursor.execute(query("kept"), {"snapshot": snapshot}).fetchone() == (0,):
+                pin.release()
+                raise HistoryExpired(
+                    f"snapshot {snapshot} is not kept any more",
+                    remedy="ask for a newer one; a search begins anew, without its cursor",
+                    rule="replica.keep_days",
+                )
+        return pin
+
+    def _feed(
+        self,
+        dataset: Dataset,
+        since: SnapshotId,
+        until: SnapshotId,
+        text: Callable[[Dataset, SnapshotId, SnapshotId], str],
+    ) -> pa.Table:
+        values = {"dataset": dataset.id, "since": since, "until": until}
+        with self._cursor() as cursor:
+            # In one transaction, so that nothing expires between the question and the reading.
+            cursor.execute("BEGIN TRANSACTION")
+            try:
+                first = _rows(cursor, query("feed"), values)[0]["first"]
+                if first is None:
+                    raise HistoryExpired(
+                        f"the change feed of {dataset.id} does not reach back to snapshot {since}",
+                        remedy="take the whole dataset, and go on from its snapshot",
+                        rule="replica.keep_days",
+                    )
+                return cursor.execute(text(dataset, first, until)).to_arrow_table()
+            finally:
+                cursor.execute("ROLLBACK")
+
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        cursor = self._con.cursor()
-        try:
+        with self._pins.take(), closing(self._con.cursor()) as cursor:
             yield cursor
-        finally:
-            cursor.close()
 
     def _exists(self, cursor: duckdb.DuckDBPyConnection, register: str, name: str) -> bool:
         values = {"register": register, "name": name}
@@ -424,9 +496,10 @@ def _answered(
         return cursor.execute(statement.text, statement.values)
 
 
-def _as(schema: pa.Schema, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    for batch in reader:
-        yield batch if batch.schema.equals(schema) else batch.cast(schema)
+def _as(schema: pa.Schema, reader: pa.RecordBatchReader, pin: Pin) -> Iterator[pa.RecordBatch]:
+    with pin:
+        for batch in reader:
+            yield batch if batch.schema.equals(schema) else batch.cast(schema)
 
 
 def _rows(cursor: duckdb.DuckDBPyConnection, text: str, values: dict[str, Any]) -> list[dict[str, Any]]:

@@ -35,16 +35,21 @@ def merged(cursor: duckdb.DuckDBPyConnection, dataset: Dataset, delivery: Delive
         return counts, fill(dataset, in_order=in_order) if rows else ()
     for statement in compare(dataset, delivery.mode):
         cursor.execute(statement)
+    counts = counted(cursor, before, rows)
+    return counts, take_over(dataset) if counts.changed else ()
+
+
+def counted(cursor: duckdb.DuckDBPyConnection, before: int, rows: int) -> Counts:
+    """What `change` holds. before: rows in the mirror; rows: those it was compared with."""
     found = dict(cursor.execute("SELECT what, count(*) FROM change GROUP BY what").fetchall())
     inserted, updated = found.get("insert", 0), found.get("update", 0)
-    counts = Counts(
+    return Counts(
         inserted=inserted,
         updated=updated,
         deleted=found.get("delete", 0),
         unchanged=rows - inserted - updated,
         before=before,
     )
-    return counts, take_over(dataset) if found else ()
 
 
 def ascending(keys: Iterable[pa.Array]) -> bool:

@@ -95,3 +95,66 @@ SELECT 1 FROM duckdb_tables() WHERE database_name = 'lake' AND schema_name = $re
 
 -- snapshot --
 SELECT max(id) FROM lake.current_snapshot();
+
+-- quarantine_over --
+SELECT count(*) FROM lake.knudepunkt.quarantine WHERE "at" < $before;
+
+-- forget_quarantine --
+DELETE FROM lake.knudepunkt.quarantine WHERE "at" < $before;
+
+-- expirable --
+-- Snapshots made before a time, but for those that a dataset's history needs from that time on: the publication that
+-- was in force then, and all later ones.
+WITH publications AS (
+    SELECT dataset, snapshot, max(finished) AS finished
+      FROM lake.knudepunkt.runs WHERE changed GROUP BY dataset, snapshot
+),
+needed AS (
+    SELECT snapshot FROM publications WHERE finished >= $before
+     UNION SELECT max(snapshot) FROM publications WHERE finished < $before GROUP BY dataset
+)
+SELECT snapshot_id FROM lake.snapshots()
+ WHERE snapshot_time::TIMESTAMP < $before
+   AND snapshot_id < (SELECT max(id) FROM lake.current_snapshot())
+   AND snapshot_id NOT IN (SELECT snapshot FROM needed)
+ ORDER BY snapshot_id;
+
+-- expire --
+SELECT snapshot_id FROM ducklake_expire_snapshots('lake', versions => $snapshots);
+
+-- snapshot_count --
+SELECT count(*) FROM lake.snapshots();
+
+-- rewrite --
+SELECT files_processed, files_created FROM ducklake_rewrite_data_files('lake', delete_threshold => $limit);
+
+-- merge --
+SELECT files_processed, files_created FROM ducklake_merge_adjacent_files('lake', max_file_size => $limit);
+
+-- old_files --
+SELECT * FROM ducklake_cleanup_old_files('lake', dry_run => true, cleanup_all => true);
+
+-- remove_old_files --
+CALL ducklake_cleanup_old_files('lake', cleanup_all => true);
+
+-- orphans --
+SELECT * FROM ducklake_delete_orphaned_files('lake', dry_run => true, cleanup_all => true);
+
+-- remove_orphans --
+CALL ducklake_delete_orphaned_files('lake', cleanup_all => true);
+
+-- feed --
+-- Where a change feed begins; null when a publication that it needs is not kept: one after $since, or the one that
+-- was in force then.
+WITH mine AS (
+    SELECT DISTINCT snapshot FROM lake.knudepunkt.runs WHERE changed AND dataset = $dataset AND snapshot <= $until
+),
+needed AS (
+    SELECT snapshot FROM mine WHERE snapshot >= coalesce((SELECT max(snapshot) FROM mine WHERE snapshot <= $since), 0)
+),
+there AS (SELECT snapshot_id FROM lake.snapshots())
+SELECT min(snapshot_id) AS first
+  FROM there
+ WHERE snapshot_id > $since
+   AND NOT EXISTS (SELECT 1 FROM needed WHERE snapshot NOT IN (FROM there))
+   AND $until IN (FROM there);

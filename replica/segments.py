@@ -16,12 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-import duckdb
 import polars as pl
 import pyarrow as pa
 
 from kernel import SnapshotId
 from replica.delivery import SnapshotInfo
+from replica.errors import HistoryExpired
 from replica.folding import fold
 from replica.lake import Lake, not_ready
 from replica.part_writer import write_part
@@ -128,7 +128,7 @@ def _next(lake: Lake, dataset: Dataset, folder: Path, info: SnapshotInfo, old: P
         return _pointer(dataset, info, old.parts)
     try:
         changed = lake.packed_changes(dataset, old.snapshot, info.snapshot)
-    except duckdb.Error:
+    except HistoryExpired:
         # The change feed no longer reaches back to the stack's snapshot.
         return _pointer(dataset, info, (_base(lake, dataset, folder, info.snapshot),))
     return _pointer(dataset, info, (_delta(dataset, folder, changed), *old.parts))

@@ -126,8 +126,8 @@ def records(
     )
 
 
-def changes(dataset: Dataset, since: SnapshotId, until: SnapshotId) -> str:
-    """The change feed after `since` up to `until`, one row per key: insert, update or delete.
+def changes(dataset: Dataset, first: SnapshotId, until: SnapshotId) -> str:
+    """The change feed of snapshots `first` to `until`, which exist, one row per key: insert, update or delete.
 
     A key that came and went in between is not in it. A deleted key's other columns are null.
     """
@@ -135,11 +135,18 @@ def changes(dataset: Dataset, since: SnapshotId, until: SnapshotId) -> str:
     others = [name for name in dataset.names if name != dataset.key]
     values = "".join(f", CASE WHEN e.alive THEN n.{quoted(name)} END AS {quoted(name)}" for name in others)
     register, name = (part.replace("'", "''") for part in (dataset.register, dataset.name))
-    # Not ducklake_table_changes: it reads whole rows of what was deleted too.
-    span = f"'lake', '{register}', '{name}', {int(since) + 1}, {int(until)}"
+    # Not ducklake_table_changes: it reads whole rows of what was deleted too. Publications alone: a file that
+    # maintenance rewrote comes along as rows that went and came.
+    span = f"'lake', '{register}', '{name}', {int(first)}, {int(until)}"
     return f"""
-        WITH came AS (SELECT snapshot_id, {listed(dataset.names)} FROM ducklake_table_insertions({span})),
-        went AS (SELECT {key}, snapshot_id FROM ducklake_table_deletions({span})),
+        WITH publications AS (
+            SELECT snapshot FROM lake.knudepunkt.runs WHERE changed AND dataset = '{register}.{name}'),
+        came AS (
+            SELECT snapshot_id, {listed(dataset.names)} FROM ducklake_table_insertions({span})
+             WHERE snapshot_id IN (FROM publications)),
+        went AS (
+            SELECT {key}, snapshot_id FROM ducklake_table_deletions({span})
+             WHERE snapshot_id IN (FROM publications)),
         marked AS (
             SELECT {key} AS key, snapshot_id, true AS arrives FROM came
              UNION ALL SELECT {key}, snapshot_id, false FROM went),
@@ -169,9 +176,9 @@ def packed_rows(dataset: Dataset, snapshot: SnapshotId) -> str:
     )
 
 
-def packed_changes(dataset: Dataset, since: SnapshotId, until: SnapshotId) -> str:
+def packed_changes(dataset: Dataset, first: SnapshotId, until: SnapshotId) -> str:
     """`changes`, with rows as segments keep them."""
-    feed = changes(dataset, since, until)
+    feed = changes(dataset, first, until)
     return f"SELECT _change, {packed(dataset.arrow)} FROM ({feed}) ORDER BY {quoted(dataset.key)}"
 
 
