@@ -1,8 +1,9 @@
 """What does a mirror of national size cost to load, and what does a change to it cost?
 
 Flat persons of 23 columns. The peer of the first load is a plain insert of the same rows, sorted by key, into a
-DuckLake of the same settings. A change goes the whole night road: a CSV file in the source's folder, decoded, checked,
-published, segments brought up to it, and the new row found by a reader that was open before. All in one run, in turns.
+DuckLake of the same settings. A change goes the whole night road: a Parquet file in the source's folder, decoded,
+checked, published, segments brought up to it, and the new row found by a reader that was open before. dlt merges the
+same Parquet files into a DuckDB table. All in one run, the two sizes and the two loads in turns.
 """
 
 import json
@@ -20,7 +21,6 @@ from statistics import median
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv as pv
 import pyarrow.parquet as pq
 
 from benchmarks.memory import PeakMemory
@@ -50,8 +50,8 @@ SETTINGS = ReplicaSettings()
 SOURCE = """
 name: bench-persons
 dataset: bench.persons
-connector: {kind: folder, path: inbox, pattern: "*.csv"}
-decoder: {kind: csv}
+connector: {kind: folder, path: inbox, pattern: "*.parquet"}
+decoder: {kind: parquet}
 mode: delta
 """
 TARGETS = {
@@ -136,7 +136,6 @@ class Mirror:
             writer.write_table(flat_persons(self.rows, SEED), max_chunksize=BATCH_ROWS)
         for turn in range(DELTAS):
             changes = changed_persons(self.rows, CHANGES, SEED + turn + 1)
-            pv.write_csv(changes, self.folder / f"{turn}.csv", pv.WriteOptions(quoting_style="none"))
             pq.write_table(changes, self.folder / f"{turn}.parquet")
 
     def plain_load_s(self) -> float:
@@ -179,7 +178,7 @@ class Mirror:
         reader = Lookups(self.folder / "segments", [FLAT.id]).reader(FLAT.id)
         changed = pq.read_table(self.folder / f"{turn}.parquet").slice(CHANGES - 1).to_pylist()[0]
         before = reader.get(changed["pnr"])
-        (self.folder / f"{turn}.csv").rename(self.folder / "inbox" / f"{turn}.csv")
+        shutil.copyfile(self.folder / f"{turn}.parquet", self.folder / "inbox" / f"{turn}.parquet")
         began = time.perf_counter()
         published = self._take_in()
         while (found := reader.get(changed["pnr"])) == before:

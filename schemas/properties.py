@@ -14,6 +14,8 @@ from schemas.document import Review, did_you_mean
 
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 """Names become columns, folders and parts of SQL and of paths: nothing else may stand in them."""
+TAKEN: Final = frozenset({"rowid", "snapshot_id"})
+"""What the lake itself calls a row's place and the snapshot of a change."""
 
 _STRICTNESS: Final = tuple(Classification)
 _NUMERIC: Final = frozenset({Kind.INTEGER, Kind.NUMBER})
@@ -35,7 +37,7 @@ _OPTIONS: Final = {
 
 def read_name(review: Review, name: str | None, where: str) -> str:
     """The name, or an empty text when it cannot be one."""
-    if name is not None and NAME.fullmatch(name):
+    if name is not None and NAME.fullmatch(name) and name not in TAKEN:
         return name
     review.error(
         f"{where}.name" if name is not None else where,
