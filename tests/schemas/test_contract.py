@@ -163,7 +163,8 @@ class TestKey:
 
 class TestNames:
     @pytest.mark.parametrize(
-        "name", ["Owner", "owner-name", "1st", "_hash", "øre", 'x"; DROP TABLE ships; --', "", "x" * 64, "imo\n", "rowid"]
+        "name",
+        ["Owner", "owner-name", "1st", "_hash", "øre", 'x"; DROP TABLE ships; --', "", "x" * 64, "imo\n", "rowid"],
     )
     def test_of_columns_are_safe_in_sql_and_in_paths(self, tmp_path: Path, name: str) -> None:
         assert "cannot be a name" in property_error(tmp_path, name=name).problem
