@@ -67,7 +67,8 @@ class RunRecord:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """rows      in the dataset's Arrow schema, each key once
-    deletes   keys to delete, for a source that says so; None for none
+    deletes   keys to delete, for a source that says so; None for none. One that stands in `rows` too is there, and one
+              that the mirror lacks is nothing; under FULL they add nothing
     settles   the run whose held-back lines these are: they leave the quarantine in the same transaction
     """
 
