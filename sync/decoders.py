@@ -6,9 +6,9 @@ list of kinds.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from schemas import Dataset
 from sync.sources.cpr import CprDecoder, Manner, load_layout
@@ -16,6 +16,8 @@ from sync.sources.csv_table import CsvDecoder
 from sync.sources.cvr import company_row, unit_row
 from sync.sources.decoded import Decoder
 from sync.sources.json_documents import JsonDecoder, mapped
+from sync.sources.ndjson import NdjsonDecoder
+from sync.sources.operation import Operation
 from sync.sources.parquet import ParquetDecoder
 
 
@@ -53,6 +55,16 @@ class CsvSpec:
 class ParquetSpec:
     def decoder(self, dataset: Dataset) -> Decoder:
         return ParquetDecoder(dataset)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NdjsonSpec:
+    """operation   where each line tells whether its row is gone; None: every row is there"""
+
+    operation: Operation | None = None
+
+    def decoder(self, dataset: Dataset) -> Decoder:
+        return NdjsonDecoder(dataset, self.operation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +127,29 @@ class CsvBody(BaseModel, extra="forbid"):
         return CsvSpec(delimiter=self.delimiter, encoding=self.encoding)
 
 
+class OperationBody(BaseModel, extra="forbid"):
+    column: str = Field(min_length=1)
+    delete: frozenset[str] = Field(min_length=1)
+    upsert: frozenset[str] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _ensure_apart(self) -> Self:
+        if self.delete & self.upsert:
+            raise ValueError("the same text says that a row is gone and that it is there")
+        return self
+
+    def to_spec(self) -> Operation:
+        return Operation(column=self.column, delete=self.delete, upsert=self.upsert)
+
+
+class NdjsonBody(BaseModel, extra="forbid"):
+    kind: Literal["ndjson"]
+    operation: OperationBody | None = None
+
+    def to_spec(self) -> NdjsonSpec:
+        return NdjsonSpec(operation=self.operation.to_spec() if self.operation else None)
+
+
 class ParquetBody(BaseModel, extra="forbid"):
     kind: Literal["parquet"]
 
@@ -141,4 +176,4 @@ class CvrBody(BaseModel, extra="forbid"):
         return CvrSpec(unit=self.unit, per_line=self.per_line)
 
 
-DecoderBody = Annotated[CprBody | CsvBody | CvrBody | JsonBody | ParquetBody, Field(discriminator="kind")]
+DecoderBody = Annotated[CprBody | CsvBody | CvrBody | JsonBody | NdjsonBody | ParquetBody, Field(discriminator="kind")]

@@ -4,7 +4,7 @@ A delivery of a whole register does not fit in memory. What is mapped is read fr
 memory is short; beside it stand only the keys' order, eight bytes a row.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self
@@ -63,11 +63,7 @@ class RowFile:
         )  # fmt: skip
 
     def _rewritten(self, given: pa.Table, numbers: Numbers) -> pa.Table:
-        path = self.folder / "ordered.arrow"
-        with pa.ipc.new_file(str(path), self.schema) as writer:
-            for batch in _taken(given, numbers):
-                writer.write_table(batch)
-        return _mapped(path)
+        return spilled(self.folder / "ordered.arrow", self.schema, _taken(given, numbers))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +86,14 @@ class OrderedRows:
         at = compute.index_in(self.rows[self.key], value_set=pa.array(keys.to_list(), pa.string()))
         found: Numbers = self.numbers[compute.is_valid(at).to_numpy()]
         return found
+
+
+def spilled(path: Path, schema: pa.Schema, pieces: Iterable[pa.Table]) -> pa.Table:
+    """The pieces as one table, mapped from a new file."""
+    with pa.ipc.new_file(str(path), schema) as writer:
+        for piece in pieces:
+            writer.write_table(piece)
+    return _mapped(path)
 
 
 def _taken(table: pa.Table, numbers: Numbers) -> Iterator[pa.Table]:
