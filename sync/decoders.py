@@ -15,7 +15,7 @@ from sync.sources.cpr import CprDecoder, Manner, load_layout
 from sync.sources.csv_table import CsvDecoder
 from sync.sources.cvr import company_row, unit_row
 from sync.sources.decoded import Decoder
-from sync.sources.json_documents import JsonDecoder, mapped
+from sync.sources.json_documents import JsonDecoder, compiled_path, mapped
 from sync.sources.ndjson import NdjsonDecoder
 from sync.sources.operation import Operation
 from sync.sources.parquet import ParquetDecoder
@@ -76,7 +76,8 @@ class JsonSpec:
     mapping: Mapping[str, str] | None = None
 
     def decoder(self, dataset: Dataset) -> Decoder:
-        row_of = dict if self.mapping is None else mapped(self.mapping)
+        compiled_path(self.records)
+        row_of = dict if self.mapping is None else mapped(self.mapping, dataset)
         return JsonDecoder(dataset, row_of, records=self.records, per_line=self.per_line)
 
 
@@ -91,9 +92,11 @@ class CvrSpec:
 
     def decoder(self, dataset: Dataset) -> Decoder:
         name, row_of = {"company": ("Vrvirksomhed", company_row), "unit": ("VrproduktionsEnhed", unit_row)}[self.unit]
-        found = f"_source.{name} || {name}"
-        records = f"@.{found}" if self.per_line else f"hits.hits[].{found}"
-        return JsonDecoder(dataset, row_of, records=records, per_line=self.per_line)
+        # Hits, and not the documents within: one of another kind is held back then, and not left out.
+        records = "@" if self.per_line else "hits.hits"
+        return JsonDecoder(
+            dataset, lambda hit: row_of(hit.get("_source", hit)[name]), records=records, per_line=self.per_line
+        )
 
 
 class CprBody(BaseModel, extra="forbid"):

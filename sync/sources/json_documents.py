@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow as pa
 
 from schemas import Dataset
-from sync.errors import DeliveryUnreadable, SourceInvalid
+from sync.errors import DeliveryUnreadable, SourceInvalid, SourceMisfit
 from sync.sources.decoded import FAULTS, ORIGIN, QUARANTINED, Decoded, Tell
 from sync.sources.json_values import Misfit, fitted_fields
 from sync.sources.row_file import OrderedRows, RowFile
@@ -29,12 +29,22 @@ RowOf = Callable[[Any], dict[str, Any]]
 """A record as columns and values. Raises Misfit, KeyError, TypeError, ValueError for one that is not of its kind."""
 
 
-def mapped(mapping: Mapping[str, str]) -> RowOf:
-    """Columns by JMESPath expressions. Raises SourceInvalid."""
+def compiled_path(path: str) -> Any:
+    """Raises SourceInvalid for what is no JMESPath expression."""
     try:
-        compiled = {column: jmespath.compile(path) for column, path in mapping.items()}
-    except jmespath.exceptions.JMESPathError as problem:
-        raise SourceInvalid(f"a path of the mapping cannot be read: {problem}", remedy="mend the path") from None
+        return jmespath.compile(path)
+    except jmespath.exceptions.JMESPathError:
+        raise SourceInvalid(f"{path} is no JMESPath expression", remedy="mend the expression") from None
+
+
+def mapped(mapping: Mapping[str, str], dataset: Dataset) -> RowOf:
+    """Columns by JMESPath expressions. Raises SourceInvalid, and SourceMisfit for a column that nobody delivers."""
+    delivered = {column.name for column in dataset.columns if column.derived is None}
+    if strange := sorted(mapping.keys() - delivered):
+        raise SourceMisfit(
+            f"the mapping names what is no column to be delivered: {', '.join(strange)}", remedy="mend the mapping"
+        )
+    compiled = {column: compiled_path(path) for column, path in mapping.items()}
     return lambda record: {column: path.search(record) for column, path in compiled.items()}
 
 
@@ -63,20 +73,21 @@ class JsonDecoder:
 
     def again(self, frame: str, lines: Sequence[str]) -> bytes:  # noqa: ARG002
         if self.per_line:
-            return "\n".join([*lines, ""]).encode()
-        return b'{"%s":[%s]}' % (REPLAYED.encode(), ",".join(lines).encode())
+            return "\n".join([*map(self._line, lines), ""]).encode()
+        return _framed(",".join(lines)).encode()
 
     def _records(self, stream: BinaryIO, tell: Tell) -> Iterator[tuple[str, Any]]:
         """Text and value of each record; the value is a Misfit where the text is not JSON."""
-        where = jmespath.compile(self.records)
         if self.per_line:
             for line in _lines(stream, tell):
                 try:
-                    found = orjson.loads(line)
+                    found = self._found(orjson.loads(line))
                 except orjson.JSONDecodeError:
-                    yield line.decode("utf-8", "replace"), Misfit("malformed", "the line is not JSON")
+                    found = None
+                if found is None:
+                    yield line.decode("utf-8", "replace"), Misfit("malformed", "the line holds no records")
                     continue
-                for record in _listed(where.search(found)):
+                for record in _listed(found):
                     yield orjson.dumps(record).decode(), record
             return
         data = stream.read()
@@ -87,8 +98,7 @@ class JsonDecoder:
             raise DeliveryUnreadable(
                 "the file is not one whole JSON document", remedy="have it delivered again"
             ) from None
-        replayed = isinstance(document, dict) and document.keys() == {REPLAYED}
-        found = document[REPLAYED] if replayed else where.search(document)
+        found = self._found(document)
         if found is None:
             raise DeliveryUnreadable(
                 "the document has nothing where the source says that its records are",
@@ -96,6 +106,24 @@ class JsonDecoder:
             )
         for record in _listed(found):
             yield orjson.dumps(record).decode(), record
+
+    def _line(self, text: str) -> str:
+        """A held-back line as it is; a held-back record of a line in a frame of our own."""
+        try:
+            document = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            return text
+        return text if self._found(document) is not None else _framed(text)
+
+    def _found(self, document: Any) -> Any:
+        """None where no records are."""
+        if isinstance(document, dict) and document.keys() == {REPLAYED}:
+            return document[REPLAYED]
+        try:
+            return compiled_path(self.records).search(document)
+        except jmespath.exceptions.JMESPathError:
+            # A function that was given a value of another type than it takes.
+            return None
 
 
 @dataclass(slots=True)
@@ -170,8 +198,12 @@ class _Records:
         return pl.DataFrame(told, schema=ORIGIN)
 
 
+def _framed(records: str) -> str:
+    return f'{{"{REPLAYED}":[{records}]}}'
+
+
 def _listed(found: Any) -> list[Any]:
-    return found if isinstance(found, list) else [] if found is None else [found]
+    return found if isinstance(found, list) else [found]
 
 
 def _lines(stream: BinaryIO, tell: Tell) -> Iterator[bytes]:

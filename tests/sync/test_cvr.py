@@ -9,7 +9,7 @@ import pytest
 
 from kernel import DatasetId
 from schemas import SHIPPED, load_registers
-from sync.decoders import CvrSpec
+from sync import CvrSpec, DeliveryUnreadable
 from sync.quality import violations
 from sync.sources.cvr.history import current, history, latest
 from sync.sources.decoded import Decoded
@@ -131,3 +131,25 @@ def test_a_document_of_another_shape_is_held_back(change: dict[str, Any]) -> Non
 
 def _iso(day: date | None) -> str | None:
     return None if day is None else day.isoformat()
+
+
+class TestAnAnswerOfTheSearch:
+    def test_with_documents_of_another_kind_has_them_held_back(self) -> None:
+        data = production_units(3, 1)
+        decoded = decoded_by(CvrSpec(unit="company").decoder(COMPANIES), data)
+        assert (decoded.rows.num_rows, decoded.rows_quarantined) == (0, len(documents(data)))
+
+    def test_that_found_nothing_is_a_delivery_of_no_rows(self) -> None:
+        assert read(b'{"hits": {"hits": []}}', "company").rows_in == 0
+
+    @pytest.mark.parametrize("data", [companies(3, 1)[:-4], b'{"error": "too_many_scrolls", "status": 503}'])
+    def test_that_was_cut_off_or_failed_is_refused(self, data: bytes) -> None:
+        with pytest.raises(DeliveryUnreadable):
+            read(data, "company")
+
+    def test_may_come_as_documents_line_by_line(self) -> None:
+        data = companies(6, 1)
+        hits = json.loads(data)["hits"]["hits"]
+        lines = "\n".join(json.dumps(hit if number % 2 else hit["_source"]) for number, hit in enumerate(hits))
+        decoder = CvrSpec(unit="company", per_line=True).decoder(COMPANIES)
+        assert decoded_by(decoder, lines.encode()).rows.equals(read(data, "company").rows)

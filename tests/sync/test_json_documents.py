@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import Classification, Column, Dataset, Kind
-from sync import DeliveryUnreadable, SourceInvalid
+from sync import DeliveryUnreadable, JsonSpec, SourceInvalid, SourceMisfit
 from sync.sources.decoded import Decoded
 from sync.sources.json_documents import JsonDecoder, mapped
 from tests.sync.reading import decoded_by, origin_of
@@ -38,7 +38,7 @@ WHOLE: dict[str, Any] = {
 
 def decode(data: Any, *, per_line: bool = False, records: str = "@", **mapping: str) -> Decoded:
     raw = data if isinstance(data, bytes) else json.dumps(data).encode()
-    decoder = JsonDecoder(SHIPS, mapped(mapping) if mapping else dict, records=records, per_line=per_line)
+    decoder = JsonDecoder(SHIPS, mapped(mapping, SHIPS) if mapping else dict, records=records, per_line=per_line)
     decoded = decoded_by(decoder, raw)
     assert decoded.rows_in == decoded.rows.num_rows + decoded.rows_quarantined
     assert decoded.lines_in == decoded.origin.height + decoded.quarantine.height
@@ -74,7 +74,17 @@ class TestADocument:
 
     def test_of_a_path_that_is_none_says_so_before_anything_is_read(self) -> None:
         with pytest.raises(SourceInvalid):
-            mapped({"imo": "hits[["})
+            mapped({"imo": "hits[["}, SHIPS)
+        with pytest.raises(SourceInvalid):
+            JsonSpec(records="hits[[").decoder(SHIPS)
+
+    def test_cannot_fill_a_column_that_the_contract_does_not_have(self) -> None:
+        with pytest.raises(SourceMisfit, match="captain"):
+            JsonSpec(mapping={"captain": "name"}).decoder(SHIPS)
+
+    def test_with_something_else_than_a_function_of_the_path_takes_is_refused(self) -> None:
+        with pytest.raises(DeliveryUnreadable):
+            decode({"hits": 5}, records="sort(hits)")
 
 
 class TestARecord:
@@ -116,6 +126,20 @@ class TestADocumentOnEachLine:
         assert decoded.rows["imo"].to_pylist() == ["1", "2"]
         assert rules(decoded) == {2: "malformed"}
         assert decoded.quarantine["text"].to_list() == ['{"imo": ']
+
+    def test_that_holds_no_records_is_held_back_as_it_is(self) -> None:
+        decoded = decode(b'{"hits": [{"imo": "1"}]}\n{"other": 1}\n{"hits": []}', per_line=True, records="hits")
+        assert decoded.rows["imo"].to_pylist() == ["1"]
+        assert decoded.quarantine.select("rule", "text").rows() == [("malformed", '{"other": 1}')]
+
+    def test_has_its_held_back_records_read_again_by_themselves(self) -> None:
+        """A record lies deeper in its line than in a replay, a line that cannot be read does not."""
+        decoder = JsonDecoder(SHIPS, dict, records="hits", per_line=True)
+        data = b'{"hits": [{"imo": "1"}, {"imo": 2}]}\n{"hits": \n'
+        held = decoded_by(decoder, data).quarantine
+        assert held["text"].to_list() == ['{"imo":2}', '{"hits": ']
+        again = decoded_by(decoder, decoder.again("", held["text"].to_list()))
+        assert again.quarantine.select("rule", "text").equals(held.select("rule", "text"))
 
 
 values = st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.text("a1-", max_size=3), st.just([]), st.just({}))
