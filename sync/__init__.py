@@ -8,7 +8,7 @@ rule is held back line by line with a reason, and the counts of a run always add
 from sync.calendar import Days, Expected, missing_since
 from sync.checking import check_sources
 from sync.connectors import FolderSpec, HttpSpec, S3Spec, SftpSpec, SqlSpec
-from sync.decoders import CprSpec, CsvSpec, CvrSpec, JsonSpec, NdjsonSpec, ParquetSpec
+from sync.decoders import CprSpec, CsvSpec, CvrSpec, JsonSpec, NdjsonSpec, ParquetSpec, XmlSpec
 from sync.errors import (
     DeliveryIncomplete,
     DeliveryMiscounted,
@@ -71,6 +71,7 @@ __all__ = [
     "SourceUntrusted",
     "SqlSpec",
     "Stage",
+    "XmlSpec",
     "check_sources",
     "foresee",
     "generate",

@@ -19,6 +19,7 @@ from sync.sources.json_documents import JsonDecoder, compiled_path, mapped
 from sync.sources.ndjson import NdjsonDecoder
 from sync.sources.operation import Operation
 from sync.sources.parquet import ParquetDecoder
+from sync.sources.xml import XmlDecoder
 
 
 class DecoderSpec(Protocol):
@@ -97,6 +98,18 @@ class CvrSpec:
         return JsonDecoder(
             dataset, lambda hit: row_of(hit.get("_source", hit)[name]), records=records, per_line=self.per_line
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class XmlSpec:
+    """See XmlDecoder."""
+
+    record: str
+    mapping: Mapping[str, str]
+    namespaces: Mapping[str, str] = field(default_factory=dict)
+
+    def decoder(self, dataset: Dataset) -> Decoder:
+        return XmlDecoder(dataset, self.record, self.mapping, self.namespaces)
 
 
 class CprBody(BaseModel, extra="forbid"):
@@ -179,4 +192,16 @@ class CvrBody(BaseModel, extra="forbid"):
         return CvrSpec(unit=self.unit, per_line=self.per_line)
 
 
-DecoderBody = Annotated[CprBody | CsvBody | CvrBody | JsonBody | NdjsonBody | ParquetBody, Field(discriminator="kind")]
+class XmlBody(BaseModel, extra="forbid"):
+    kind: Literal["xml"]
+    record: str = Field(min_length=1)
+    mapping: dict[str, str] = Field(min_length=1)
+    namespaces: dict[str, str] = {}
+
+    def to_spec(self) -> XmlSpec:
+        return XmlSpec(record=self.record, mapping=self.mapping, namespaces=self.namespaces)
+
+
+DecoderBody = Annotated[
+    CprBody | CsvBody | CvrBody | JsonBody | NdjsonBody | ParquetBody | XmlBody, Field(discriminator="kind")
+]
