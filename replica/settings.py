@@ -11,7 +11,7 @@ class ReplicaSettings:
     search_timeout_s   a search that takes longer is stopped, seconds
     keep_days      how long a publication can be read after a newer one replaced it, days
     quarantine_days   how long held-back lines are kept, days; they are personal data
-    reader_patience_s   how long maintenance waits for reads before it leaves old files to the next time, seconds
+    reader_patience_s   how long maintenance waits for running reads before it leaves old files lying, seconds
     fold_share     deltas fold into a new base when they pass this share of its rows
     """
 

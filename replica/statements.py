@@ -135,8 +135,8 @@ def changes(dataset: Dataset, first: SnapshotId, until: SnapshotId) -> str:
     others = [name for name in dataset.names if name != dataset.key]
     values = "".join(f", CASE WHEN e.alive THEN n.{quoted(name)} END AS {quoted(name)}" for name in others)
     register, name = (part.replace("'", "''") for part in (dataset.register, dataset.name))
-    # Not ducklake_table_changes: it reads whole rows of what was deleted too. Publications alone: a file that
-    # maintenance rewrote comes along as rows that went and came.
+    # Not ducklake_table_changes: it reads whole rows of what was deleted too. Publications alone: what
+    # maintenance moves would come along as rows that went and came.
     span = f"'lake', '{register}', '{name}', {int(first)}, {int(until)}"
     return f"""
         WITH publications AS (

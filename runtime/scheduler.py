@@ -8,7 +8,7 @@ writer.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -21,11 +21,15 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """Something that the worker does every so often. It never runs beside itself."""
+    """Something that the worker does every so often. It never runs beside itself.
+
+    first_s   how long after the start it runs first, seconds
+    """
 
     name: str
     every_s: float
     run: Callable[[], None]
+    first_s: float = 0.0
 
 
 def work(jobs: tuple[Job, ...], stop: threading.Event) -> None:
@@ -34,7 +38,7 @@ def work(jobs: tuple[Job, ...], stop: threading.Event) -> None:
     for job in jobs:
         scheduler.add_job(
             _guarded(job), IntervalTrigger(seconds=job.every_s, timezone=UTC), id=job.name,
-            next_run_time=datetime.now(UTC), misfire_grace_time=None,
+            next_run_time=datetime.now(UTC) + timedelta(seconds=job.first_s), misfire_grace_time=None,
         )  # fmt: skip
     scheduler.start()
     try:

@@ -50,11 +50,13 @@ class WorkerSettings:
     """fold_every_s     how often deltas of segments are folded into their base, seconds
     intake_every_s   how often sealed ledger files enter the usage lake, seconds
     look_every_s     how often schedules are compared with the clock, seconds
+    maintain_every_s   how often the mirror is maintained, seconds
     """
 
     fold_every_s: Annotated[float, Field(gt=0)] = 300.0
     intake_every_s: Annotated[float, Field(gt=0)] = 60.0
     look_every_s: Annotated[float, Field(gt=0)] = 10.0
+    maintain_every_s: Annotated[float, Field(gt=0)] = 86_400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config={"extra": "forbid"})

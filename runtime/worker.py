@@ -1,4 +1,4 @@
-"""The worker's jobs: sources that are due, folding of segments, intake of ledger files."""
+"""The worker's jobs: sources that are due, folding of segments, maintenance of the mirror, intake of ledger files."""
 
 import threading
 from dataclasses import dataclass, field
@@ -15,6 +15,9 @@ from runtime.settings import Settings
 from runtime.wiring import CLOCK
 from sync import SourceSpec
 from usage import UsageBusy, take_in
+
+MAINTENANCE_AFTER_S = 300.0
+"""A worker that starts looks at its sources first: only one of them can write."""
 
 _log = structlog.get_logger(__name__)
 
@@ -37,6 +40,7 @@ class Worker:
         return (
             Job(name="mirror", every_s=every.look_every_s, run=self.mirror),
             Job(name="fold", every_s=every.fold_every_s, run=self.fold),
+            Job(name="maintenance", every_s=every.maintain_every_s, first_s=MAINTENANCE_AFTER_S, run=self.maintain),
             Job(name="intake", every_s=every.intake_every_s, run=self.intake),
         )
 
@@ -62,6 +66,17 @@ class Worker:
         for dataset in self.mirroring.registers.datasets:
             if not self.stop.is_set():
                 fold_segments(dataset, self.instance.segments, self.settings.replica)
+
+    def maintain(self) -> None:
+        """Forget what is no longer kept, and give the disk back."""
+        if not (self.instance.lake / "catalog.sqlite").exists():
+            return
+        try:
+            with Lake.open(self.instance.lake, self.settings.replica, write=True) as lake:
+                _log.info("maintained", **lake.maintain(self.settings.replica).as_dict())
+        except LakeBusy:
+            # It comes round again, and nothing suffers in the meantime but the disk.
+            _log.info("lake_busy")
 
     def intake(self) -> None:
         """Take sealed ledger files into the usage lake."""

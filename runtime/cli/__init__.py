@@ -18,7 +18,9 @@ from runtime.cli import (
     init,
     ledger,
     lookup,
+    maintenance,
     quarantine,
+    rollback,
     sftp,
     sql,
     status,
@@ -51,6 +53,8 @@ app.command(rich_help_panel=RUN)(init.init)
 app.command(rich_help_panel=RUN)(up.up)
 app.command(rich_help_panel=RUN)(down.down)
 app.command(rich_help_panel=RUN)(sync.sync)
+app.command(rich_help_panel=RUN)(rollback.rollback)
+app.add_typer(maintenance.app, name="maintenance", rich_help_panel=RUN)
 app.command(rich_help_panel=RUN)(api.api)
 app.command(rich_help_panel=RUN)(sftp.sftp)
 app.command(rich_help_panel=RUN)(worker.worker)
