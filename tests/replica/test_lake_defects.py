@@ -56,7 +56,12 @@ class TestDefectsOfTheLakeBelow:
     def test_maintenance_waits_for_a_publication_and_never_runs_inside_one(self, lake: Lake) -> None:
         publish(lake, {"1": "a", "2": "a"})
         publishing, upkeep = threading.Event(), list[Upkeep]()
-        beside = threading.Thread(target=lambda: (publishing.wait(), upkeep.append(lake.maintain(NOW_OVER))))
+
+        def maintain() -> None:
+            publishing.wait()
+            upkeep.append(lake.maintain(NOW_OVER))
+
+        beside = threading.Thread(target=maintain)
         beside.start()
 
         def check(_: Any) -> None:
