@@ -23,9 +23,10 @@ from kernel import SnapshotId
 from replica.delivery import SnapshotInfo
 from replica.errors import HistoryExpired
 from replica.folding import fold
-from replica.lake import Lake, not_ready
+from replica.lake import Lake
 from replica.part_writer import write_part
 from replica.parts import Part, Pointer, remove_unnamed
+from replica.reading import not_ready
 from replica.settings import ReplicaSettings
 from schemas import Dataset
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from replica import DatasetNotReady, Lake, LookupReader, Lookups, Mode, refresh_segments
-from replica.lake import PACKED_ROWS
 from replica.parts import Pointer
+from replica.reading import PACKED_ROWS
 from schemas import Column, Dataset, Kind
 from tests.replica.builders import DAY, PERSONS, SETTINGS, a_delivery, a_row
 
