@@ -133,37 +133,28 @@ def changes(dataset: Dataset, first: SnapshotId, until: SnapshotId) -> str:
     """
     key = quoted(dataset.key)
     others = [name for name in dataset.names if name != dataset.key]
-    values = "".join(f", CASE WHEN e.alive THEN n.{quoted(name)} END AS {quoted(name)}" for name in others)
+    values = "".join(f", n.{quoted(name)} AS {quoted(name)}" for name in others)
     register, name = (part.replace("'", "''") for part in (dataset.register, dataset.name))
-    # Not ducklake_table_changes: it reads whole rows of what was deleted too. Publications alone: what
-    # maintenance moves would come along as rows that went and came.
+    # Not ducklake_table_changes: it reads whole rows of what was deleted too. And not by snapshot: from a merged file,
+    # a deletion is told under the snapshot that the row came with, and a rewritten one tells rows that stayed. Each
+    # row's comings and goings are balanced instead, by its id, which compaction keeps.
     span = f"'lake', '{register}', '{name}', {int(first)}, {int(until)}"
     return f"""
-        WITH publications AS (
-            SELECT snapshot FROM lake.knudepunkt.runs WHERE changed AND dataset = '{register}.{name}'),
-        came AS (
-            SELECT snapshot_id, {listed(dataset.names)} FROM ducklake_table_insertions({span})
-             WHERE snapshot_id IN (FROM publications)),
-        went AS (
-            SELECT {key}, snapshot_id FROM ducklake_table_deletions({span})
-             WHERE snapshot_id IN (FROM publications)),
-        marked AS (
-            SELECT {key} AS key, snapshot_id, true AS arrives FROM came
-             UNION ALL SELECT {key}, snapshot_id, false FROM went),
+        WITH came AS (SELECT rowid AS place, {listed(dataset.names)} FROM ducklake_table_insertions({span})),
+        balance AS (
+            SELECT place, key, sum(step) AS balance
+              FROM (SELECT place, {key} AS key, 1 AS step FROM came
+                     UNION ALL SELECT rowid, {key}, -1 FROM ducklake_table_deletions({span}))
+             GROUP BY place, key),
         ends AS (
-            SELECT key, max(snapshot_id) AS last_one,
-                   bool_or(arrives) FILTER (WHERE snapshot_id = latest) AS alive,
-                   bool_or(NOT arrives) FILTER (WHERE snapshot_id = earliest) AS existed
-              FROM (SELECT *, max(snapshot_id) OVER (PARTITION BY key) AS latest,
-                              min(snapshot_id) OVER (PARTITION BY key) AS earliest FROM marked)
+            SELECT key, max(place) FILTER (WHERE balance > 0) AS place, bool_or(balance < 0) AS existed
+              FROM balance WHERE balance <> 0
              GROUP BY key),
-        named AS (
-            SELECT key, last_one, coalesce(alive, false) AS alive, coalesce(existed, false) AS existed FROM ends)
-        SELECT CASE WHEN NOT e.alive THEN 'delete' WHEN e.existed THEN 'update' ELSE 'insert' END AS _change,
+        arrived AS (SELECT DISTINCT ON (place) * FROM came SEMI JOIN ends USING (place))
+        SELECT CASE WHEN e.place IS NULL THEN 'delete' WHEN e.existed THEN 'update' ELSE 'insert' END AS _change,
                e.key AS {key}{values}
-          FROM named e
-          LEFT JOIN came n ON n.{key} = e.key AND n.snapshot_id = e.last_one
-         WHERE e.alive OR e.existed
+          FROM ends e
+          LEFT JOIN arrived n USING (place)
          ORDER BY e.key"""
 
 
