@@ -17,6 +17,8 @@ from replica.settings import ReplicaSettings
 
 MERGED_BELOW_BYTES: Final = 32 * 1024 * 1024
 """Files of this size are not merged further: a night's upkeep must not copy the register."""
+DELETED_SHARE: Final = 0.5
+"""A file is rewritten when so much of it is deleted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +26,7 @@ class Upkeep:
     """What maintenance did, or would do; counts.
 
     snapshots_kept     of those left, how many somebody reads although their time is over
-    files_compacted    small files that were replaced by `files_made`; None when that was not tried
+    files_compacted    small or hollow files that were replaced by `files_made`; None when that was not tried
     files_removed      from the disk: replaced ones, and those of expired snapshots
     orphans_removed    from the disk: files that no snapshot knows, left by a process that died
     files_waiting      can go when those who read now have finished
@@ -94,13 +96,12 @@ def foreseen(cursor: duckdb.DuckDBPyConnection, pins: Pins, settings: ReplicaSet
 
 
 def _compacted(cursor: duckdb.DuckDBPyConnection) -> tuple[int, int]:
-    """Files replaced, and files made of them.
-
-    Small files are merged, and hollow ones are left: the change feed loses deletes from a file that
-    ducklake_rewrite_data_files made and a merge then took in (duckdb 1.5.5; tests/replica/test_lake_defects.py).
-    """
-    done = cursor.execute(query("merge"), {"limit": MERGED_BELOW_BYTES}).fetchall()
-    return sum(replaced for replaced, _ in done), sum(made for _, made in done)
+    """Files replaced, and files made of them."""
+    before, after = 0, 0
+    for name, limit in (("rewrite", DELETED_SHARE), ("merge", MERGED_BELOW_BYTES)):
+        for replaced, made in cursor.execute(query(name), {"limit": limit}).fetchall():
+            before, after = before + replaced, after + made
+    return before, after
 
 
 def _expirable(

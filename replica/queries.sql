@@ -125,6 +125,9 @@ SELECT snapshot_id FROM ducklake_expire_snapshots('lake', versions => $snapshots
 -- snapshot_count --
 SELECT count(*) FROM lake.snapshots();
 
+-- rewrite --
+SELECT files_processed, files_created FROM ducklake_rewrite_data_files('lake', delete_threshold => $limit);
+
 -- merge --
 SELECT files_processed, files_created FROM ducklake_merge_adjacent_files('lake', max_file_size => $limit);
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,31 @@ class TestMaintenance:
         reader = Lookups(tmp_path / "segments", [PERSONS.id]).reader(PERSONS.id)
         assert reader.get("2") is None
         assert [reader.get(key) for key in "13"] == [a_row("1", status="c"), a_row("3", status="c")]
+
+
+some = st.dictionaries(st.integers(0, 9).map(str), st.sampled_from("abc"), min_size=2, max_size=10)
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=st.lists(some, min_size=4, max_size=6), upkeep=st.sets(st.integers(0, 5), min_size=1))
+def test_the_feed_between_any_two_publications_is_their_difference_whatever_was_compacted(
+    lake: Lake, rows: list[dict[str, str]], upkeep: set[int]
+) -> None:
+    held: list[tuple[SnapshotId, dict[str, str]]] = []
+    for number, state in enumerate(rows):
+        held.append((publish(lake, state), state))
+        if number in upkeep:
+            lake.maintain(SETTINGS)
+    for (since, before), (until, after) in combinations(held, 2):
+        feed = lake.changes(PERSONS, since, until).to_pylist()
+        told = {row["pnr"]: (row["_change"], row["status"]) for row in feed}
+        assert len(told) == len(feed)
+        wanted = dict.fromkeys(before.keys() - after.keys(), ("delete", None))
+        wanted |= {key: ("insert", after[key]) for key in after.keys() - before.keys()}
+        for key in before.keys() & after.keys():
+            if before[key] != after[key] or key in told:
+                wanted[key] = ("update", after[key])
+        assert told == wanted
 
 
 class TestAPinnedReader:
