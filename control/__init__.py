@@ -3,7 +3,9 @@
 Changes go through ControlStore; the data rooms only ever see a Grant, which the Policy issues.
 """
 
+from control.actors import HOUSE, Actor, Role, Verb
 from control.agreements import Agreement, AgreementStep, ServiceTerms, State, Step, Terms
+from control.audit import AuditEntry
 from control.certificates import (
     Certificate,
     IssuedCertificate,
@@ -20,8 +22,11 @@ from control.systems import SshKey, System, ssh_fingerprint
 from control.watcher import PolicyWatcher
 
 __all__ = [
+    "HOUSE",
+    "Actor",
     "Agreement",
     "AgreementStep",
+    "AuditEntry",
     "Certificate",
     "ControlStore",
     "IssuedCertificate",
@@ -30,6 +35,7 @@ __all__ = [
     "OrganisationKind",
     "Policy",
     "PolicyWatcher",
+    "Role",
     "ServiceTerms",
     "SshKey",
     "State",
@@ -38,6 +44,7 @@ __all__ = [
     "System",
     "Terms",
     "TestAuthority",
+    "Verb",
     "ensure_valid",
     "fingerprint_of",
     "load_trust",

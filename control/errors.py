@@ -70,6 +70,11 @@ class IllegalStep(CallerMistake):
     title = "The agreement cannot take this step now"
 
 
+class NotYours(NotAllowed):
+    code = "step_not_yours"
+    title = "The step is not yours to take"
+
+
 class OrganisationInvalid(CallerMistake):
     code = "organisation_invalid"
     title = "The organisation cannot be registered like this"

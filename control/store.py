@@ -1,11 +1,12 @@
 """The control database: every change to organisations, systems, certificates and agreements goes through here.
 
-A change and the new version of the policy are one transaction, so that every process that sees the version sees the
-change.
+A change, its line in the audit trail and the new version of the policy are one transaction, so that every process that
+sees the version sees the change, and no change is without its line.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Final, Literal, Self
 
@@ -13,7 +14,8 @@ from cryptography import x509
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import DBAPIError
 
-from control import agreements, certificates, organisations, systems
+from control import agreements, audit, certificates, organisations, systems
+from control.actors import HOUSE, Actor, Verb, ensure_may
 from control.agreements import Agreement, AgreementStep, State, Step, Terms
 from control.certificates import Certificate, fingerprint_of
 from control.certificates.rules import ensure_bindable
@@ -29,6 +31,15 @@ Environment = Literal["test", "production"]
 
 APPROVED_BY_RULE: Final = "rule: in the test environment a request is approved at once"
 
+_VERBS: Final[Mapping[Step, Verb]] = {
+    Step.REQUEST: Verb.AGREEMENT_REQUEST,
+    Step.APPROVE: Verb.AGREEMENT_DECIDE,
+    Step.REJECT: Verb.AGREEMENT_DECIDE,
+    Step.RESUME: Verb.AGREEMENT_DECIDE,
+    Step.SUSPEND: Verb.AGREEMENT_STOP,
+    Step.TERMINATE: Verb.AGREEMENT_TERMINATE,
+}
+
 
 class ControlStore:
     """Opened with the address of a migrated database, for instance `sqlite:////.../control.sqlite`.
@@ -41,6 +52,7 @@ class ControlStore:
 
     def __init__(self, url: str, *, environment: Environment, clock: Clock) -> None:
         self._engine, self._environment, self._clock = open_engine(url), environment, clock
+        self._actor = HOUSE
         try:
             with self.reading() as db:
                 policy_version(db)
@@ -51,6 +63,24 @@ class ControlStore:
                 f"the control database cannot be read ({type(error.orig).__name__})",
                 remedy="make or finish the instance with `knudepunkt init`, and check the address in the settings",
             ) from None
+
+    @property
+    def actor(self) -> Actor:
+        return self._actor
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock
+
+    @property
+    def environment(self) -> Environment:
+        return self._environment
+
+    def acting(self, actor: Actor) -> "ControlStore":
+        """The same database, for changes in somebody's name: steps that are not theirs are refused with NotYours."""
+        seen = copy(self)
+        seen._actor = actor
+        return seen
 
     def __enter__(self) -> Self:
         return self
@@ -64,7 +94,7 @@ class ControlStore:
     def add_organisation(self, kind: OrganisationKind, cvr: str, name: str) -> Organisation:
         """Raises OrganisationInvalid."""
         made = Organisation(id=OrganisationId(new_id()), kind=kind, cvr=cvr, name=name, created=self._clock.now())
-        with self._change() as db:
+        with self.changing(Verb.ORGANISATION_ADD, f"organisation {made.id}", details={"cvr": cvr, "name": name}) as db:
             organisations.add_organisation(db, made)
         return made
 
@@ -86,7 +116,8 @@ class ControlStore:
             contact=contact,
             created=self._clock.now(),
         )
-        with self._change() as db:
+        about = f"system {made.id}"
+        with self.changing(Verb.SYSTEM_REGISTER, about, organisation, details={"name": name}) as db:
             if organisation not in organisations.load_organisations(db):
                 raise Unregistered("no such organisation", remedy="register it first")
             systems.add_system(db, made)
@@ -123,8 +154,9 @@ class ControlStore:
                 "it cannot be read", remedy="give the certificate in PEM form (-----BEGIN CERTIFICATE-----)"
             ) from None
         trusted = _trusted(trust)
-        with self._change() as db:
-            owner = _owner(db, system)
+        owner = self.owner_of(system)
+        details = {"system": system, "serial": made.serial}
+        with self.changing(Verb.CERTIFICATE_BIND, f"certificate {made.fingerprint}", owner.id, details=details) as db:
             ensure_bindable(
                 certificate,
                 owner_cvr=owner.cvr,
@@ -137,18 +169,22 @@ class ControlStore:
 
     def revoke_certificate(self, fingerprint: str) -> None:
         """Raises Unregistered."""
-        with self._change() as db:
+        with self.reading() as db:
+            system = certificates.system_of(db, fingerprint)
+        with self.changing(Verb.CERTIFICATE_REVOKE, f"certificate {fingerprint}", self.owner_of(system).id) as db:
             certificates.revoke_certificate(db, fingerprint, self._clock.now())
 
     def bind_ssh_key(self, system: SystemId, public_key: str) -> SshKey:
         """public_key   a line in OpenSSH's format. Raises SshKeyRefused, Unregistered."""
-        with self._change() as db:
-            _owner(db, system)
+        owner = self.owner_of(system)
+        with self.changing(Verb.KEY_BIND, f"system {system}", owner.id) as db:
             return systems.bind_ssh_key(db, system, public_key, self._clock.now())
 
     def revoke_ssh_key(self, fingerprint: str) -> None:
         """Raises Unregistered."""
-        with self._change() as db:
+        with self.reading() as db:
+            system = systems.system_of_key(db, fingerprint)
+        with self.changing(Verb.KEY_REVOKE, f"key {fingerprint}", self.owner_of(system).id) as db:
             systems.revoke_ssh_key(db, fingerprint, self._clock.now())
 
     def draft_agreement(
@@ -170,8 +206,8 @@ class ControlStore:
             state=State.DRAFT,
             since=self._clock.now(),
         )
-        with self._change() as db:
-            owner = _owner(db, system)
+        owner = self.owner_of(system)
+        with self.changing(Verb.AGREEMENT_REQUEST, f"agreement {made.id}", owner.id, details={"step": "draft"}) as db:
             found = organisations.load_organisations(db).get(municipality)
             if found is None or found.kind is not OrganisationKind.MUNICIPALITY:
                 raise Unregistered("no such municipality", remedy="an agreement is made with a municipality")
@@ -185,7 +221,14 @@ class ControlStore:
 
         Raises Unregistered, IllegalStep, AgreementTaken.
         """
-        with self._change() as db:
+        found = self.find_agreement(agreement)
+        if found is None:
+            raise Unregistered("no such agreement", remedy="check the agreement's id")
+        verb = _VERBS[step]
+        whose = {self.owner_of(found.system).id} if verb is Verb.AGREEMENT_REQUEST else {found.municipality}
+        if verb is Verb.AGREEMENT_TERMINATE:
+            whose.add(self.owner_of(found.system).id)
+        with self.changing(verb, f"agreement {agreement}", *whose, details={"step": step.value, "note": note}) as db:
             at = self._clock.now()
             done = agreements.take_step(db, agreement, step, by=by, at=at, note=note)
             if step is Step.REQUEST and self._environment == "test":
@@ -204,16 +247,35 @@ class ControlStore:
         with self.reading() as db:
             return agreements.load_steps(db, agreement)
 
+    def owner_of(self, system: SystemId) -> Organisation:
+        """Whose a system is, which never changes. Raises Unregistered."""
+        with self.reading() as db:
+            found = systems.find_system(db, system)
+            if found is None:
+                raise Unregistered("no such system", remedy="register it first")
+            return organisations.load_organisations(db)[found.organisation]
+
     def reading(self) -> AbstractContextManager[Connection]:
         """One consistent picture of the database."""
         return reading(self._engine)
 
     @contextmanager
-    def _change(self) -> Iterator[Connection]:
+    def changing(
+        self, verb: Verb, about: str, *whose: OrganisationId, details: Mapping[str, str] | None = None
+    ) -> Iterator[Connection]:
+        """A transaction for one step, which stands in the audit trail when the block ends well.
+
+        about   what it is done to, for instance `agreement 0190...`
+        whose   the organisations in whose name the step can be taken
+
+        Raises NotYours when the step is not the actor's to take.
+        """
+        ensure_may(self._actor, verb, *whose)
         with writing(self._engine) as db:
             # First, so that on every engine the writers queue here and read nothing that is about to change.
             db.execute(update(POLICY_VERSION).values(version=POLICY_VERSION.c.version + 1))
             yield db
+            audit.append(db, self._actor, verb, about, details or {}, self._clock.now())
 
 
 def policy_version(db: Connection) -> int:
@@ -236,10 +298,3 @@ def _trusted(folder: Path) -> tuple[x509.Certificate, ...]:
         raise AuthorityInvalid(
             f"the trusted authorities cannot be read: {error}", remedy=f"mend the PEM files in {folder}"
         ) from None
-
-
-def _owner(db: Connection, system: SystemId) -> Organisation:
-    found = systems.find_system(db, system)
-    if found is None:
-        raise Unregistered("no such system", remedy="register it first")
-    return organisations.load_organisations(db)[found.organisation]

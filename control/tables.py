@@ -101,6 +101,21 @@ AGREEMENT_STEPS = Table(
     Column("note", Text, nullable=False),
 )
 
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", String(32), nullable=False),
+    Column("actor", Text, nullable=False),
+    # Without a foreign key: the trail outlives what it tells of.
+    Column("organisation", String(36), nullable=False),
+    Column("address", Text, nullable=False),
+    Column("verb", String(40), nullable=False),
+    Column("about", Text, nullable=False, index=True),
+    Column("details", Text, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+
 POLICY_VERSION = Table(
     "policy_version",
     METADATA,

@@ -52,6 +52,7 @@ class Column:
     pattern   regular expression that the whole text must match
     minimum, maximum   bounds of a number, inclusive
     allowed   the only texts that may stand there
+    examples  of a text, nobody's own
     secondary_key   rows can be found by this column's value in a lookup too
     source    where the value comes from in the source's own words, for instance `001.STATUS`
     derived   how the house works the value out; None for a column that the source delivers
@@ -71,6 +72,7 @@ class Column:
     minimum: float | None = None
     maximum: float | None = None
     allowed: frozenset[str] | None = None
+    examples: tuple[str, ...] = ()
     secondary_key: bool = False
     source: str | None = None
     derived: Derivation | None = None

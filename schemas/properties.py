@@ -91,9 +91,13 @@ def _column(review: Review, prop: SchemaProperty, where: str, inherited: Classif
         item=_element(review, prop, kind, where, classification),
         pattern=_pattern(review, options, kind, where), minimum=minimum, maximum=maximum,
         allowed=_allowed(review, prop, kind, where), secondary_key=_secondary_key(review, prop, kind, where),
+        examples=tuple(each for each in prop.examples or () if isinstance(each, str)) if kind is Kind.TEXT else (),
         previous_name=_previous_name(review, prop, where),
         source=", ".join(prop.transformSourceObjects) if prop.transformSourceObjects else None,
     )  # fmt: skip
+    for number, example in enumerate(column.examples):
+        if column.pattern is not None and not re.fullmatch(column.pattern, example):
+            review.error(f"{where}.examples[{number}]", "does not match the pattern", "mend the one or the other")
     # Columns are shown, hidden and agreed upon as wholes, so nothing inside may be stricter than its column.
     for inner in (*column.fields, *([column.item] if column.item is not None else [])):
         if _STRICTNESS.index(inner.classification) > _STRICTNESS.index(classification):

@@ -34,8 +34,11 @@ def key_schema(dataset: Dataset) -> Schema:
 
 
 def key_example(dataset: Dataset) -> str:
-    """A key of the right shape that is nobody's: its digits are all 0."""
-    pattern = dataset.column(dataset.key).pattern or ""
+    """A key of the right shape: the contract's own example, or one that is nobody's, whose digits are all 0."""
+    column = dataset.column(dataset.key)
+    if column.examples:
+        return column.examples[0]
+    pattern = column.pattern or ""
     for digits in (r"\d{", "[0-9]{"):
         count = pattern.removeprefix(digits).removesuffix("}")
         if pattern.startswith(digits) and count.isdigit():

@@ -2,7 +2,7 @@
 
 from control.certificates.authority import IssuedCertificate, TestAuthority
 from control.certificates.rules import LIVE_PER_SYSTEM, fingerprint_of
-from control.certificates.store import bind_certificate, load_certificates, revoke_certificate
+from control.certificates.store import bind_certificate, load_certificates, revoke_certificate, system_of
 from control.certificates.subject import Kind, Subject, read_subject
 from control.certificates.values import Certificate
 
@@ -18,4 +18,5 @@ __all__ = [
     "load_certificates",
     "read_subject",
     "revoke_certificate",
+    "system_of",
 ]

@@ -33,11 +33,17 @@ def bind_certificate(db: Connection, certificate: Certificate) -> None:
     db.execute(insert(CERTIFICATES).values(values))
 
 
-def revoke_certificate(db: Connection, fingerprint: str, at: datetime) -> None:
-    """Raises Unregistered. A certificate that was revoked before keeps its first day."""
-    mine = CERTIFICATES.c.fingerprint == fingerprint
-    if db.execute(select(CERTIFICATES.c.system).where(mine)).first() is None:
+def system_of(db: Connection, fingerprint: str) -> SystemId:
+    """The system that a certificate is or was bound to. Raises Unregistered."""
+    found = db.execute(select(CERTIFICATES.c.system).where(CERTIFICATES.c.fingerprint == fingerprint)).first()
+    if found is None:
         raise Unregistered("no such certificate is bound", remedy="give the SHA-256 fingerprint in hex")
+    return SystemId(found.system)
+
+
+def revoke_certificate(db: Connection, fingerprint: str, at: datetime) -> None:
+    """A certificate that was revoked before keeps its first day."""
+    mine = CERTIFICATES.c.fingerprint == fingerprint
     db.execute(update(CERTIFICATES).where(mine & CERTIFICATES.c.revoked.is_(None)).values(revoked=to_text(at)))
 
 

@@ -1,7 +1,15 @@
 """Systems: the IT systems that call services, and the SSH keys by which SFTP knows them."""
 
 from control.systems.rules import read_ssh_key, ssh_fingerprint
-from control.systems.store import add_system, bind_ssh_key, find_system, load_ssh_keys, load_systems, revoke_ssh_key
+from control.systems.store import (
+    add_system,
+    bind_ssh_key,
+    find_system,
+    load_ssh_keys,
+    load_systems,
+    revoke_ssh_key,
+    system_of_key,
+)
 from control.systems.values import SshKey, System
 
 __all__ = [
@@ -15,4 +23,5 @@ __all__ = [
     "read_ssh_key",
     "revoke_ssh_key",
     "ssh_fingerprint",
+    "system_of_key",
 ]

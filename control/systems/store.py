@@ -57,11 +57,17 @@ def bind_ssh_key(db: Connection, system: SystemId, public_key: str, at: datetime
     return key
 
 
-def revoke_ssh_key(db: Connection, fingerprint: str, at: datetime) -> None:
-    """Raises Unregistered. A key that was revoked before keeps its first day."""
-    mine = SSH_KEYS.c.fingerprint == fingerprint
-    if db.execute(select(SSH_KEYS.c.system).where(mine)).first() is None:
+def system_of_key(db: Connection, fingerprint: str) -> SystemId:
+    """The system that an SSH key is or was bound to. Raises Unregistered."""
+    found = db.execute(select(SSH_KEYS.c.system).where(SSH_KEYS.c.fingerprint == fingerprint)).first()
+    if found is None:
         raise Unregistered("no such SSH key is bound", remedy="give the SHA-256 of the key blob in hex")
+    return SystemId(found.system)
+
+
+def revoke_ssh_key(db: Connection, fingerprint: str, at: datetime) -> None:
+    """A key that was revoked before keeps its first day."""
+    mine = SSH_KEYS.c.fingerprint == fingerprint
     db.execute(update(SSH_KEYS).where(mine & SSH_KEYS.c.revoked.is_(None)).values(revoked=to_text(at)))
 
 

@@ -90,6 +90,7 @@ MUNICIPALITIES: list[dict[str, Any]] = [
 EVERYTHING = (
     "cpr-persons", "cpr-persons-extract", "cpr-person-search", "municipalities", "municipalities-extract",
     "roads", "roads-extract", "authorities", "authorities-extract",
+    "classes", "cvr-companies", "cvr-units",
 )  # fmt: skip
 
 

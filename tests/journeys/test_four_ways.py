@@ -154,7 +154,10 @@ class TestCommandLine:
         assert shown["running"]["api"] == list(platform.addresses.api)
         assert {each["dataset"]: each["rows"] for each in shown["datasets"]} == {
             "authority.authorities": 102,
+            "classification.classes": 86,
             "cpr.persons": platform.stage.persons,
+            "cvr.companies": 6,
+            "cvr.production_units": 8,
             "municipality.municipalities": 98,
             "road.roads": 1_386,
         }

@@ -175,7 +175,7 @@ def test_the_feed_between_any_two_publications_is_their_difference_whatever_was_
         feed = lake.changes(PERSONS, since, until).to_pylist()
         told = {row["pnr"]: (row["_change"], row["status"]) for row in feed}
         assert len(told) == len(feed)
-        wanted = dict.fromkeys(before.keys() - after.keys(), ("delete", None))
+        wanted: dict[str, tuple[str, str | None]] = dict.fromkeys(before.keys() - after.keys(), ("delete", None))
         wanted |= {key: ("insert", after[key]) for key in after.keys() - before.keys()}
         for key in before.keys() & after.keys():
             if before[key] != after[key] or key in told:
