@@ -21,13 +21,18 @@ CHECK_S: Final = 0.05
 
 
 class _Stack:
-    """An immutable stack of parts, newest first."""
+    """An immutable stack of parts, newest first.
 
-    __slots__ = ("info", "parts")
+    before   the stack in whose place it comes: parts never change, so those of both are mapped once
+    """
 
-    def __init__(self, folder: Path, pointer: Pointer) -> None:
+    __slots__ = ("info", "named", "parts")
+
+    def __init__(self, folder: Path, pointer: Pointer, before: "_Stack | None" = None) -> None:
         self.info = pointer.info
-        self.parts = tuple(MappedPart(folder, part) for part in pointer.parts)
+        known = before.named if before is not None else {}
+        self.named = {part.name: known.get(part.name) or MappedPart(folder, part) for part in pointer.parts}
+        self.parts = tuple(self.named.values())
 
     def get(self, key: str, columns: Columns) -> Row | None:
         for part in self.parts:
@@ -74,7 +79,7 @@ class LookupReader:
         self._dataset, self._folder = dataset, folder
         self._pointer = folder / POINTER
         self._mark = self._seen()
-        self._stack = self._open()
+        self._stack = self._open(None)
         self._checked = time.monotonic()
         self._swapping = threading.Lock()
 
@@ -109,7 +114,7 @@ class LookupReader:
             mark = self._seen()
             if mark is not None and mark != self._mark and self._swapping.acquire(blocking=False):
                 try:
-                    self._stack, self._mark = self._open(), mark
+                    self._stack, self._mark = self._open(self._stack), mark
                 finally:
                     self._swapping.release()
         return self._stack
@@ -121,14 +126,14 @@ class LookupReader:
             return None
         return found.st_ino, found.st_mtime_ns
 
-    def _open(self) -> _Stack:
+    def _open(self, before: _Stack | None) -> _Stack:
         # A part may be removed between reading the pointer and opening it: then the pointer is already a newer one.
         for _ in range(20):
             pointer = Pointer.read(self._folder)
             if pointer is None:
                 break
             try:
-                return _Stack(self._folder, pointer)
+                return _Stack(self._folder, pointer, before)
             except FileNotFoundError:
                 time.sleep(0.01)
         raise DatasetNotReady(
