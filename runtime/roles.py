@@ -1,17 +1,15 @@
 """What each process does between its start and its end."""
 
-import os
 import socket
 
 from api import make_app, refusals_to_ledger, serve, server_context
 from runtime.instance import Instance
+from runtime.politeness import standing_back
 from runtime.processes import listen, stop_on_signals
 from runtime.scheduler import work
 from runtime.settings import Settings
 from runtime.wiring import CLOCK, doors_of, open_house, sftp_server_of
 from runtime.worker import Worker
-
-WORKER_NICENESS = 10
 
 
 def run_api(instance: Instance, settings: Settings, handle: int | None) -> None:
@@ -43,10 +41,9 @@ def run_sftp(instance: Instance, settings: Settings, handle: int | None) -> None
 
 def run_worker(instance: Instance, settings: Settings) -> None:
     """Run what is due, take ledger files in and keep house, until told to stop."""
-    # Those who look up come first: what the worker does can wait a moment.
-    os.nice(WORKER_NICENESS)
     stop = stop_on_signals()
-    work(Worker(instance, settings, stop).jobs(), stop)
+    with standing_back():
+        work(Worker(instance, settings, stop).jobs(), stop)
 
 
 def _socket(handle: int | None, host: str, port: int) -> socket.socket:

@@ -33,6 +33,7 @@ def sync(
     from replica import Lake
     from runtime.instance import Instance
     from runtime.mirroring import Mirroring
+    from runtime.politeness import standing_back
     from runtime.settings import load_settings
     from runtime.wiring import CLOCK
 
@@ -40,6 +41,6 @@ def sync(
     settings = load_settings(found.settings_file)
     mirroring = Mirroring.of(found, settings, CLOCK)
     chosen = mirroring.named(sources or [])
-    with Lake.open(found.lake, settings.replica, write=True) as lake, run_progress() as tell:
+    with standing_back(), Lake.open(found.lake, settings.replica, write=True) as lake, run_progress() as tell:
         reports = [mirroring.run(source, lake, tell, accept=accept) for source in chosen]
     print_reports(reports, as_json=as_json)

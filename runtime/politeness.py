@@ -1,0 +1,30 @@
+"""Work that can wait a moment runs when nobody else wants the processor."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+NICENESS: Final = 10
+"""Where the operating system has no policy for idle time."""
+
+
+@contextmanager
+def standing_back() -> Iterator[None]:
+    """While the block runs, this thread and those that it starts give way to lookups at once.
+
+    With a niceness alone, a lookup that wakes up waits until the slice of the merge that it meets is over: at 200
+    lookups a second, p99 beside a merge was 28 ms with niceness 10 and 10 ms like this (`knudepunkt bench mixed`).
+    """
+    if not hasattr(os, "SCHED_IDLE"):
+        os.nice(NICENESS)
+        yield
+        return
+    before = os.sched_getscheduler(0)
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    try:
+        yield
+    finally:
+        # Back again needs a right that only some users have; the others end soon anyway.
+        with suppress(PermissionError):
+            os.sched_setscheduler(0, before, os.sched_param(0))
