@@ -31,7 +31,9 @@ class _Stack:
     def __init__(self, folder: Path, pointer: Pointer, before: "_Stack | None" = None) -> None:
         self.info = pointer.info
         known = before.named if before is not None else {}
-        self.named = {part.name: known.get(part.name) or MappedPart(folder, part) for part in pointer.parts}
+        self.named: dict[str, MappedPart] = {
+            part.name: known.get(part.name) or MappedPart(folder, part) for part in pointer.parts
+        }
         self.parts = tuple(self.named.values())
 
     def get(self, key: str, columns: Columns) -> Row | None:
