@@ -60,7 +60,9 @@ docs: install  ## Write the reference pages that follow from the code
 	$(BIN)/python -m runtime.reference
 
 bench: .venv/bench.stamp  ## The benchmarks of docs/BENCHMARKS.md, at full size, with the peers they are held against
-	$(BIN)/knudepunkt bench lookup --rows 1000000
+	$(BIN)/knudepunkt bench lookup --rows 9000000
+	$(BIN)/knudepunkt bench sync --rows 9000000
+	$(BIN)/knudepunkt bench mixed --rows 9000000
 	$(BIN)/knudepunkt bench rest
 
 lock: install-dev  ## Pin the newest versions that pyproject.toml allows, with hashes
