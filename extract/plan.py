@@ -119,7 +119,7 @@ def plan_extract(
             rule="agreement.columns",
             owner=f"municipality {grant.municipality_cvr}",
         )
-    guarded = dataset.protection is not None and bool(set(columns) & set(dataset.protected_columns))
+    guarded = bool(set(columns) & set(dataset.protected_columns))
     # Each type as text of its own: the text of a whole schema leaves out what is deep in a long one.
     types = [f"{name} {dataset.arrow.field(name).type}" for name in columns]
     return ExtractPlan(

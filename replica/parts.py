@@ -21,6 +21,7 @@ from replica.delivery import SnapshotInfo
 
 FORMAT: Final = 3
 POINTER: Final = "pointer.json"
+DRAFT: Final = f".{POINTER}.part"
 FILES: Final = ("rows.arrow", "schema.arrow", "keys.npy", "gone.npy")
 
 
@@ -77,7 +78,7 @@ class Pointer:
             "published": self.published.isoformat(),
             "as_of": self.as_of.isoformat(),
         }
-        draft = folder / f".{POINTER}.part"
+        draft = folder / DRAFT
         with draft.open("w", encoding="utf-8") as file:
             json.dump(data, file)
             file.flush()
@@ -99,6 +100,7 @@ class Pointer:
 def remove_unnamed(folder: Path, pointer: Pointer) -> None:
     """Remove parts that the pointer does not name, and what a crash left. Readers keep the files they have mapped."""
     named = {part.name for part in pointer.parts}
+    (folder / DRAFT).unlink(missing_ok=True)
     for entry in folder.iterdir():
         if entry.is_dir() and entry.name not in named:
             shutil.rmtree(entry, ignore_errors=True)

@@ -221,10 +221,7 @@ class _Writer:
         return self.hidden and column.classification is Classification.PROTECTED
 
     def _protected(self) -> str:
-        if self.dataset.protection is None:
-            # Without a rule, what is classified as protected is withheld from everybody who may not see it.
-            return "true"
-        self.needs_day = True
+        self.needs_day |= self.dataset.protection is not None
         return protected(self.dataset)
 
 

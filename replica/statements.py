@@ -52,10 +52,13 @@ def make_table(dataset: Dataset) -> str:
 
 
 def protected(dataset: Dataset) -> str:
-    """True for a row whose protection is active on $day: the rule of ProtectionRule.active, in SQL."""
+    """True for a row whose protection is active on $day: the rule of ProtectionRule.active, in SQL.
+
+    Without a rule, what is classified as protected is withheld in every row.
+    """
     rule = dataset.protection
     if rule is None:
-        return "false"
+        return "true"
     start, end, kind = (f"p.{quoted(name)}" for name in (rule.from_field, rule.to_field, rule.type_field))
     types = ", ".join("'" + value.replace("'", "''") + "'" for value in sorted(rule.types))
     return (
@@ -84,8 +87,8 @@ def scan(
     for name in (*columns, *rows):
         dataset.column(name)
     values: dict[str, Any] = {}
-    hidden = set(dataset.protected_columns) if hide_protected_on is not None and dataset.protection else set()
-    if hidden & set(columns):
+    hidden = set(dataset.protected_columns) if hide_protected_on is not None else set()
+    if hidden & set(columns) and dataset.protection is not None:
         values["day"] = hide_protected_on
     chosen = ", ".join(
         f"CASE WHEN {protected(dataset)} THEN NULL ELSE {quoted(name)} END AS {quoted(name)}"

@@ -71,7 +71,7 @@ class _Audit:
         try:
             with reading(self.usage_root) as con:
                 if con is not None:
-                    self._check_lake(con, after)
+                    self._check_lake(con)
                 elif any(place == self.folder.taken for place in self.places.values()):
                     self.faults.append(Fault(LAKE, 0, "it is missing, and ledger files were taken in"))
         except (UsageDamaged, duckdb.Error) as error:
@@ -128,10 +128,12 @@ class _Audit:
             for id_ in sorted((listed.begun | former | listed.sealed.keys()) - self.seen.keys())
         ]
 
-    def _check_lake(self, con: duckdb.DuckDBPyConnection, listed: FileList) -> None:
+    def _check_lake(self, con: duckdb.DuckDBPyConnection) -> None:
         notes: list[dict[str, Any]] = (
             con.execute("FROM lake.main.ledger_files ORDER BY number").to_arrow_table().to_pylist()
         )
+        # Read after the notes, since it only grows: each of them then speaks of lines that stand in it.
+        listed = self.folder.read_list()
         previous = START.decode()
         batch: list[tuple[dict[str, Any], pa.Table]] = []
         for number, note in enumerate(notes, 1):

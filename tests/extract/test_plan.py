@@ -55,6 +55,11 @@ class TestPlanExtract:
         assert plan(grant(protected=True)).hide_protected_on is None
         assert plan(grant(protected=True)).protected
 
+    def test_hides_from_everybody_where_no_rule_says_who_is_protected(self) -> None:
+        ruleless = replace(RESIDENTS, protection=None)
+        found = plan_extract(ExtractRequest(), grant("number name"), ruleless, info(), TODAY)
+        assert found.hide_protected_on == TODAY
+
     def test_has_nothing_to_hide_where_no_protected_column_is_asked_for(self) -> None:
         assert plan(grant(), columns="number born") == plan(grant(protected=True), columns="number born")
 

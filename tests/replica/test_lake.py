@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -116,6 +117,12 @@ class TestScan:
         lake.publish(PERSONS, a_delivery([a_row("0000000001"), a_row("0000000002", status="90")]))
         found = lake.scan(PERSONS, columns=["pnr"], rows={"status": frozenset({"90", "80"})}).read_all()
         assert found["pnr"].to_pylist() == ["0000000002"]
+
+    def test_withholds_what_is_protected_in_every_row_where_no_rule_says_whose(self, lake: Lake) -> None:
+        lake.publish(PERSONS, a_delivery([a_row("0000000001")]))
+        ruleless = replace(PERSONS, protection=None)
+        assert lake.scan(ruleless, columns=["name"], hide_protected_on=DAY).read_all()["name"].to_pylist() == [None]
+        assert lake.scan(ruleless, columns=["name"]).read_all()["name"].to_pylist() == ["navn 0000000001"]
 
     def test_takes_values_as_values_and_never_as_sql(self, lake: Lake) -> None:
         lake.publish(PERSONS, a_delivery([a_row("0000000001")]))

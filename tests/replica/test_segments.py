@@ -112,6 +112,15 @@ class TestRefresh:
         assert [part.rows for part in large.parts] == [6_000]
         assert {entry.name for entry in folder.iterdir() if entry.is_dir()} == {part.name for part in large.parts}
 
+    def test_sweeps_what_a_killed_writer_left_even_when_nothing_changed(self, tmp_path: Path) -> None:
+        published(tmp_path, [a_row("0000000001")])
+        folder = tmp_path / "segments" / PERSONS.id
+        (folder / ".pointer.json.part").write_text("{")
+        (folder / "a part half written").mkdir()
+        published(tmp_path, [a_row("0000000001")])
+        assert not (folder / ".pointer.json.part").exists()
+        assert not (folder / "a part half written").exists()
+
     def test_forgets_a_row_that_was_deleted_and_remembers_it_when_it_comes_back(self, tmp_path: Path) -> None:
         published(tmp_path, [a_row("0000000001"), a_row("0000000002")])
         published(tmp_path, [], deletes=["0000000001"])
