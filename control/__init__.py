@@ -15,6 +15,7 @@ from control.certificates import (
     fingerprint_of,
     read_subject,
 )
+from control.limits import NO_LIMITS, Allowance, Counters, Standing, purpose_of
 from control.organisations import Organisation, OrganisationKind
 from control.policy import Policy, ensure_valid
 from control.store import ControlStore, load_trust
@@ -23,12 +24,15 @@ from control.watcher import PolicyWatcher
 
 __all__ = [
     "HOUSE",
+    "NO_LIMITS",
     "Actor",
     "Agreement",
     "AgreementStep",
+    "Allowance",
     "AuditEntry",
     "Certificate",
     "ControlStore",
+    "Counters",
     "IssuedCertificate",
     "Kind",
     "Organisation",
@@ -38,6 +42,7 @@ __all__ = [
     "Role",
     "ServiceTerms",
     "SshKey",
+    "Standing",
     "State",
     "Step",
     "Subject",
@@ -48,6 +53,7 @@ __all__ = [
     "ensure_valid",
     "fingerprint_of",
     "load_trust",
+    "purpose_of",
     "read_subject",
     "ssh_fingerprint",
 ]

@@ -1,6 +1,14 @@
 """Refusals: each says which rule decided, whose rule it is, and what to do next."""
 
-from kernel import CallerMistake, NotAllowed, NotFound, NotIdentified, OperatorMistake, RequestInvalid
+from kernel import (
+    CallerMistake,
+    NotAllowed,
+    NotFound,
+    NotIdentified,
+    OperatorMistake,
+    RequestInvalid,
+    TryAgainLater,
+)
 
 
 class CertificateUnknown(NotIdentified):
@@ -51,6 +59,50 @@ class AgreementNotLive(NotAllowed):
 class AgreementAmbiguous(RequestInvalid):
     code = "agreement_ambiguous"
     title = "Several agreements could carry this call"
+
+
+class PurposeMissing(RequestInvalid):
+    """The agreement has several purposes, each with its own quota: a call under it names one."""
+
+    code = "purpose_missing"
+    title = "The call does not say which purpose it serves"
+
+
+class PurposeUnknown(NotAllowed):
+    """The purpose that the call names is none of the agreement's."""
+
+    code = "purpose_unknown"
+    title = "The agreement has no such purpose"
+
+
+class RateLimited(TryAgainLater):
+    """The agreement's calls of a minute are used up; Retry-After says when there is room again."""
+
+    code = "rate_limited"
+    status = 429
+    title = "Too many calls in a minute"
+
+
+class QuotaExhausted(TryAgainLater):
+    """The calls of a day or a month are used up, of the agreement or of the purpose that the call serves."""
+
+    code = "quota_exhausted"
+    status = 429
+    title = "The quota is used up"
+
+
+class LimitsUnavailable(TryAgainLater):
+    """A call that cannot be counted is not let through."""
+
+    code = "limits_unavailable"
+    title = "The call cannot be counted"
+
+
+class LimitsBroken(OperatorMistake):
+    """The file with the counters of calls is none that this version reads."""
+
+    code = "limits_broken"
+    title = "The counters of calls cannot be used"
 
 
 class AgreementInvalid(CallerMistake):

@@ -17,7 +17,7 @@ from kernel.errors import (
     RequestInvalid,
     TryAgainLater,
 )
-from kernel.grant import Grant, Limits
+from kernel.grant import Grant, Limits, Purpose
 from kernel.ids import (
     AgreementId,
     DatasetId,
@@ -59,6 +59,7 @@ __all__ = [
     "OperatorMistake",
     "OrganisationId",
     "PlatformError",
+    "Purpose",
     "RequestInvalid",
     "RowsDelivered",
     "ServiceName",

@@ -16,7 +16,10 @@ problems, SOAP faults, SFTP status texts, the CLI and the ledger, and is listed 
 A message never holds personal data: name the field, not its value.
 """
 
+from datetime import datetime
 from typing import ClassVar
+
+from kernel.ids import AgreementId
 
 
 class PlatformError(Exception):
@@ -24,6 +27,10 @@ class PlatformError(Exception):
     remedy    one sentence: what to do next
     rule      which rule decided it, when one did (for instance `agreement.valid_to`)
     owner     whose rule that is (for instance `municipality 29189846`)
+    left      how much is left of what the rule counts
+    ends      when the agreement that the call was judged by is over
+    next      the earliest time at which the same call may get through
+    agreement, municipality_cvr   the agreement that the refusal is about, and whose it is; for the record
     """
 
     code: ClassVar[str] = "platform_error"
@@ -38,6 +45,11 @@ class PlatformError(Exception):
         rule: str | None = None,
         owner: str | None = None,
         retry_after_s: int | None = None,
+        left: int | None = None,
+        ends: datetime | None = None,
+        next: datetime | None = None,  # noqa: A002 as the problem document calls it
+        agreement: AgreementId | None = None,
+        municipality_cvr: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -45,6 +57,8 @@ class PlatformError(Exception):
         self.rule = rule
         self.owner = owner
         self.retry_after_s = retry_after_s
+        self.left, self.ends, self.next = left, ends, next
+        self.agreement, self.municipality_cvr = agreement, municipality_cvr
 
 
 class CallerMistake(PlatformError):

@@ -9,10 +9,20 @@ from kernel.window import Window
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What an agreement lets one call or one minute hold; None is no limit."""
+    """What an agreement lets one call, one minute or one day (in Copenhagen) hold; None is no limit."""
 
     keys_per_call: int = 1_000
     calls_per_minute: int | None = None
+    calls_per_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purpose:
+    """One purpose under an agreement, with a quota of its own; None is no limit. Days and months are Copenhagen's."""
+
+    code: str
+    calls_per_day: int | None = None
+    calls_per_month: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +33,7 @@ class Grant:
     rows           column -> the values a row may hold in it; a row outside is as if it did not exist
     protected      whether name and address of persons with name and address protection may be seen
     terms_hash     SHA-256 of the agreement's terms; stands in every ledger line
+    purposes       by code; a call under an agreement with several names one of them
     """
 
     agreement: AgreementId
@@ -36,3 +47,4 @@ class Grant:
     rows: Mapping[str, frozenset[str]] = field(default_factory=dict)
     protected: bool = False
     limits: Limits = field(default_factory=Limits)
+    purposes: Mapping[str, Purpose] = field(default_factory=dict)

@@ -82,6 +82,22 @@ def sync(
     _report(result, json_file)
 
 
+@app.command()
+def policy(
+    agreements: Annotated[int, typer.Option(min=100, max=49_000, help="Agreements in force.")] = 10_000,
+    calls: Annotated[int, typer.Option(min=1_000, help="Calls to decide about.")] = 200_000,
+    json_file: FileOption = None,
+) -> None:
+    """What does it cost to decide about a call: certificate, agreement, and limits?
+
+    Example: `knudepunkt bench policy --agreements 10000 --json policy.json`
+    """
+    measure = _benchmark("policy")
+    with console(stderr=True).status(f"Agreeing {agreements:,} times ...") as status:
+        result = measure(agreements, calls=calls, progress=status.update)
+    _report(result, json_file)
+
+
 def _benchmark(name: str) -> Any:
     # The benchmarks lie beside the rooms in the source tree; processes that they start must find them too.
     tree = str(Path(__file__).parents[2])
