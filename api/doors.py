@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from control import Policy
+from control import Counters, Policy
 from extract import ExtractStore, Shelf
 from integrations import RecordReader
 from kernel import Clock, Observe, SnapshotId
@@ -32,6 +32,7 @@ Find = Callable[[Dataset, Search, SnapshotId], Found]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
     """policy      the policy in force now; called for every request
+    counters    of calls, against the limits of agreements
     past        a reader of a dataset as it was at a moment or in a snapshot; may block
     find        a page of keys that meet a search, of a snapshot; may block
     lookups     readers of this process, by dataset
@@ -44,6 +45,7 @@ class Doors:
 
     registers: Registers
     policy: Callable[[], Policy]
+    counters: Counters
     lookups: Lookups
     past: Past
     find: Find

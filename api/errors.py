@@ -41,6 +41,14 @@ class HeadTooLarge(RequestInvalid):
     title = "The headers are too large"
 
 
+class RequestTooSlow(CallerMistake):
+    """A request must be whole within half a minute of its first byte."""
+
+    code = "request_too_slow"
+    status = 408
+    title = "The request took too long to come"
+
+
 class RouteUnknown(NotFound):
     """Nothing is served under this path."""
 

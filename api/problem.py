@@ -24,6 +24,9 @@ def problem_body(error: PlatformError, trace: TraceId) -> bytes:
     for name, value in (("remedy", error.remedy), ("rule", error.rule), ("owner", error.owner)):
         if value:
             document[name] = value
+    for name, known in (("left", error.left), ("ends", error.ends), ("next", error.next)):
+        if known is not None:
+            document[name] = known
     if error.retry_after_s is not None:
         document["retry_after"] = error.retry_after_s
         document["retry_at"] = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=error.retry_after_s)

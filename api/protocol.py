@@ -5,25 +5,29 @@ uvicorn fills the ASGI TLS extension itself, `connection_made` and `on_message_b
 """
 
 import ssl
-from asyncio import AbstractEventLoop, Transport
+from asyncio import AbstractEventLoop, TimerHandle, Transport
 from typing import Any, Final
 
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from api.errors import HeadTooLarge, HttpInvalid
+from api.errors import HeadTooLarge, HttpInvalid, RequestTooSlow
 from api.problem import problem_body
 from api.request import CONNECTION
 from api.tls import extensions_of
 from kernel import PlatformError, new_trace_id
 
 MOST_HEAD_BYTES: Final = 64 * 1024
+REQUEST_S: Final = 30.0
+"""How long a request may take to come, seconds: whoever sends a byte now and then would hold a connection for ever."""
 LINGER_S: Final = 2.0
 """How long after an answer a stopping server waits for a client to take it from the buffers and close, seconds."""
 
 
 class TlsProtocol(HttpToolsProtocol):
+    request_s = REQUEST_S
+
     def __init__(
         self,
         config: Config,
@@ -38,6 +42,8 @@ class TlsProtocol(HttpToolsProtocol):
         self._in_head = True
         self._head_bytes = 0
         self._answered_at = 0.0
+        self._begun = False
+        self._deadline: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -58,9 +64,17 @@ class TlsProtocol(HttpToolsProtocol):
         # The parser itself collects a header of any length.
         if self._in_head and self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
             self._refuse(HeadTooLarge("the headers are too large", remedy=f"send at most {MOST_HEAD_BYTES} bytes"))
+        # Most requests come in one piece, and need no timer.
+        elif (self._begun or self._head_bytes) and self._deadline is None:
+            self._deadline = self.loop.call_later(self.request_s, self._too_slow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._on_time()
+        super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._begun = True
         self.scope["extensions"] = self._extensions
 
     def on_headers_complete(self) -> None:
@@ -68,7 +82,8 @@ class TlsProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._head_bytes, self._begun = True, 0, False
+        self._on_time()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -89,6 +104,23 @@ class TlsProtocol(HttpToolsProtocol):
             self.loop.call_later(LINGER_S, self._leave)
         else:
             self.transport.abort()
+
+    def _on_time(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_slow(self) -> None:
+        self._deadline = None
+        if self.transport.is_closing():
+            return
+        if not self._in_head and self.cycle is not None and self.cycle.response_started:
+            # It was answered before its body was whole; what is left of that is not waited for.
+            self.transport.close()
+        else:
+            self._refuse(
+                RequestTooSlow("the request is not whole", remedy=f"send it within {self.request_s:g} seconds")
+            )
 
     def send_400_response(self, msg: str) -> None:
         del msg

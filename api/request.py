@@ -81,6 +81,16 @@ class Request:
         except UnicodeDecodeError:
             raise HeaderInvalid(f"the header {name} holds other than ASCII", remedy=f"mend or omit {name}") from None
 
+    def once(self, name: str) -> str | None:
+        """As `text`, for a header that may stand there once. Raises HeaderInvalid."""
+        value = self.text(name)
+        if value is not None:
+            raw = name.lower().encode()
+            if sum(each == raw for each, _ in self._scope["headers"]) > 1:
+                # Which of two would count, and which would a proxy before us have looked at?
+                raise HeaderInvalid(f"the header {name} stands there twice", remedy="give it once")
+        return value
+
     def parameters(self, *allowed: str) -> dict[str, str]:
         """The query, each parameter at most once. Raises ParameterInvalid, naming what is not known."""
         query: bytes = self._scope["query_string"]

@@ -120,14 +120,15 @@ class Routes:
 async def on_record(visit: Visit, route: DataRoute) -> Answer:
     """Run a route that hands out data; whatever it refuses is on record before the caller is told."""
     try:
-        return await route(visit)
+        answer = await route(visit)
     except PlatformError as error:
-        refusal = error
+        answer = problem(visit.refused(error), visit.request.trace)
     except ClientGone:
         raise
     except Exception as error:
-        refusal = unexpected(error, visit.request)
-    return problem(visit.refused(refusal), visit.request.trace)
+        answer = problem(visit.refused(unexpected(error, visit.request)), visit.request.trace)
+    answer.headers += visit.allowance.fields()
+    return answer
 
 
 def unexpected(error: Exception, request: Request) -> HouseFault:

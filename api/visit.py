@@ -12,6 +12,7 @@ from api.doors import Doors
 from api.errors import HeaderInvalid, NotOnRecord, ServiceNotOffered
 from api.identity import identify
 from api.request import Request
+from control import NO_LIMITS, Allowance, QuotaExhausted, RateLimited, purpose_of
 from kernel import (
     COPENHAGEN,
     AgreementId,
@@ -34,9 +35,11 @@ _log = structlog.get_logger(__name__)
 
 AGREEMENT: Final = "Knudepunkt-Agreement"
 MUNICIPALITY: Final = "Knudepunkt-Municipality"
+PURPOSE: Final = "Knudepunkt-Purpose"
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CVR = re.compile(r"[0-9]{8}")
+_CODE = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
 _CALLABLE: Final = {
     "test": frozenset({ServiceStatus.TEST, ServiceStatus.PRODUCTION, ServiceStatus.DEPRECATED}),
     "production": frozenset({ServiceStatus.PRODUCTION, ServiceStatus.DEPRECATED}),
@@ -65,10 +68,22 @@ class Offer:
 class Visit:
     """What is known of a call so far. A refusal puts on record as much as was known by then.
 
-    subjects   identifiers asked about, for the ledger alone; empty where keys are public
+    subjects    identifiers asked about, for the ledger alone; empty where keys are public
+    allowance   what is left of the agreement's limits after this call
     """
 
-    __slots__ = ("caller", "dataset", "doors", "grant", "offer", "operation", "request", "service", "subjects")
+    __slots__ = (
+        "allowance",
+        "caller",
+        "dataset",
+        "doors",
+        "grant",
+        "offer",
+        "operation",
+        "request",
+        "service",
+        "subjects",
+    )
 
     def __init__(self, doors: Doors, request: Request, offer: Offer, operation: Operation) -> None:
         self.doors, self.request, self.offer, self.operation = doors, request, offer, operation
@@ -76,6 +91,7 @@ class Visit:
         self.caller: Caller | None = None
         self.grant: Grant | None = None
         self.subjects: tuple[str, ...] = ()
+        self.allowance: Allowance = NO_LIMITS
 
     def identify(self) -> Caller:
         """Raises what `identity.identify` raises, and ServiceNotOffered."""
@@ -90,7 +106,11 @@ class Visit:
         return self.caller
 
     def admit(self, caller: Caller, columns: tuple[str, ...] | None = None) -> tuple[Call, Grant]:
-        """The call, and the permission that carries it. Raises HeaderInvalid and the refusals of `control`."""
+        """The call, and the permission that carries it; it counts from now on, whatever becomes of it.
+
+        Raises HeaderInvalid and the refusals of `control`.
+        """
+        received = self.request.received
         agreement = _named(self.request, AGREEMENT, _UUID, "a UUID")
         call = Call(
             trace=self.request.trace,
@@ -98,12 +118,19 @@ class Visit:
             channel=Channel.REST,
             service=self.service.name,
             operation=self.operation,
-            received=self.request.received,
+            received=received,
             agreement=None if agreement is None else AgreementId(agreement),
             municipality_cvr=_named(self.request, MUNICIPALITY, _CVR, "a CVR number of eight digits"),
             columns=columns,
         )
-        self.grant = grant = self.doors.policy().grant(call, self.request.received)
+        named = _named(self.request, PURPOSE, _CODE, "the code of a purpose")
+        self.grant = grant = self.doors.policy().grant(call, received)
+        purpose, counters = purpose_of(grant, named), self.doors.counters
+        try:
+            self.allowance = counters.admit(grant, purpose, received)
+        except (RateLimited, QuotaExhausted):
+            self.allowance = counters.look(grant, purpose, received)
+            raise
         return call, grant
 
     def asks_about(self, keys: list[str]) -> None:
@@ -209,7 +236,7 @@ def _day_in_copenhagen(day: date, hour: int) -> date:
 
 
 def _named(request: Request, name: str, shape: re.Pattern[str], form: str) -> str | None:
-    value = request.text(name)
+    value = request.once(name)
     if value is None:
         return None
     # As a string of RFC 9651 it may stand in quotes.

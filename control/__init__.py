@@ -15,6 +15,7 @@ from control.certificates import (
     fingerprint_of,
     read_subject,
 )
+from control.errors import QuotaExhausted, RateLimited
 from control.limits import NO_LIMITS, Allowance, Counters, Standing, purpose_of
 from control.organisations import Organisation, OrganisationKind
 from control.policy import Policy, ensure_valid
@@ -39,6 +40,8 @@ __all__ = [
     "OrganisationKind",
     "Policy",
     "PolicyWatcher",
+    "QuotaExhausted",
+    "RateLimited",
     "Role",
     "ServiceTerms",
     "SshKey",

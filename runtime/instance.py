@@ -59,6 +59,11 @@ class Instance:
         return f"sqlite:///{self.control / 'control.sqlite'}"
 
     @property
+    def rates(self) -> Path:
+        """Counters of calls, shared by the processes of this node."""
+        return self.control / "rates.bin"
+
+    @property
     def registers(self) -> Path:
         """The operator's own registers; those that are shipped lie in the package."""
         return self.root / "registers"

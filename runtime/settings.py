@@ -60,6 +60,13 @@ class WorkerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config={"extra": "forbid"})
+class LimitSettings:
+    """nodes   machines that answer for the same agreements; each counts calls for itself and lets its part through"""
+
+    nodes: Annotated[int, Field(ge=1, le=64)] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config={"extra": "forbid"})
 class LogSettings:
     level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -75,6 +82,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     replica: ReplicaSettings = field(default_factory=ReplicaSettings)
     usage: UsageSettings = field(default_factory=UsageSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
     logs: LogSettings = field(default_factory=LogSettings)
 
     @classmethod

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from api import Doors
-from control import ControlStore, PolicyWatcher
+from control import ControlStore, Counters, PolicyWatcher
 from extract import ExtractPlan, ExtractStore, SftpServer, Shelf
 from kernel import Caller, Observation, Observe, PlatformError, SnapshotId, SystemClock
 from replica import DatasetNotReady, Found, Lake, Lookups, PastReader, Search, read_past
@@ -37,6 +37,7 @@ class House:
     settings: Settings
     registers: Registers
     watcher: PolicyWatcher
+    counters: Counters
     observe: Observe
     extracts: ExtractStore
     shelf: Shelf
@@ -55,6 +56,7 @@ def open_house(instance: Instance, settings: Settings, role: Literal["api", "sft
         ) as ledger,
         open_control(instance, settings) as control,
         PolicyWatcher(control) as watcher,
+        Counters(instance.rates, nodes=settings.limits.nodes) as counters,
         _Scanner(instance, settings, registers) as scanner,
         # Its productions end before the lake that they read is closed.
         ExtractStore(instance.extracts / "files", scanner.scan, clock=CLOCK) as extracts,
@@ -64,6 +66,7 @@ def open_house(instance: Instance, settings: Settings, role: Literal["api", "sft
             settings=settings,
             registers=registers,
             watcher=watcher,
+            counters=counters,
             observe=partial(_observe, ledger),
             extracts=extracts,
             shelf=Shelf(instance.extracts / "agreements"),
@@ -81,6 +84,7 @@ def doors_of(house: House) -> Doors:
     return Doors(
         registers=house.registers,
         policy=house.watcher.current,
+        counters=house.counters,
         lookups=lookups,
         past=house.scanner.past,
         find=house.scanner.find,

@@ -5,6 +5,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,6 +20,7 @@ from cryptography import x509
 from api import ApiServer, Doors, make_app, refusals_to_ledger, server_context
 from control import (
     ControlStore,
+    Counters,
     IssuedCertificate,
     OrganisationKind,
     PolicyWatcher,
@@ -28,6 +30,7 @@ from control import (
     TestAuthority,
     fingerprint_of,
 )
+from control.store import policy_version
 from extract import ExtractPlan, ExtractStore, Shelf
 from kernel import (
     AgreementId,
@@ -123,6 +126,7 @@ class House:
     control: ControlStore
     ledger: Ledger
     lake: Lake
+    counters: Counters
     facts: list[Observation] = field(default_factory=list)
     agreements: dict[str, AgreementId] = field(default_factory=dict)
     systems: dict[str, str] = field(default_factory=dict)
@@ -146,9 +150,10 @@ class House:
             control = stack.enter_context(ControlStore(url, environment="test", clock=CLOCK))
             lake = stack.enter_context(Lake.open(root / "lake", ReplicaSettings(), write=True))
             ledger = stack.enter_context(Ledger(root / "ledger", role="api", subject_key=b"k" * 32, clock=CLOCK))
+            counters = stack.enter_context(Counters(root / "rates.bin"))
             house = cls(
                 root=root, registers=registers, authority=authority, strangers=strangers, control=control,
-                ledger=ledger, lake=lake,
+                ledger=ledger, lake=lake, counters=counters,
             )  # fmt: skip
             house.publish("cpr.persons", PERSONS)
             house.publish("municipality.municipalities", MUNICIPALITIES)
@@ -175,6 +180,7 @@ class House:
         return Doors(
             registers=self.registers,
             policy=self._watcher[0].current,
+            counters=self.counters,
             lookups=Lookups(self.root / "segments", [dataset.id for dataset in self.registers.datasets]),
             extracts=ExtractStore(self.root / extracts, self.scan),
             shelf=Shelf(self.root / "shelves"),
@@ -252,6 +258,15 @@ class House:
         made = self.control.draft_agreement(OrganisationId(municipality.id), system_id, terms, window)
         self.control.step(made.id, Step.REQUEST, by="test")
         self.agreements[name] = made.id
+
+    def settle(self) -> None:
+        """Return when the policy in force has seen every change."""
+        with self.control.reading() as db:
+            version = policy_version(db)
+        until = time.monotonic() + 10
+        while self._watcher[0].current().version < version:
+            assert time.monotonic() < until
+            time.sleep(0.02)
 
     def _found(self) -> None:
         for kind, cvr, name in (
