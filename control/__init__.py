@@ -16,6 +16,7 @@ from control.certificates import (
     read_subject,
 )
 from control.errors import QuotaExhausted, RateLimited
+from control.explain import Verdict, explain, explained
 from control.limits import NO_LIMITS, Allowance, Counters, Standing, purpose_of
 from control.organisations import Organisation, OrganisationKind
 from control.policy import Policy, ensure_valid
@@ -53,7 +54,10 @@ __all__ = [
     "Terms",
     "TestAuthority",
     "Verb",
+    "Verdict",
     "ensure_valid",
+    "explain",
+    "explained",
     "fingerprint_of",
     "load_trust",
     "purpose_of",

@@ -157,12 +157,26 @@ class Policy:
             remedy="request one from the municipality whose authority you act under",
             rule="agreement.service",
             owner=whose,
+            municipality_cvr=municipality if municipality and is_cvr(municipality) else None,
         )
 
     def grants_of(self, system: SystemId, at: datetime) -> tuple[Grant, ...]:
         """Every permission in force that a system has, in the order of agreement and service."""
         found = (each.grant for each in self._of_system.get(system, _NONE) if each.agreement.live(at))
         return tuple(sorted(found, key=lambda grant: (grant.agreement, grant.service)))
+
+    def has_credential(self, system: SystemId, at: datetime) -> bool:
+        """Whether a system has a certificate that would be taken at `at`."""
+        return any(
+            each.system == system
+            and (each.revoked is None or each.revoked > at)
+            and each.valid_from <= at < each.valid_to
+            for each, _ in self._certificates.values()
+        )
+
+    def _cvr_of(self, agreement: AgreementId) -> str | None:
+        services = self._agreements[agreement].terms.services
+        return next((self._named[agreement, each].grant.municipality_cvr for each in services), None)
 
     def _grant_named(self, call: Call, name: AgreementId, at: datetime) -> Grant:
         agreement = self._agreements.get(name)
@@ -180,6 +194,9 @@ class Policy:
                 remedy="have the service added by a new agreement, or name another",
                 rule="agreement.service",
                 owner="the municipality",
+                ends=agreement.valid.end,
+                agreement=name,
+                municipality_cvr=self._cvr_of(name),
             )
         if call.municipality_cvr not in {None, covered.grant.municipality_cvr}:
             raise AgreementMissing(
@@ -187,6 +204,8 @@ class Policy:
                 remedy="name the agreement or the municipality, not both",
                 rule="agreement.municipality",
                 owner=f"municipality {covered.grant.municipality_cvr}",
+                ends=agreement.valid.end,
+                agreement=name,
             )
         if not agreement.live(at):
             raise not_live(covered, at)

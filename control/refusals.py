@@ -56,4 +56,8 @@ def not_live(covered: Covered, at: datetime) -> AgreementNotLive:
         remedy=remedy,
         rule=rules.get(state, "agreement.state"),
         owner=f"municipality {covered.grant.municipality_cvr}",
+        ends=end,
+        next=agreement.valid.start if state is State.APPROVED else None,
+        agreement=agreement.id,
+        municipality_cvr=covered.grant.municipality_cvr,
     )

@@ -1,7 +1,7 @@
 """Integrations: how a call gets its answer. So far by the replica road: from the platform's own mirror."""
 
 from integrations.errors import KeyInvalid, NotSearchable, TooManyKeys
-from integrations.invoke import LookupAnswer, RecordReader, lookup
+from integrations.invoke import LookupAnswer, RecordReader, ensure_within_limits, lookup
 from integrations.projection import Projection, project
 from integrations.search import SearchAnswer, find_by_key, search
 
@@ -13,6 +13,7 @@ __all__ = [
     "RecordReader",
     "SearchAnswer",
     "TooManyKeys",
+    "ensure_within_limits",
     "find_by_key",
     "lookup",
     "project",

@@ -48,7 +48,7 @@ def lookup(
     A row outside the grant's rows is missing, as if it did not exist. Raises TooManyKeys, KeyInvalid, ColumnUnknown,
     ColumnsNotCovered.
     """
-    _ensure_within_limits(keys, grant)
+    ensure_within_limits(len(keys), grant)
     _ensure_shaped(keys, dataset)
     projection = project(dataset, grant, call.columns)
     rows, info = reader.get_many(keys, projection.read)
@@ -67,14 +67,17 @@ def lookup(
     return LookupAnswer(found=found, withheld=withheld, missing=missing, info=info)
 
 
-def _ensure_within_limits(keys: Sequence[str], grant: Grant) -> None:
+def ensure_within_limits(keys: int, grant: Grant) -> None:
+    """Raises TooManyKeys when one call asks about more keys than the agreement lets it."""
     most = grant.limits.keys_per_call
-    if len(keys) > most:
+    if keys > most:
         raise TooManyKeys(
-            f"{len(keys)} keys in one call, and the agreement allows {most}",
+            f"{keys} keys in one call, and the agreement allows {most}",
             remedy=f"ask for at most {most} keys at a time; for a whole dataset, use its extract service",
             rule="agreement.limits.keys_per_call",
             owner=f"municipality {grant.municipality_cvr}",
+            left=most,
+            ends=grant.valid.end,
         )
 
 

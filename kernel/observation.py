@@ -67,6 +67,7 @@ class CallRefused:
     operation: Operation | None = None
     system: SystemId | None = None
     agreement: AgreementId | None = None
+    municipality_cvr: str | None = None
     credential: str | None = None
     peer: str | None = None
     timing: Timing | None = None

@@ -38,6 +38,7 @@ def visible_columns(dataset: Dataset, grant: Grant, asked: tuple[str, ...] | Non
             remedy="leave them out, or have the agreement extended",
             rule="agreement.columns",
             owner=f"municipality {grant.municipality_cvr}",
+            ends=grant.valid.end,
         )
     return tuple(name for name in dataset.names if name in chosen)
 

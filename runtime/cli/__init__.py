@@ -14,6 +14,7 @@ from runtime.cli import (
     contract,
     demo,
     down,
+    explain,
     extract,
     init,
     ledger,
@@ -62,6 +63,7 @@ app.command(rich_help_panel=USE)(lookup.lookup)
 app.command(rich_help_panel=USE)(extract.extract)
 app.command(rich_help_panel=USE)(sql.sql)
 app.command(rich_help_panel=LOOK)(status.status)
+app.command(rich_help_panel=LOOK)(explain.explain)
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel=LOOK)
 app.add_typer(ledger.app, name="ledger", rich_help_panel=LOOK)
 app.add_typer(contract.app, name="contract", rich_help_panel=LOOK)
