@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 from control import Counters, Policy
 from extract import ExtractStore, Shelf
 from integrations import RecordReader
-from kernel import Clock, Observe, SnapshotId
+from kernel import Clock, Observe, SnapshotId, TraceId
 from replica import Found, Lookups, Search, SnapshotInfo
 from schemas import Dataset, Registers
 
@@ -40,6 +40,7 @@ class Doors:
     observe     keeps a fact, or raises: then the answer does not leave
     readiness   name of a check -> whether it holds; may block
     status      every mirrored dataset as operators see it; may block
+    decisions   ledger lines of a trace, newest first; may block
     version     of the platform, as it stands in the OpenAPI document
     """
 
@@ -56,4 +57,5 @@ class Doors:
     environment: Literal["test", "production"]
     readiness: Callable[[], Mapping[str, bool]] = dict
     status: Callable[[], Sequence[Mapping[str, Any]]] = tuple
+    decisions: Callable[[TraceId], Sequence[Mapping[str, Any]]] = lambda _: ()
     version: str = "0.1.0"

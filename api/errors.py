@@ -138,6 +138,13 @@ class RecordNotFound(NotFound):
     title = "There is no such record"
 
 
+class DecisionNotFound(NotFound):
+    """No call with this trace id concerns the caller; whether it concerns another is not said."""
+
+    code = "decision_not_found"
+    title = "There is no such decision"
+
+
 class FileNotFound(NotFound):
     """The agreement's shelf holds no file of this name."""
 

@@ -12,7 +12,7 @@ from api.errors import MethodNotAllowed, OperationUnknown, RouteUnknown, Unexpec
 from api.identity import identify
 from api.problem import problem
 from api.request import ClientGone, Request
-from api.rest import catalogue, extract, health, lookup, openapi, operations, problems, search
+from api.rest import catalogue, decisions, extract, health, lookup, openapi, operations, problems, search
 from api.visit import Offer, Visit, refusal_on_record
 from kernel import Caller, HouseFault, Operation, PlatformError
 from schemas import Dataset, Service
@@ -58,6 +58,7 @@ class Routes:
         self._problem = self._public(problems.page)
         # Of paths that end in a name that the caller chooses: what comes before it.
         self._prefixed: dict[str, Methods] = {"/problems/": self._problem, "/v1/services/": self._entry}
+        self._prefixed["/v1/decisions/"] = self._public(decisions.decision)
         for service in doors.registers.services:
             if service.dataset is not None:
                 self._add(service, doors.registers.dataset(service.dataset))

@@ -46,6 +46,7 @@ class Policy:
     _named: Mapping[tuple[AgreementId, ServiceName], Covered]
     _for_municipality: Mapping[tuple[SystemId, ServiceName, str], tuple[Covered, ...]]
     _for_service: Mapping[tuple[SystemId, ServiceName], tuple[Covered, ...]]
+    _cvrs: Mapping[SystemId, str]
     _of_system: Mapping[SystemId, tuple[Covered, ...]]
 
     @classmethod
@@ -83,6 +84,7 @@ class Policy:
             covered,
             {key: tuple(found) for key, found in for_municipality.items()},
             {key: tuple(found) for key, found in for_service.items()},
+            {system: owners[each.organisation].cvr for system, each in systems.items()},
             {key: tuple(found) for key, found in of_system.items()},
         )
 
@@ -164,6 +166,10 @@ class Policy:
         """Every permission in force that a system has, in the order of agreement and service."""
         found = (each.grant for each in self._of_system.get(system, _NONE) if each.agreement.live(at))
         return tuple(sorted(found, key=lambda grant: (grant.agreement, grant.service)))
+
+    def cvr_of(self, system: SystemId) -> str | None:
+        """The organisation that owns a system; None for one that is not registered."""
+        return self._cvrs.get(system)
 
     def has_credential(self, system: SystemId, at: datetime) -> bool:
         """Whether a system has a certificate that would be taken at `at`."""

@@ -68,6 +68,9 @@ class CallRefused:
     system: SystemId | None = None
     agreement: AgreementId | None = None
     municipality_cvr: str | None = None
+    rule: str | None = None
+    owner: str | None = None
+    remedy: str | None = None
     credential: str | None = None
     peer: str | None = None
     timing: Timing | None = None

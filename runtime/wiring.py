@@ -6,27 +6,35 @@ Rooms get functions and values, never a place to look things up in.
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from importlib.metadata import version
 from threading import Lock
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 
 from api import Doors
 from control import ControlStore, Counters, PolicyWatcher
 from extract import ExtractPlan, ExtractStore, SftpServer, Shelf
-from kernel import Caller, Observation, Observe, PlatformError, SnapshotId, SystemClock
+from kernel import Caller, Observation, Observe, PlatformError, SnapshotId, SystemClock, TraceId, TryAgainLater
 from replica import DatasetNotReady, Found, Lake, Lookups, PastReader, Search, read_past
 from runtime.instance import Instance
 from runtime.logs import write_log
 from runtime.mirroring import Mirroring, status_of
 from runtime.settings import Settings
 from schemas import SHIPPED, Dataset, Registers, load_registers
-from usage import Answer, Ledger, ask
+from usage import Answer, Ledger, ask, find_decisions
 
 CLOCK = SystemClock()
+DECISIONS_KEPT: Final = timedelta(days=35)
+_LOOKING: Final = Lock()
+"""Looking for a decision opens the usage lake: one at a time, so that nobody keeps lookups waiting with it."""
+
+
+class Busy(TryAgainLater):
+    code = "decisions_busy"
+    title = "Decisions are looked for one at a time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,7 @@ def doors_of(house: House) -> Doors:
         environment=house.settings.environment,
         readiness=partial(readiness, house, lookups),
         status=partial(_status, house),
+        decisions=partial(decisions_of, house.instance),
         version=version("knudepunkt"),
     )
 
@@ -152,6 +161,16 @@ def ask_usage(instance: Instance, settings: Settings, sql: str, *, cvr: str | No
         timeout_s=settings.usage.sql_timeout_s,
         memory_mb=settings.usage.sql_memory_mb,
     )
+
+
+def decisions_of(instance: Instance, trace: TraceId) -> tuple[Mapping[str, Any], ...]:
+    """What the ledger says of the calls with a trace id, of the last 35 days."""
+    if not _LOOKING.acquire(timeout=2.0):
+        raise Busy("others look for decisions now", remedy="call again", retry_after_s=5)
+    try:
+        return find_decisions(instance.ledger, instance.usage, trace, since=CLOCK.now() - DECISIONS_KEPT)
+    finally:
+        _LOOKING.release()
 
 
 def _observe(ledger: Ledger, fact: Observation) -> None:

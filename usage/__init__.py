@@ -8,6 +8,7 @@ No personal identifier stands here in clear: `subject_hash` gives the keyed hash
 """
 
 from usage.chain import Fault
+from usage.decisions import find_decisions
 from usage.errors import (
     LedgerUnavailable,
     SqlInvalid,
@@ -40,6 +41,7 @@ __all__ = [
     "UsageSettings",
     "UsageUnavailable",
     "ask",
+    "find_decisions",
     "subject_hash",
     "take_in",
     "verify",

@@ -1,16 +1,20 @@
 """`knudepunkt explain`: what would a call of this system meet?"""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption, console, print_json
 
+if TYPE_CHECKING:
+    from runtime.instance import Instance
+
 
 def explain(
-    system: Annotated[str, typer.Option("--system", help="The calling system: its name or its id.")],
-    service: Annotated[str, typer.Option("--service", help="Service, as in the catalogue.")],
+    system: Annotated[str | None, typer.Option("--system", help="The calling system: its name or its id.")] = None,
+    service: Annotated[str | None, typer.Option("--service", help="Service, as in the catalogue.")] = None,
+    trace: Annotated[str | None, typer.Option("--trace", help="Trace id of a call that was made.")] = None,
     municipality: Annotated[
         str | None, typer.Option("--municipality", help="CVR number that the call would name.")
     ] = None,
@@ -25,7 +29,11 @@ def explain(
     """Say what a call would meet, before it is made: which agreement carries it, what it may see, what is left, or why
     it would be refused, by whose rule, and what to do. Nothing is called, counted or kept.
 
+    With --trace, say what was decided about a call that was made, from the ledger.
+
     Examples:
+
+    `knudepunkt explain --trace 4bf92f3577b34da6a3ce929d0e0e4736`
 
     `knudepunkt explain --system demo --service cpr-persons`
 
@@ -36,6 +44,11 @@ def explain(
     from runtime.settings import load_settings
 
     found = Instance.find(instance)
+    if trace is not None:
+        _print_decisions(found, trace, as_json=as_json)
+        return
+    if system is None or service is None:
+        raise typer.BadParameter("give --system and --service, or --trace")
     asked = Asked(
         system=system, service=service, municipality=municipality, agreement=agreement, keys=keys, purpose=purpose,
         columns=None if columns is None else tuple(name.strip() for name in columns.split(",")), at=_moment(at),
@@ -45,6 +58,21 @@ def explain(
         print_json(told)
     else:
         _print(told)
+
+
+def _print_decisions(instance: "Instance", trace: str, *, as_json: bool) -> None:
+    from kernel import TraceId
+    from runtime.wiring import decisions_of
+
+    found = [dict(line) for line in decisions_of(instance, TraceId(trace.removeprefix("urn:trace:").lower()))]
+    if as_json:
+        print_json(found)
+    elif not found:
+        console().print("No call of the last 35 days has this trace id.")
+    for line in [] if as_json else found:
+        for name, value in line.items():
+            console().print(f"{name}: {value}", markup=False)
+        console().print()
 
 
 def _moment(text: str | None) -> datetime | None:

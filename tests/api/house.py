@@ -47,7 +47,7 @@ from kernel import (
 from replica import QUARANTINE, Delivery, Lake, Lookups, Mode, ReplicaSettings, RunRecord, read_past, refresh_segments
 from runtime.migrations import upgrade
 from schemas import SHIPPED, Dataset, Registers, load_registers
-from usage import Ledger
+from usage import Ledger, find_decisions
 
 CLOCK = SystemClock()
 AALBORG, ODENSE = "29189420", "35209115"
@@ -190,6 +190,9 @@ class House:
             clock=CLOCK,
             environment=environment,
             readiness=lambda: {"ledger": self.failing is None},
+            decisions=lambda trace: find_decisions(
+                self.root / "ledger", self.root / "usage", trace, since=CLOCK.now() - timedelta(days=35)
+            ),
             status=lambda: [{"dataset": "municipality.municipalities", "rows": len(MUNICIPALITIES)}],
         )
 
