@@ -59,6 +59,9 @@ credential  SHA-256 fingerprint of the certificate or key
 node, role  the machine and the kind of process that wrote the line
 """
 
+LINE_ALONE: Final = frozenset({"rule", "owner", "remedy"})
+"""What a ledger line of a refusal says beyond its row: whoever opens the decision reads it there."""
+
 STORED: Final = pa.schema([*SCHEMA, pa.field("file", _text, nullable=False), pa.field("line", _count, nullable=False)])
 """As kept in the usage lake: the row, and where in the ledger it came from."""
 
@@ -105,7 +108,6 @@ def row_of(observation: Observation, hashed: Callable[[str], str]) -> dict[str, 
                 "status": seen.status,
                 "code": seen.code,
                 "reason": seen.reason,
-                # In the line alone: whoever opens the decision reads them there, and no view has them.
                 "rule": seen.rule,
                 "owner": seen.owner,
                 "remedy": seen.remedy,
