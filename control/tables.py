@@ -34,6 +34,8 @@ ORGANISATIONS = Table(
     Column("cvr", String(8), nullable=False, unique=True),
     Column("name", Text, nullable=False),
     Column("created", String(32), nullable=False),
+    Column("state", String(20), nullable=False, server_default="confirmed"),
+    Column("email", Text),
     CheckConstraint("kind IN ('supplier', 'municipality', 'operator')", name="kind"),
 )
 
@@ -46,6 +48,8 @@ SYSTEMS = Table(
     Column("purpose", Text, nullable=False),
     Column("contact", Text, nullable=False),
     Column("created", String(32), nullable=False),
+    Column("endpoints", Text, nullable=False, server_default="[]"),
+    Column("retired", String(32)),
     UniqueConstraint("organisation", "name", name="uq_systems_organisation_name"),
 )
 
@@ -85,6 +89,8 @@ AGREEMENTS = Table(
     Column("valid_from", String(32), nullable=False),
     Column("valid_to", String(32)),
     Column("state", String(20), nullable=False),
+    Column("replaces", String(36)),
+    Column("delegation", String(36)),
     Index("ix_agreements_system_municipality", "system", "municipality"),
 )
 
@@ -99,6 +105,80 @@ AGREEMENT_STEPS = Table(
     Column("by", Text, nullable=False),
     Column("at", String(32), nullable=False),
     Column("note", Text, nullable=False),
+)
+
+USERS = Table(
+    "users",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("organisation", String(36), ForeignKey("organisations.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("roles", Text, nullable=False),
+    Column("created", String(32), nullable=False),
+    Column("ended", String(32)),
+    UniqueConstraint("organisation", "email", name="uq_users_organisation_email"),
+)
+
+USER_CERTIFICATES = Table(
+    "user_certificates",
+    METADATA,
+    Column("fingerprint", String(64), primary_key=True),
+    Column("user", String(36), ForeignKey("users.id"), nullable=False),
+    Column("valid_from", String(32), nullable=False),
+    Column("valid_to", String(32), nullable=False),
+    Column("bound", String(32), nullable=False),
+    Column("revoked", String(32)),
+)
+
+PROCESSING_AGREEMENTS = Table(
+    "processing_agreements",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("municipality", String(36), ForeignKey("organisations.id"), nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("document_sha256", String(64), nullable=False),
+    Column("valid_from", String(32), nullable=False),
+    Column("valid_to", String(32)),
+    Column("recorded", String(32), nullable=False),
+    Column("recorded_by", Text, nullable=False),
+)
+
+NOTICES = Table(
+    "notices",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("organisation", String(36), ForeignKey("organisations.id"), nullable=False, index=True),
+    Column("roles", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("about", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("read", String(32)),
+    Column("mailed", String(32)),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+)
+
+DELEGATIONS = Table(
+    "delegations",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("municipality", String(36), ForeignKey("organisations.id"), nullable=False),
+    Column("supplier", String(36), ForeignKey("organisations.id"), nullable=False),
+    Column("services", Text, nullable=False),
+    Column("valid_from", String(32), nullable=False),
+    Column("valid_to", String(32)),
+    Column("given_by", Text, nullable=False),
+    Column("withdrawn", String(32)),
+)
+
+TRIALS = Table(
+    "trials",
+    METADATA,
+    Column("system", String(36), ForeignKey("systems.id"), primary_key=True),
+    Column("passed", String(32), nullable=False),
+    Column("trace", String(32), nullable=False),
+    Column("service", Text, nullable=False),
 )
 
 AUDIT = Table(

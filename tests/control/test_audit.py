@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DatabaseError
 
 from control import HOUSE, Actor, OrganisationKind, Role, Step, Verb
 from control.actors import MAY, ensure_may
@@ -58,9 +59,26 @@ def test_what_is_refused_or_fails_has_no_line(cast: Cast) -> None:
 )
 def test_tampering_shows(cast: Cast, url: str, tmp_path: Path, tampering: str) -> None:
     with create_engine(url).begin() as db:
+        db.execute(text("DROP TRIGGER audit_no_update"))
+        db.execute(text("DROP TRIGGER audit_no_delete"))
         db.execute(text(tampering))
     with cast.store.reading() as db:
         assert verify(db)[1] == 2
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        "UPDATE audit SET actor = 'somebody else' WHERE number = 1",
+        "DELETE FROM audit",
+        "UPDATE agreement_steps SET step = 'approve'",
+        "DELETE FROM agreement_steps",
+    ],
+)
+def test_the_database_itself_refuses_to_rewrite_history(cast: Cast, url: str, deed: str) -> None:
+    cast.draft()
+    with create_engine(url).begin() as db, pytest.raises(DatabaseError, match="is history"):
+        db.execute(text(deed))
 
 
 class TestWhoMay:
