@@ -16,12 +16,12 @@ from control import ControlStore, Organisation, OrganisationKind, ServiceTerms, 
 from kernel import AgreementId, ServiceName, SystemId, Window
 from replica import Lake
 from runtime.client import Profile
+from runtime.environment import settings_of
 from runtime.files import write_whole
 from runtime.founding import found_instance
 from runtime.instance import Instance
 from runtime.mirroring import Mirroring
 from runtime.processes import Addresses
-from runtime.settings import load_settings
 from runtime.ssh_keys import new_ssh_key
 from runtime.tries import OPERATORS_PROFILE
 from runtime.wiring import CLOCK, open_control
@@ -67,7 +67,7 @@ def set_the_stage(
     """
     tell("Making the instance")
     instance = found_instance(root, environment="test", host=host, api_port=api_port, sftp_port=sftp_port)
-    settings = load_settings(instance.settings_file)
+    settings = settings_of(instance)
     tell("Registering a municipality, a supplier, its system and their agreement")
     with open_control(instance, settings) as control:
         profile, agreement = _cast(instance, control, services)

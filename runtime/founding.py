@@ -6,10 +6,11 @@ Every step leaves alone what is there already, so that a founding that was inter
 from pathlib import Path
 
 from control import TestAuthority
+from runtime.environment import found_environment
 from runtime.files import write_whole
 from runtime.instance import Instance, InstanceExists
 from runtime.migrations import upgrade
-from runtime.settings import load_settings
+from runtime.settings import Settings
 from runtime.ssh_keys import new_ssh_key
 from schemas import SHIPPED
 from sync import FolderSpec, load_sources
@@ -42,7 +43,7 @@ def found_instance(
     if not instance.settings_file.exists():
         text = _SETTINGS.format(environment=environment, host=host, api_port=api_port, sftp_port=sftp_port)
         write_whole(instance.settings_file, text.encode(), 0o644)
-    settings = load_settings(instance.settings_file)
+    settings = found_environment(instance)
     if settings.environment != environment:
         raise InstanceExists(
             f"{instance.root} is an instance of the {settings.environment} environment",
@@ -53,19 +54,20 @@ def found_instance(
     for source in load_sources(SHIPPED, instance.registers, root=instance.root):
         if isinstance(source.connector, FolderSpec):
             source.connector.path.mkdir(parents=True, exist_ok=True)
-    _make_server_certificate(instance, settings.api.names)
+    _make_server_certificate(instance, settings)
     _make_host_key(instance)
     return instance
 
 
-def _make_server_certificate(instance: Instance, names: tuple[str, ...]) -> None:
+def _make_server_certificate(instance: Instance, settings: Settings) -> None:
     certificate, key = instance.server_files()
     authority = TestAuthority.open_or_create(instance.authority)
     trusted = instance.trust / "test-authority.pem"
-    if not trusted.exists():
+    # In production it vouches for nobody: the server's first certificate is all that it makes there.
+    if settings.environment == "test" and not trusted.exists():
         write_whole(trusted, authority.ca_pem, 0o644)
     if not certificate.exists():
-        issued = authority.issue_server(names)
+        issued = authority.issue_server(settings.api.names)
         write_whole(key, issued.key_pem, 0o600)
         write_whole(certificate, issued.cert_pem, 0o644)
 

@@ -59,6 +59,11 @@ class Instance:
         return f"sqlite:///{self.control / 'control.sqlite'}"
 
     @property
+    def environment(self) -> Path:
+        """The environment that the instance was founded for, in one word."""
+        return self.control / "environment"
+
+    @property
     def rates(self) -> Path:
         """Counters of calls, shared by the processes of this node."""
         return self.control / "rates.bin"

@@ -50,6 +50,10 @@ class Mirroring:
     def attempts(self) -> Attempts:
         return Attempts(self.instance.run / "sources")
 
+    @property
+    def fictitious_only(self) -> bool:
+        return self.settings.environment == "test"
+
     def named(self, names: list[str]) -> tuple[SourceSpec, ...]:
         """The sources of these names, or all. Raises SourceUnknown."""
         known = {source.name: source for source in self.sources}
@@ -73,8 +77,9 @@ class Mirroring:
         try:
             self.follow(lake, dataset)
             report = run_source(
-                source, dataset, lake, clock=self.clock, work=self.instance.work, accept=accept, progress=progress
-            )
+                source, dataset, lake, clock=self.clock, work=self.instance.work, accept=accept,
+                fictitious_only=self.fictitious_only, progress=progress,
+            )  # fmt: skip
         except PlatformError as error:
             self.attempts.failed(source.name, started, error)
             raise
@@ -93,7 +98,10 @@ class Mirroring:
         """Try what was held back of a source again."""
         dataset = self.registers.dataset(source.dataset)
         self.follow(lake, dataset)
-        report = replay_quarantine(source, dataset, lake, clock=self.clock, work=self.instance.work, progress=progress)
+        report = replay_quarantine(
+            source, dataset, lake, clock=self.clock, work=self.instance.work,
+            fictitious_only=self.fictitious_only, progress=progress,
+        )  # fmt: skip
         return self._followed(report, dataset, lake)
 
     def _followed(self, report: RunReport, dataset: Dataset, lake: Lake) -> RunReport:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from replica import DatasetNotReady, Lake
+from runtime.environment import settings_of
 from runtime.instance import Instance
 from runtime.mirroring import Mirroring
-from runtime.settings import load_settings
 from runtime.wiring import CLOCK
 
 
@@ -35,7 +35,7 @@ def held_lines(root: Path, source: str) -> list[dict[str, Any]]:
 
 def _held(root: Path, sources: list[str]) -> list[dict[str, Any]]:
     instance = Instance.find(root)
-    settings = load_settings(instance.settings_file)
+    settings = settings_of(instance)
     mirroring = Mirroring.of(instance, settings, CLOCK)
     specs = mirroring.named(sources)
     try:

@@ -3,7 +3,8 @@
 What is used of the standard beyond names and descriptions: `logicalType`, `logicalTypeOptions` (pattern, minimum,
 maximum), `primaryKey`, `required`, `unique`, `enum`, `classification` (public, personal, protected; by default that
 of the dataset), `properties`, `items`, and `transformSourceObjects` as the value's origin. Custom properties of a
-dataset: `classification`, `protection` ({list, type, types, from, to}) and `freshnessTargetSeconds`. Rules (`quality`,
+dataset: `classification`, `protection` ({list, type, types, from, to}), `freshnessTargetSeconds` and `fictitious` (a
+pattern that keys of invented rows meet in full, and no key of a real one). Rules (`quality`,
 `relationships`) are read in schemas/quality.py and schemas/relationships.py, derived columns in schemas/transforms.py.
 (Standard: https://bitol-io.github.io/open-data-contract-standard/)
 """
@@ -23,13 +24,13 @@ from schemas.dataset import Dataset, ProtectionRule
 from schemas.derivation import FromList
 from schemas.document import Document, Review, did_you_mean, path_of, read_document
 from schemas.finding import Finding
-from schemas.properties import read_classification, read_columns, read_name
+from schemas.properties import read_classification, read_columns, read_name, read_pattern
 from schemas.quality import read_rules
 from schemas.transforms import read_derivations
 
 _API: Final = re.compile(r"v3\.\d+\.\d+")
 _VERSION: Final = re.compile(r"\d+\.\d+\.\d+")
-_CUSTOM: Final = ("classification", "protection", "freshnessTargetSeconds")
+_CUSTOM: Final = ("classification", "protection", "freshnessTargetSeconds", "fictitious")
 _RULE: Final = ("list", "type", "types", "from", "to")
 
 
@@ -142,12 +143,14 @@ def _dataset(review: Review, schema: SchemaObject, where: str, register: str, ve
     if freshness is not None and (not isinstance(freshness, int) or isinstance(freshness, bool) or freshness <= 0):
         review.error(place, "is not a positive whole number", "give seconds, for instance 86400")
         freshness = None
+    place, fictitious = custom.get("fictitious", (where, None))
+    pattern = None if fictitious is None else read_pattern(review, fictitious, place)
     if not name or key is None or not all(column.name for column in columns):
         return None
     return Dataset(
         register=register, name=name, title=schema.businessName or name, description=schema.description or "",
         version=version, columns=columns, key=key, protection=rule, freshness_target_s=freshness,
-        rules=rules,
+        rules=rules, fictitious=pattern,
     )  # fmt: skip
 
 

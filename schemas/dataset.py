@@ -44,6 +44,7 @@ class Dataset:
     freshness_target_s   how old the mirror may be before somebody should look, seconds
     version              of the contract that promises it
     rules                beyond those of its single columns
+    fictitious           a pattern that the keys of invented rows meet in full, and no key of a real one; None: not told
 
     What follows from these is worked out once, since calls ask for it by the thousand a second.
     """
@@ -58,6 +59,7 @@ class Dataset:
     protection: ProtectionRule | None = None
     freshness_target_s: int | None = None
     rules: tuple[Rule, ...] = ()
+    fictitious: str | None = None
 
     id: DatasetId = field(init=False, repr=False, compare=False)
     arrow: pa.Schema = field(init=False, repr=False, compare=False)

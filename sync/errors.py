@@ -108,6 +108,13 @@ class QualityRefused(DataRefused):
     title = "A delivery is not as the contract promises"
 
 
+class NotFictitious(DataRefused):
+    """A delivery to a test environment may be about people who live."""
+
+    code = "not_fictitious"
+    title = "A test environment takes fictitious data alone"
+
+
 class ReferenceNotReady(DataRefused):
     """A dataset refers to another, of which nothing is in the mirror yet."""
 

@@ -8,6 +8,7 @@ from kernel import Clock, DataRefused, new_id
 from replica import Counts, Delivery, Lake, Mode, Publication, RunRecord
 from schemas import Dataset
 from sync.derive import derive
+from sync.fictitious import ensure_fictitious
 from sync.plan import Facts, guard, plan_load
 from sync.quality import violations
 from sync.quarantine import hold_back, quarantine_table
@@ -35,7 +36,9 @@ class Origin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """accept   publish although a guard trips: an operator has looked and said so"""
+    """accept            publish although a guard trips: an operator has looked and said so
+    fictitious_only   whether this is a test environment; no operator can lift that
+    """
 
     spec: SourceSpec
     dataset: Dataset
@@ -43,10 +46,13 @@ class Load:
     clock: Clock
     progress: Callable[[Progress], None]
     accept: bool = False
+    fictitious_only: bool = False
 
     def publish(self, decoded: Decoded, origin: Origin) -> FileReport:
         """Publish what may be published of a delivery. Raises DataRefused, and nothing of it is published."""
         spec, dataset = self.spec, self.dataset
+        if self.fictitious_only and not spec.fictitious:
+            ensure_fictitious(decoded, dataset)
         rows = derive(decoded.rows, dataset, self.lake.texts)
         judged = violations(rows, dataset, self.lake.present, whole=spec.mode is Mode.FULL)
         decoded = replace(decoded, rows=rows, warnings=decoded.warnings + judged.warnings)

@@ -35,6 +35,7 @@ def replay_quarantine(
     *,
     clock: Clock,
     work: Path,
+    fictitious_only: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> RunReport:
     """Try all held-back lines of a source again, oldest run first."""
@@ -44,6 +45,7 @@ def replay_quarantine(
     load = Load(
         spec=replace(spec, mode=mode, max_quarantine_share=1.0),
         dataset=dataset, lake=lake, clock=clock, progress=progress or (lambda _: None), accept=True,
+        fictitious_only=fictitious_only,
     )  # fmt: skip
     decoder = spec.decoder.decoder(dataset)
     reports: list[FileReport] = []

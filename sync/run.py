@@ -34,6 +34,7 @@ def run_source(
     clock: Clock,
     work: Path,
     accept: bool = False,
+    fictitious_only: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> RunReport:
     """Load every file of a source that was not loaded before, in the order of their names.
@@ -45,6 +46,7 @@ def run_source(
 
     work     a folder for what does not fit in memory; it holds personal data while the run lasts
     accept   publish although the source shrank, changed or broke rules beyond its set share
+    fictitious_only   of datasets with personal data, refuse what is not known to be invented (a test environment)
 
     Raises SourceUnreachable when the source itself is not there, SourceMisfit, and what the lake raises.
     """
@@ -52,8 +54,9 @@ def run_source(
     lake.prepare(dataset)
     decoder = spec.decoder.decoder(dataset)
     load = Load(
-        spec=spec, dataset=dataset, lake=lake, clock=clock, progress=progress or (lambda _: None), accept=accept
-    )
+        spec=spec, dataset=dataset, lake=lake, clock=clock, progress=progress or (lambda _: None), accept=accept,
+        fictitious_only=fictitious_only,
+    )  # fmt: skip
     last = lake.last_run(spec.name)
     cursor = Cursor.from_text(last.cursor if last else None)
     # A source that is whole each time may come back to what it was: only what it said last says nothing new.

@@ -29,6 +29,7 @@ class SourceSpec:
     max_quarantine_share   of the rows of one file; above it nothing of the file is published
     max_deleted_share      of the rows of the mirror that one delivery may delete
     max_changed_share      of the rows of the mirror that one delivery may change
+    fictitious             whoever wrote the file vouches that nobody in it lives: a test environment may take it
     """
 
     name: str
@@ -41,6 +42,7 @@ class SourceSpec:
     max_quarantine_share: float = 0.1
     max_deleted_share: float = 0.1
     max_changed_share: float = 1.0
+    fictitious: bool = False
 
 
 class _ScheduleBody(BaseModel, extra="forbid"):
@@ -72,6 +74,7 @@ class _SourceBody(BaseModel, extra="forbid"):
     max_quarantine_share: float = Field(default=0.1, ge=0, le=1)
     max_deleted_share: float = Field(default=0.1, ge=0, le=1)
     max_changed_share: float = Field(default=1.0, ge=0, le=1)
+    fictitious: bool = False
 
     def to_spec(self, root: Path) -> SourceSpec:
         return SourceSpec(
@@ -85,6 +88,7 @@ class _SourceBody(BaseModel, extra="forbid"):
             max_quarantine_share=self.max_quarantine_share,
             max_deleted_share=self.max_deleted_share,
             max_changed_share=self.max_changed_share,
+            fictitious=self.fictitious,
         )
 
 

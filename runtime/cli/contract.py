@@ -72,13 +72,13 @@ def plan(drafts: Drafts = None, instance: InstanceOption = DEFAULT_INSTANCE, as_
     from replica import DatasetNotReady, Lake
     from runtime.checking import load_among
     from runtime.contracts import plan_contracts
+    from runtime.environment import settings_of
     from runtime.instance import Instance
-    from runtime.settings import load_settings
     from runtime.wiring import CLOCK, open_control
     from schemas import SHIPPED
 
     found = Instance.find(instance)
-    settings = load_settings(found.settings_file)
+    settings = settings_of(found)
     registers = load_among(SHIPPED, found.registers, drafts=tuple(drafts or ()))
     with ExitStack() as stack:
         try:
@@ -117,14 +117,14 @@ def apply(
     from replica import Lake
     from runtime.checking import load_among
     from runtime.contracts import apply_contract, only_accepted
+    from runtime.environment import settings_of
     from runtime.instance import Instance
     from runtime.mirroring import Mirroring
-    from runtime.settings import load_settings
     from runtime.wiring import CLOCK
     from schemas import SHIPPED
 
     found = Instance.find(instance)
-    settings = load_settings(found.settings_file)
+    settings = settings_of(found)
     registers = load_among(SHIPPED, found.registers, drafts=tuple(drafts or ()))
     mirroring = Mirroring.of(found, settings, CLOCK)
     done = []

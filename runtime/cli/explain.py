@@ -39,9 +39,9 @@ def explain(
 
     `knudepunkt explain --system demo --service cpr-persons --columns name,address --keys 500 --at 2027-01-01T08:00`
     """
+    from runtime.environment import settings_of
     from runtime.explaining import Asked, explain_call
     from runtime.instance import Instance
-    from runtime.settings import load_settings
 
     found = Instance.find(instance)
     if trace is not None:
@@ -53,7 +53,7 @@ def explain(
         system=system, service=service, municipality=municipality, agreement=agreement, keys=keys, purpose=purpose,
         columns=None if columns is None else tuple(name.strip() for name in columns.split(",")), at=_moment(at),
     )  # fmt: skip
-    told = explain_call(found, load_settings(found.settings_file), asked)
+    told = explain_call(found, settings_of(found), asked)
     if as_json:
         print_json(told)
     else:

@@ -29,4 +29,6 @@ def init(
     made = found_instance(instance, environment=environment)
     out = console()
     out.print(f"An instance for the {environment} environment lies in {made.root}.")
+    if environment == "production":
+        out.print("Put the PEM files of the authorities whose certificates you trust into `trust/`.")
     out.print("Next: put deliveries below `inbox/`, then `knudepunkt sync` and `knudepunkt up`.")

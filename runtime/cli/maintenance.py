@@ -43,12 +43,12 @@ def show(instance: InstanceOption = DEFAULT_INSTANCE, as_json: JsonOption = Fals
 
 def _upkeep(instance: Path, *, dry_run: bool) -> "Upkeep":
     from replica import Lake
+    from runtime.environment import settings_of
     from runtime.instance import Instance
     from runtime.politeness import standing_back
-    from runtime.settings import load_settings
 
     found = Instance.find(instance)
-    settings = load_settings(found.settings_file)
+    settings = settings_of(found)
     with standing_back(), Lake.open(found.lake, settings.replica, write=True) as lake:
         return lake.maintain(settings.replica, dry_run=dry_run)
 

@@ -84,13 +84,13 @@ def replay(
     Example: `knudepunkt quarantine replay municipalities`
     """
     from replica import Lake
+    from runtime.environment import settings_of
     from runtime.instance import Instance
     from runtime.mirroring import Mirroring
-    from runtime.settings import load_settings
     from runtime.wiring import CLOCK
 
     found = Instance.find(instance)
-    settings = load_settings(found.settings_file)
+    settings = settings_of(found)
     mirroring = Mirroring.of(found, settings, CLOCK)
     (chosen,) = mirroring.named([source])
     with Lake.open(found.lake, settings.replica, write=True) as lake, run_progress() as tell:

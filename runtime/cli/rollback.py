@@ -32,13 +32,13 @@ def rollback(
     """
     from kernel import DatasetId
     from replica import Counts, Lake
+    from runtime.environment import settings_of
     from runtime.instance import Instance
     from runtime.mirroring import Mirroring
-    from runtime.settings import load_settings
     from runtime.wiring import CLOCK
 
     found = Instance.find(instance)
-    settings = load_settings(found.settings_file)
+    settings = settings_of(found)
     mirroring = Mirroring.of(found, settings, CLOCK)
     meant = mirroring.registers.dataset(DatasetId(dataset))
     told: dict[str, Any] = {"dataset": dataset, "done": yes}

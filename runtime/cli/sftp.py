@@ -12,14 +12,14 @@ def sftp(
 
     Example: `knudepunkt sftp --instance /srv/knudepunkt`
     """
+    from runtime.environment import settings_of
     from runtime.instance import Instance
     from runtime.logs import configure_logs
     from runtime.processes import follow_lifeline
     from runtime.roles import run_sftp
-    from runtime.settings import load_settings
 
     found = Instance.find(instance)
-    settings = load_settings(found.settings_file)
+    settings = settings_of(found)
     configure_logs(role="sftp", level=settings.logs.level)
     follow_lifeline(lifeline)
     run_sftp(found, settings, fd)

@@ -30,12 +30,12 @@ def sql(
 
     `knudepunkt sql "describe calls"`
     """
+    from runtime.environment import settings_of
     from runtime.instance import Instance
-    from runtime.settings import load_settings
     from runtime.wiring import ask_usage
 
     found = Instance.find(instance)
-    answer = ask_usage(found, load_settings(found.settings_file), query, cvr=cvr)
+    answer = ask_usage(found, settings_of(found), query, cvr=cvr)
     rows = answer.table.to_pylist()
     if as_json:
         print_json(rows)

@@ -17,14 +17,14 @@ def status(instance: InstanceOption = DEFAULT_INSTANCE, as_json: JsonOption = Fa
     `knudepunkt status --json`
     """
     from replica import DatasetNotReady, Lake
+    from runtime.environment import settings_of
     from runtime.instance import Instance
     from runtime.mirroring import Mirroring, status_of
     from runtime.processes import Addresses
-    from runtime.settings import load_settings
     from runtime.wiring import CLOCK
 
     found = Instance.find(instance)
-    settings = load_settings(found.settings_file)
+    settings = settings_of(found)
     mirroring = Mirroring.of(found, settings, CLOCK)
     try:
         with Lake.open(found.lake, settings.replica, write=False) as lake:

@@ -31,14 +31,14 @@ def sync(
     `knudepunkt sync --json`
     """
     from replica import Lake
+    from runtime.environment import settings_of
     from runtime.instance import Instance
     from runtime.mirroring import Mirroring
     from runtime.politeness import standing_back
-    from runtime.settings import load_settings
     from runtime.wiring import CLOCK
 
     found = Instance.find(instance)
-    settings = load_settings(found.settings_file)
+    settings = settings_of(found)
     mirroring = Mirroring.of(found, settings, CLOCK)
     chosen = mirroring.named(sources or [])
     with standing_back(), Lake.open(found.lake, settings.replica, write=True) as lake, run_progress() as tell:

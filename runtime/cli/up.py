@@ -36,11 +36,11 @@ def up(
     if detach:
         start_detached(found)
         return
+    from runtime.environment import settings_of
     from runtime.logs import configure_logs
     from runtime.parent import run_parent
-    from runtime.settings import load_settings
 
-    settings = load_settings(found.settings_file)
+    settings = settings_of(found)
     configure_logs(role="up", level=settings.logs.level)
     run_parent(found, settings)
 

@@ -11,14 +11,14 @@ def worker(
 
     Example: `knudepunkt worker --instance /srv/knudepunkt`
     """
+    from runtime.environment import settings_of
     from runtime.instance import Instance
     from runtime.logs import configure_logs
     from runtime.processes import follow_lifeline
     from runtime.roles import run_worker
-    from runtime.settings import load_settings
 
     found = Instance.find(instance)
-    settings = load_settings(found.settings_file)
+    settings = settings_of(found)
     configure_logs(role="worker", level=settings.logs.level)
     follow_lifeline(lifeline)
     run_worker(found, settings)

@@ -15,8 +15,8 @@ import pytest
 
 from kernel import DatasetId
 from replica import Lake, Lookups
+from runtime.environment import settings_of
 from runtime.processes import running_parent
-from runtime.settings import load_settings
 from tests.journeys.platform import Platform, knudepunkt, make_stage, running
 
 pytestmark = pytest.mark.slow
@@ -95,7 +95,7 @@ def test_a_sync_killed_anywhere_leaves_the_former_snapshot_or_the_new_one(tmp_pa
     from runtime.wiring import CLOCK
 
     instance = Instance.find(root)
-    settings = load_settings(instance.settings_file)
+    settings = settings_of(instance)
     persons = Mirroring.of(instance, settings, CLOCK).registers.dataset(DatasetId("cpr.persons"))
     with Lake.open(instance.lake, settings.replica, write=False) as lake:
         info = lake.info(persons)

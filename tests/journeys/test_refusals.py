@@ -12,7 +12,7 @@ import pytest
 from control import ControlStore, OrganisationKind, ServiceTerms, Step, TestAuthority
 from kernel import ServiceName, SystemClock, SystemId, Window
 from runtime.demo import MUNICIPALITY, SUPPLIER, terms
-from runtime.settings import load_settings
+from runtime.environment import settings_of
 from runtime.wiring import open_control
 from tests.journeys.platform import Platform, another_profile
 
@@ -21,7 +21,7 @@ BODY = {"key": "0851"}
 
 
 def control_of(platform: Platform) -> ControlStore:
-    return open_control(platform.instance, load_settings(platform.instance.settings_file))
+    return open_control(platform.instance, settings_of(platform.instance))
 
 
 def in_ledger(platform: Platform, code: str, since: datetime) -> list[dict[str, object]]:

@@ -24,10 +24,11 @@ from runtime.contracts import (
     only_accepted,
     plan_contracts,
 )
+from runtime.environment import settings_of
 from runtime.founding import found_instance
 from runtime.instance import Instance
 from runtime.mirroring import Mirroring
-from runtime.settings import Settings, load_settings
+from runtime.settings import Settings
 from runtime.wiring import open_control
 from schemas import Change, load_registers
 from sync import load_sources
@@ -74,7 +75,7 @@ class Yard:
 
     @property
     def settings(self) -> Settings:
-        return load_settings(self.instance.settings_file)
+        return settings_of(self.instance)
 
     def rows(self) -> list[dict[str, Any]]:
         dataset = self.mirroring().registers.dataset(SHIPS)
@@ -104,7 +105,7 @@ class Yard:
 @pytest.fixture
 def yard(tmp_path: Path) -> Iterator[Yard]:
     instance = found_instance(tmp_path / "instance", environment="test")
-    with Lake.open(instance.lake, load_settings(instance.settings_file).replica, write=True) as lake:
+    with Lake.open(instance.lake, settings_of(instance).replica, write=True) as lake:
         made = Yard(instance, lake)
         made.promise(NAME)
         made.deliver("imo,tonnage,name", "1,10,Ask", "2,20,")

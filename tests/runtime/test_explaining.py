@@ -5,17 +5,17 @@ import pytest
 from control import OrganisationKind, ServiceTerms, Step, Terms
 from control.errors import Unregistered
 from kernel import ServiceName, Window
+from runtime.environment import settings_of
 from runtime.explaining import Asked, explain_call
 from runtime.founding import found_instance
 from runtime.instance import Instance
-from runtime.settings import load_settings
 from runtime.wiring import CLOCK, open_control
 
 
 @pytest.fixture(scope="module")
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Instance:
     found = found_instance(tmp_path_factory.mktemp("instance") / "i", environment="test")
-    with open_control(found, load_settings(found.settings_file)) as store:
+    with open_control(found, settings_of(found)) as store:
         owner = store.add_organisation(OrganisationKind.SUPPLIER, "12345678", "Fagsystemer ApS")
         whose = store.add_organisation(OrganisationKind.MUNICIPALITY, "11111111", "Nordby")
         system = store.add_system(owner.id, "care", purpose="x", contact="x")
@@ -30,7 +30,7 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Instance:
 
 def codes(instance: Instance, **asked: object) -> list[str]:
     chosen = {"system": "care", "service": "cpr-persons"} | asked
-    told = explain_call(instance, load_settings(instance.settings_file), Asked(**chosen))  # type: ignore[arg-type]
+    told = explain_call(instance, settings_of(instance), Asked(**chosen))  # type: ignore[arg-type]
     assert told["admitted"] == (not told["refusals"])
     return [each["code"] for each in told["refusals"]]
 

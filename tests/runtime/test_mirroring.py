@@ -2,16 +2,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from kernel import SystemClock
+from runtime.environment import settings_of
 from runtime.founding import found_instance
 from runtime.mirroring import Mirroring
-from runtime.settings import load_settings
 
 NOW = datetime(2031, 2, 10, 12, tzinfo=UTC)
 
 
 def a_mirroring(root: Path) -> Mirroring:
     instance = found_instance(root, environment="test")
-    return Mirroring.of(instance, load_settings(instance.settings_file), SystemClock())
+    return Mirroring.of(instance, settings_of(instance), SystemClock())
 
 
 class TestDue:
