@@ -27,7 +27,8 @@ _PUBLIC: Final[Mapping[str, PublicRoute]] = {
     "/": problems.docs,
     "/docs": problems.docs,
     "/problems": problems.pages,
-    "/v1/services": catalogue.catalogue,
+    "/v1/catalogue": catalogue.catalogue,
+    "/v1/services": catalogue.moved,
     "/.well-known/api-catalog": catalogue.api_catalog,
     "/v1/operations/status": operations.status,
     "/health/live": health.live,
@@ -54,11 +55,13 @@ class Routes:
         self._doors = doors
         self._exact: dict[str, Methods] = {path: self._public(route) for path, route in _PUBLIC.items()}
         self._exact["/openapi.json"] = self._public(openapi.serve(doors))
-        self._entry = self._public(catalogue.entry)
-        self._problem = self._public(problems.page)
         # Of paths that end in a name that the caller chooses: what comes before it.
-        self._prefixed: dict[str, Methods] = {"/problems/": self._problem, "/v1/services/": self._entry}
-        self._prefixed["/v1/decisions/"] = self._public(decisions.decision)
+        self._prefixed: dict[str, Methods] = {
+            "/problems/": self._public(problems.page),
+            "/v1/catalogue/": self._public(catalogue.entry),
+            "/v1/services/": self._public(catalogue.moved),
+            "/v1/decisions/": self._public(decisions.decision),
+        }
         for service in doors.registers.services:
             if service.dataset is not None:
                 self._add(service, doors.registers.dataset(service.dataset))
@@ -129,6 +132,7 @@ async def on_record(visit: Visit, route: DataRoute) -> Answer:
     except Exception as error:
         answer = problem(visit.refused(unexpected(error, visit.request)), visit.request.trace)
     answer.headers += visit.allowance.fields()
+    answer.headers += visit.offer.farewell
     return answer
 
 

@@ -2,12 +2,14 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
+from email.utils import format_datetime
 from functools import lru_cache
 from typing import Final, Self
 
 import structlog
 
+from api.answer import Headers
 from api.doors import Doors
 from api.errors import HeaderInvalid, NotOnRecord, ServiceNotOffered
 from api.identity import identify
@@ -40,7 +42,7 @@ PURPOSE: Final = "Knudepunkt-Purpose"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CVR = re.compile(r"[0-9]{8}")
 _CODE = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
-_CALLABLE: Final = {
+CALLABLE: Final = {
     "test": frozenset({ServiceStatus.TEST, ServiceStatus.PRODUCTION, ServiceStatus.DEPRECATED}),
     "production": frozenset({ServiceStatus.PRODUCTION, ServiceStatus.DEPRECATED}),
 }
@@ -53,16 +55,18 @@ class Offer:
 
     personal        whether the dataset holds anything personal: then no answer may be kept on the way
     key_is_public   whether a key may stand in an address, and is nobody's identifier
+    farewell        header fields of a service that will end: Sunset (RFC 8594), and a link to its successor
     """
 
     service: Service
     dataset: Dataset
     personal: bool
     key_is_public: bool
+    farewell: Headers
 
     @classmethod
     def of(cls, service: Service, dataset: Dataset) -> Self:
-        return cls(service, dataset, dataset.personal, dataset.key_is_public)
+        return cls(service, dataset, dataset.personal, dataset.key_is_public, _farewell(service))
 
 
 class Visit:
@@ -97,10 +101,12 @@ class Visit:
         """Raises what `identity.identify` raises, and ServiceNotOffered."""
         request = self.request
         self.caller = identify(request.peer, self.doors.policy(), request.received)
-        if self.service.status not in _CALLABLE[self.doors.environment]:
+        status = self.service.status_on(today_of(request))
+        if status not in CALLABLE[self.doors.environment]:
+            successor = f"call its successor, {self.service.successor}; " if self.service.successor else ""
             raise ServiceNotOffered(
-                f"the service {self.service.name} is {self.service.status.value}",
-                remedy="see the catalogue: GET /v1/services",
+                f"the service {self.service.name} is {status.value}",
+                remedy=f"{successor}see the catalogue: GET /v1/catalogue",
                 rule="service.status",
             )
         return self.caller
@@ -226,6 +232,16 @@ def keep(doors: Doors, fact: Observation) -> None:
     except Exception as error:
         _log.error("not_on_record", trace=fact.trace, error=type(error).__name__)
         raise NotOnRecord("the call could not be put on record", remedy="call again later", retry_after_s=30) from error
+
+
+def _farewell(service: Service) -> Headers:
+    if service.ends is None:
+        return []
+    over = datetime.combine(service.ends + timedelta(days=1), time(0), COPENHAGEN)
+    fields = [(b"sunset", format_datetime(over.astimezone(UTC), usegmt=True).encode("ascii"))]
+    if service.successor is not None:
+        fields.append((b"link", f'</v1/catalogue/{service.successor}>; rel="successor-version"'.encode("ascii")))
+    return fields
 
 
 def today_of(request: Request) -> date:

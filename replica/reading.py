@@ -84,7 +84,7 @@ class Reading(Books):
         if info is None or not kept:
             raise HistoryExpired(
                 f"the mirror holds no {dataset.id} of that moment",
-                remedy="ask for a later one; GET /v1/services tells the newest",
+                remedy="ask for a later one; GET /v1/catalogue tells the newest",
                 rule="replica.history",
             )
         return info

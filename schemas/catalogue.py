@@ -57,19 +57,19 @@ class Registers:
         """Raises DatasetUnknown."""
         if (found := self._datasets.get(name)) is not None:
             return found
-        raise DatasetUnknown(f"no register promises a dataset {name!r}", remedy="see the catalogue: GET /v1/services")
+        raise DatasetUnknown(f"no register promises a dataset {name!r}", remedy="see the catalogue: GET /v1/catalogue")
 
     def service(self, name: str) -> Service:
         """Raises ServiceUnknown. The message does not repeat the name: it may come from a URL somebody mistyped."""
         if (found := self._services.get(name)) is not None:
             return found
-        raise ServiceUnknown("no service has this name", remedy="see the catalogue: GET /v1/services")
+        raise ServiceUnknown("no service has this name", remedy="see the catalogue: GET /v1/catalogue")
 
     def dataset_of(self, service: Service) -> Dataset:
         """Raises DatasetUnknown for a service that has none."""
         if service.dataset is None:
             raise DatasetUnknown(
-                f"the service {service.name} has no dataset", remedy="see the catalogue: GET /v1/services"
+                f"the service {service.name} has no dataset", remedy="see the catalogue: GET /v1/catalogue"
             )
         return self.dataset(service.dataset)
 
@@ -172,12 +172,16 @@ class _Survey:
                 problem = f"{claim.what} is already in {where}"
                 self.findings.append(replace(claim.place, problem=problem, remedy="choose another"))
         datasets = {dataset.id: dataset for contract in self.contracts for dataset in contract.datasets}
-        known = datasets.keys()
+        known, names = datasets.keys(), {service.name for service, _ in self.services}
         for service, document in self.services:
             named = service.dataset
             if named is not None and named not in known and named.partition(".")[0] not in self.unsure:
                 remedy = f"name one of {', '.join(sorted(known))}" if known else "add the contract that promises it"
                 self.findings.append(document.finding("dataset", f"no contract promises {named!r}", remedy))
+            if service.successor is not None and service.successor not in names:
+                self.findings.append(
+                    document.finding("successor", f"no service is called {service.successor!r}", "mend the name")
+                )
             if named in datasets:
                 self.findings += _unsearchable(service, datasets[named], document)
         self.findings += review_references(self.contracts, self.documents, self.unsure)

@@ -1,5 +1,6 @@
 """The file of a service, `<name>.service.yaml`, read into a Service. Its form is in schemas/service.py."""
 
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Final
 from uuid import UUID
@@ -49,6 +50,8 @@ class _ServiceBody(BaseModel):
     terms: str = ""
     test_data: str = ""
     search: list[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$")]] = []
+    ends: Annotated[date | None, Field(strict=False)] = None
+    successor: Annotated[str | None, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")] = None
     stub: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = None
 
     def to_service(self, folder: Path) -> Service:
@@ -59,6 +62,7 @@ class _ServiceBody(BaseModel):
             dataset=None if self.dataset is None else DatasetId(self.dataset), sla_class=self.sla_class,
             price_model=self.price_model, terms=self.terms, test_data=self.test_data,
             stub=None if self.stub is None else folder / self.stub, search=tuple(self.search),
+            ends=self.ends, successor=None if self.successor is None else ServiceName(self.successor),
         )  # fmt: skip
 
 
@@ -91,6 +95,7 @@ def read_service(path: Path) -> tuple[Service | None, Document | None, list[Find
             review.error(path_of(fault["loc"]), fault["msg"], remedy)
         return None, document, findings
     _review_fit(review, service)
+    _review_end(review, service)
     if path.name != service.name + _SUFFIX:
         review.warning("name", f"the file is named {path.name}", f"rename it to {service.name}{_SUFFIX}")
     if service.stub is not None and not service.stub.is_file():
@@ -98,6 +103,17 @@ def read_service(path: Path) -> tuple[Service | None, Document | None, list[Find
             "stub", f"there is no file {service.stub.name} beside the descriptor", "add it, or remove the line"
         )
     return service, document, findings
+
+
+def _review_end(review: Review, service: Service) -> None:
+    deprecated = service.status is ServiceStatus.DEPRECATED
+    if deprecated and service.ends is None:
+        review.error("status", "a deprecated service tells when it ends", "add `ends: YYYY-MM-DD`, its last day")
+    for name, value in (("ends", service.ends), ("successor", service.successor)):
+        if value is not None and not deprecated:
+            review.error(name, f"only a deprecated service has `{name}`", "remove the line, or set the status")
+    if service.successor == service.name:
+        review.error("successor", "is the service itself", "name the service to move to")
 
 
 def _review_fit(review: Review, service: Service) -> None:

@@ -6,6 +6,8 @@
     title: {da: Kommuner, en: Municipalities}
     description: {da: Slå en kommune op på dens kode., en: Look a municipality up by its code.}
     status: production                    # under-consideration | test | production | deprecated | retired
+    ends: 2027-06-30                      # of a deprecated one, and there it must stand: the last day it answers
+    successor: municipalities-2           # optional, of a deprecated one: the service to move to
     service_type: lookup                  # lookup | extract | update | function
     integration_type: replica             # redirect | pass-through | replica | orchestration | component
     dataset: municipality.municipalities  # <register>.<dataset>; a replica service has one
@@ -19,6 +21,7 @@ No other field may stand there, and none twice.
 """
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -102,6 +105,8 @@ class Service:
     stub            file with the answer of a test environment that cannot reach the source
     search          columns, or dotted fields of nested ones, that a search may put conditions on and sort by; empty:
                     the service has no search
+    ends            the last day (in Copenhagen) on which a deprecated service answers
+    successor       the service to move to
     key_is_public   whether a key of the dataset may stand in a URL; follows from the contract
     """
 
@@ -120,7 +125,13 @@ class Service:
     test_data: str = ""
     stub: Path | None = None
     search: tuple[str, ...] = ()
+    ends: date | None = None
+    successor: ServiceName | None = None
     key_is_public: bool = False
+
+    def status_on(self, day: date) -> ServiceStatus:
+        """What the service is on a day: a deprecated one retires when its last day is over."""
+        return ServiceStatus.RETIRED if self.ends is not None and day > self.ends else self.status
 
     @property
     def operations(self) -> frozenset[Operation]:

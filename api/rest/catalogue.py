@@ -7,6 +7,7 @@ from api.answer import Answer, json_answer
 from api.doors import Doors
 from api.freshness import age_s
 from api.request import Request
+from api.visit import CALLABLE, today_of
 from kernel import Operation, PlatformError
 from schemas import Service
 
@@ -20,15 +21,23 @@ PATHS = {
 
 async def catalogue(doors: Doors, request: Request) -> Answer:
     request.parameters()
-    services = [_entry(doors, service, request.received) for service in doors.registers.services]
-    return json_answer({"services": services})
+    services = [_entry(doors, service, request) for service in doors.registers.services]
+    return json_answer({"environment": doors.environment, "services": services})
 
 
 async def entry(doors: Doors, request: Request) -> Answer:
-    """Raises ServiceUnknown."""
+    """One service, with the columns that an agreement may name. Raises ServiceUnknown."""
     request.parameters()
     service = doors.registers.service(request.last_segment.decode("ascii", "replace"))
-    return json_answer(_entry(doors, service, request.received))
+    return json_answer(_entry(doors, service, request) | {"columns": _columns(doors, service)})
+
+
+async def moved(doors: Doors, request: Request) -> Answer:
+    """Where the services lie, what is known of them is looked for too. Raises ServiceUnknown."""
+    request.parameters()
+    name = request.last_segment.decode("ascii", "replace")
+    below = "" if name == "services" else f"/{doors.registers.service(name).name}"
+    return Answer(308, [(b"location", f"/v1/catalogue{below}".encode("ascii"))], b"")
 
 
 async def api_catalog(doors: Doors, request: Request) -> Answer:
@@ -40,7 +49,7 @@ async def api_catalog(doors: Doors, request: Request) -> Answer:
         "status": [{"href": "/health/ready", "type": "application/json"}],
     }
     linkset = [{"anchor": f"/v1/services/{service.name}", **about} for service in doors.registers.services]
-    answer = json_answer({"linkset": [{"anchor": "/v1/services", **about}, *linkset]})
+    answer = json_answer({"linkset": [{"anchor": "/v1/catalogue", **about}, *linkset]})
     answer.headers[0] = (
         b"content-type",
         b'application/linkset+json; profile="https://www.rfc-editor.org/info/rfc9727"',
@@ -48,15 +57,18 @@ async def api_catalog(doors: Doors, request: Request) -> Answer:
     return answer
 
 
-def _entry(doors: Doors, service: Service, now: datetime) -> dict[str, Any]:
-    sla = service.sla_class
+def _entry(doors: Doors, service: Service, request: Request) -> dict[str, Any]:
+    sla, status = service.sla_class, service.status_on(today_of(request))
     return {
         "name": service.name,
         "uuid": service.uuid,
         "version": service.version,
         "title": service.title,
         "description": service.description,
-        "status": service.status.value,
+        "status": status.value,
+        "callable": status in CALLABLE[doors.environment],
+        "ends": service.ends,
+        "successor": service.successor,
         "type": service.service_type.value,
         "integration_type": service.integration_type.value,
         "dataset": service.dataset,
@@ -67,11 +79,25 @@ def _entry(doors: Doors, service: Service, now: datetime) -> dict[str, Any]:
             if operation in service.operations
         ],
         "sla": {"class": sla.value, "seconds": sla.seconds},
-        "freshness": _freshness(doors, service, now),
+        "freshness": _freshness(doors, service, request.received),
         "terms": service.terms,
         "price_model": service.price_model,
         "test_data": service.test_data,
     }
+
+
+def _columns(doors: Doors, service: Service) -> list[dict[str, Any]]:
+    if service.dataset is None:
+        return []
+    return [
+        {
+            "name": column.name,
+            "type": column.kind.value,
+            "classification": column.classification.value,
+            "description": column.description,
+        }
+        for column in doors.registers.dataset(service.dataset).columns
+    ]
 
 
 def _freshness(doors: Doors, service: Service, now: datetime) -> dict[str, Any] | None:

@@ -256,8 +256,8 @@ def _public_paths() -> dict[str, Any]:
     one["get"]["parameters"] = [{"name": "service", "in": "path", "required": True, "schema": TEXT}]
     one["get"]["responses"]["404"] = reference("responses", "Refused404")
     return {
-        "/v1/services": public("services", "The catalogue", {"200": "All services."}),
-        "/v1/services/{service}": one,
+        "/v1/catalogue": public("services", "The catalogue", {"200": "All services."}),
+        "/v1/catalogue/{service}": one,
         "/v1/operations/status": status,
         "/health/live": public("live", "Whether the process answers", {"200": "It does."}),
         "/health/ready": public("ready", "Whether it can work", {"200": "It can.", "503": "It cannot; see `checks`."}),

@@ -25,7 +25,7 @@ async def status(doors: Doors, request: Request) -> Answer:
         if not caller.operator:
             raise OperatorsOnly(
                 "the system does not belong to an operator of the platform",
-                remedy="the catalogue shows how fresh each service is: GET /v1/services",
+                remedy="the catalogue shows how fresh each service is: GET /v1/catalogue",
                 rule="organisation.kind",
                 owner=f"organisation {caller.organisation_cvr}",
             )

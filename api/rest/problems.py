@@ -22,7 +22,7 @@ _WHAT_TO_DO: Final[dict[type[PlatformError], str]] = {
     RequestInvalid: "Change the request; the same again will be refused again.",
     NotIdentified: "Call with a certificate that is valid and bound to your system.",
     NotAllowed: "Have the agreement made, approved or extended by the municipality, or ask for what it covers.",
-    NotFound: "Check the name; the catalogue (GET /v1/services) lists what there is.",
+    NotFound: "Check the name; the catalogue (GET /v1/catalogue) lists what there is.",
     CallerMistake: "Change the call; the same again will be refused again.",
     TryAgainLater: "Call again later; retry_after says how many seconds to wait.",
     HouseFault: "Report it with the trace id; the fault is ours.",
@@ -73,7 +73,7 @@ async def docs(doors: Doors, request: Request) -> Answer:
         for service in doors.registers.services
     )
     links = (
-        '<p><a href="/openapi.json">OpenAPI 3.1</a>, <a href="/v1/services">catalogue</a>, '
+        '<p><a href="/openapi.json">OpenAPI 3.1</a>, <a href="/v1/catalogue">catalogue</a>, '
         '<a href="/problems">error codes</a>, <a href="/health/ready">health</a></p>'
     )
     return html_answer(_html("Knudepunkt", f"{links}<ul>{lines}</ul>"))

@@ -11,6 +11,7 @@ from kernel import PlatformError
 from runtime.cli import (
     api,
     bench,
+    catalogue,
     contract,
     demo,
     down,
@@ -62,6 +63,7 @@ app.command(rich_help_panel=RUN)(worker.worker)
 app.command(rich_help_panel=USE)(lookup.lookup)
 app.command(rich_help_panel=USE)(extract.extract)
 app.command(rich_help_panel=USE)(sql.sql)
+app.command(rich_help_panel=LOOK)(catalogue.catalogue)
 app.command(rich_help_panel=LOOK)(status.status)
 app.command(rich_help_panel=LOOK)(explain.explain)
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel=LOOK)

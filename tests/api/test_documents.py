@@ -26,7 +26,7 @@ def anybody(connect: Connect) -> Client:
 
 class TestTheCatalogue:
     def test_lists_every_service_with_what_it_promises(self, anybody: Client) -> None:
-        services = {entry["name"]: entry for entry in anybody.get("/v1/services").json["services"]}
+        services = {entry["name"]: entry for entry in anybody.get("/v1/catalogue").json["services"]}
         assert {"cpr-persons", "cpr-persons-extract", "municipalities", "municipalities-extract"} <= set(services)
         persons = services["cpr-persons"]
         assert persons["operations"] == [
@@ -40,10 +40,23 @@ class TestTheCatalogue:
         assert [each["name"] for each in services["municipalities"]["operations"]] == ["lookup", "record", "search"]
 
     def test_says_how_fresh_each_is(self, anybody: Client) -> None:
-        freshness = anybody.get("/v1/services/cpr-persons").json["freshness"]
+        freshness = anybody.get("/v1/catalogue/cpr-persons").json["freshness"]
         assert freshness["age_s"] >= 3_590
         assert freshness["snapshot"] > 0
         assert freshness["target_s"]
+
+    def test_of_one_service_names_the_columns_that_an_agreement_may_cover(self, anybody: Client) -> None:
+        columns = {each["name"]: each for each in anybody.get("/v1/catalogue/cpr-persons").json["columns"]}
+        assert columns["pnr"]["type"] == "string"
+        assert {each["classification"] for each in columns.values()} == {"personal", "protected"}
+
+    def test_is_also_found_where_the_services_lie(self, anybody: Client) -> None:
+        for old, new in (
+            ("/v1/services", "/v1/catalogue"),
+            ("/v1/services/municipalities", "/v1/catalogue/municipalities"),
+        ):
+            reply = anybody.get(old)
+            assert (reply.status, reply.headers["location"]) == (308, new)
 
     def test_is_found_from_the_well_known_place(self, anybody: Client) -> None:
         reply = anybody.get("/.well-known/api-catalog")
@@ -64,7 +77,7 @@ class TestOpenApi:
         OpenAPIV31SpecValidator(document).validate()
 
     def test_has_one_path_for_each_service_and_operation(self, anybody: Client, document: dict[str, Any]) -> None:
-        for service in anybody.get("/v1/services").json["services"]:
+        for service in anybody.get("/v1/catalogue").json["services"]:
             for operation in service["operations"]:
                 assert operation["method"].lower() in document["paths"][operation["path"]]
 
@@ -154,7 +167,7 @@ class TestHealth:
         assert (reply.status, reply.json["checks"]) == (503, {"ledger": False})
 
     def test_head_is_answered_where_get_is(self, anybody: Client) -> None:
-        for path in ("/", "/v1/services", "/openapi.json", "/health/live", "/problems/key_invalid"):
+        for path in ("/", "/v1/catalogue", "/openapi.json", "/health/live", "/problems/key_invalid"):
             reply = anybody.call("HEAD", path)
             assert (reply.status, reply.body) == (200, b"")
 

@@ -258,7 +258,7 @@ class TestAddresses:
             ("GET", "/v1/services/municipalities/extract", 404, "operation_unknown"),
             ("POST", "/v1/services/municipalities-extract/lookup", 404, "operation_unknown"),
             ("GET", "/v1/services/cpr-persons/lookup", 405, "method_not_allowed"),
-            ("DELETE", "/v1/services", 405, "method_not_allowed"),
+            ("DELETE", "/v1/catalogue", 405, "method_not_allowed"),
             ("POST", "/v1/services/municipalities/records/0851", 405, "method_not_allowed"),
             ("GET", "/v1/services?page=2", 400, "parameter_invalid"),
             ("GET", "/v1/services/municipalities/records/0851?columns=code&columns=name", 400, "parameter_invalid"),
@@ -278,7 +278,7 @@ class TestAddresses:
 
     def test_405_says_what_is_allowed(self, client: Client) -> None:
         assert client.get("/v1/services/cpr-persons/lookup").headers["allow"] == "POST"
-        assert client.call("PUT", "/v1/services").headers["allow"] == "GET, HEAD"
+        assert client.call("PUT", "/v1/catalogue").headers["allow"] == "GET, HEAD"
 
     def test_an_unknown_parameter_is_named(self, client: Client) -> None:
         assert "'page'" in client.get("/v1/services?page=2").json["detail"]

@@ -146,5 +146,5 @@ def test_a_certificate_that_is_revoked_ends_its_calls_on_an_open_connection(plat
 
 def test_what_is_public_needs_no_certificate(platform: Platform) -> None:
     with platform.client(certificate=Path()) as http:
-        for path in ("/v1/services", "/openapi.json", "/health/live", "/health/ready"):
+        for path in ("/v1/catalogue", "/openapi.json", "/health/live", "/health/ready"):
             assert http.get(path).status_code == 200, path

@@ -1,5 +1,6 @@
 """A service descriptor is read into a service, and what it cannot promise is pointed at."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from schemas import (
     Finding,
     IntegrationType,
     Service,
+    ServiceStatus,
     ServiceType,
     SlaClass,
     Suitability,
@@ -135,6 +137,27 @@ class TestService:
         assert "ships.boats" in found.problem
         assert found.remedy == "name one of ships.ships"
         assert found.path.read_text().splitlines()[found.line - 1] == "dataset: ships.boats"
+
+    def test_that_is_deprecated_retires_after_its_last_day(self, tmp_path: Path) -> None:
+        service = read(tmp_path, status="deprecated", ends=date(2031, 3, 31))
+        assert service.status_on(date(2031, 3, 31)) is ServiceStatus.DEPRECATED
+        assert service.status_on(date(2031, 4, 1)) is ServiceStatus.RETIRED
+
+    @pytest.mark.parametrize(
+        ("where", "changes"),
+        [
+            ("status", {"status": "deprecated"}),
+            ("ends", {"ends": date(2031, 3, 31)}),
+            ("ends", {"status": "deprecated", "ends": "next year"}),
+            ("successor", {"successor": "ships"}),
+            ("successor", {"status": "deprecated", "ends": date(2031, 3, 31), "successor": "ships"}),
+            ("successor", {"status": "deprecated", "ends": date(2031, 3, 31), "successor": "nobody"}),
+        ],
+    )
+    def test_says_how_it_ends_and_what_follows(self, tmp_path: Path, where: str, changes: dict[str, Any]) -> None:
+        folder = write(tmp_path / "ships")
+        (folder / "ships.service.yaml").write_text(dump(a_service(**changes)), encoding="utf-8")
+        assert where in {found.where for found in errors(folder)}
 
     def test_lies_in_a_file_of_its_name(self, tmp_path: Path) -> None:
         folder = write(tmp_path / "ships")
