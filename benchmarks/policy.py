@@ -33,6 +33,7 @@ from control import (
 from control.agreements import add_agreement, take_step
 from control.certificates import bind_certificate
 from control.organisations import add_organisation
+from control.processing import ProcessingAgreement, add_processing_agreement
 from control.systems import add_system
 from kernel import (
     AgreementId,
@@ -128,6 +129,12 @@ def found(store: ControlStore, many: int) -> list[tuple[str, AgreementId, System
             for step in (Step.REQUEST, Step.APPROVE):
                 take_step(db, draft.id, step, by="bench", at=now, note="")
             made.append((print_, draft.id, system, municipality.cvr))
+        for each in whose:
+            agreed = ProcessingAgreement(
+                id=new_id(), municipality=each.id, reference="-", document_sha256="0" * 64, valid=window,
+                recorded=now, recorded_by="bench",
+            )  # fmt: skip
+            add_processing_agreement(db, agreed)
     return made
 
 

@@ -18,8 +18,12 @@ from control.certificates import (
 from control.errors import QuotaExhausted, RateLimited
 from control.explain import Verdict, explain, explained
 from control.limits import NO_LIMITS, Allowance, Counters, Standing, purpose_of
-from control.organisations import Organisation, OrganisationKind
+from control.notices import Inbox, Notice
+from control.onboarding import Application, Applied, Onboarding
+from control.organisations import Organisation, OrganisationKind, OrganisationState, OrganisationStep
+from control.people import People, User, UserId
 from control.policy import Policy, ensure_valid
+from control.processing import Processing, ProcessingAgreement
 from control.store import ControlStore, load_trust
 from control.systems import SshKey, System, ssh_fingerprint
 from control.watcher import PolicyWatcher
@@ -31,16 +35,26 @@ __all__ = [
     "Agreement",
     "AgreementStep",
     "Allowance",
+    "Application",
+    "Applied",
     "AuditEntry",
     "Certificate",
     "ControlStore",
     "Counters",
+    "Inbox",
     "IssuedCertificate",
     "Kind",
+    "Notice",
+    "Onboarding",
     "Organisation",
     "OrganisationKind",
+    "OrganisationState",
+    "OrganisationStep",
+    "People",
     "Policy",
     "PolicyWatcher",
+    "Processing",
+    "ProcessingAgreement",
     "QuotaExhausted",
     "RateLimited",
     "Role",
@@ -53,6 +67,8 @@ __all__ = [
     "System",
     "Terms",
     "TestAuthority",
+    "User",
+    "UserId",
     "Verb",
     "Verdict",
     "ensure_valid",

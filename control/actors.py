@@ -31,6 +31,7 @@ class Actor:
     organisation   whose they are; None for the house itself
     address        from where: an IP address, or `command line`
     house          may take every step: whoever has the machine has the database too
+    user           id of the user that they are; None for the house and for systems
     """
 
     name: str
@@ -38,6 +39,7 @@ class Actor:
     organisation: OrganisationId | None = None
     address: str = "command line"
     house: bool = False
+    user: str | None = None
 
 
 HOUSE: Final = Actor(name="the platform", house=True)
@@ -47,8 +49,12 @@ class Verb(StrEnum):
     """Every kind of change, as the audit trail names it."""
 
     ORGANISATION_ADD = "organisation.add"
+    ORGANISATION_APPLY = "organisation.apply"
     ORGANISATION_CONFIRM = "organisation.confirm"
+    ORGANISATION_SUSPEND = "organisation.suspend"
     ORGANISATION_CHANGE = "organisation.change"
+    ORGANISATION_SEE = "organisation.see"
+    INBOX_READ = "inbox.read"
     PROCESSING_RECORD = "processing.record"
     PROCESSING_END = "processing.end"
     USER_CHANGE = "user.change"
@@ -72,8 +78,12 @@ _A, _U, _D, _O = Role.ADMINISTRATOR, Role.USER, Role.DATA_CONTROLLER, Role.OPERA
 
 MAY: Final[Mapping[Verb, frozenset[Role]]] = {
     Verb.ORGANISATION_ADD: frozenset({_O}),
+    Verb.ORGANISATION_APPLY: frozenset({_A, _U, _D, _O}),
     Verb.ORGANISATION_CONFIRM: frozenset({_O}),
+    Verb.ORGANISATION_SUSPEND: frozenset({_O}),
     Verb.ORGANISATION_CHANGE: frozenset({_A, _O}),
+    Verb.ORGANISATION_SEE: frozenset({_A, _U, _D, _O}),
+    Verb.INBOX_READ: frozenset({_A, _U, _D, _O}),
     Verb.PROCESSING_RECORD: frozenset({_D, _O}),
     Verb.PROCESSING_END: frozenset({_D, _O}),
     Verb.USER_CHANGE: frozenset({_A, _O}),
@@ -95,12 +105,16 @@ MAY: Final[Mapping[Verb, frozenset[Role]]] = {
 """Roles that may take a step. OPERATOR reaches into every organisation, the others only into their own."""
 
 
+OPEN: Final = frozenset({Verb.ORGANISATION_APPLY})
+"""Steps for everybody, also for those who are nobody here yet: they only ask."""
+
+
 def ensure_may(actor: Actor, verb: Verb, *whose: OrganisationId) -> None:
     """whose   the organisations in whose name the step can be taken: one's own must be among them
 
     Raises NotYours.
     """
-    if actor.house:
+    if actor.house or verb in OPEN:
         return
     fitting = actor.roles & MAY[verb]
     if Role.OPERATOR in fitting or (fitting and actor.organisation in whose):

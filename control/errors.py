@@ -132,6 +132,30 @@ class OrganisationInvalid(CallerMistake):
     title = "The organisation cannot be registered like this"
 
 
+class OrganisationNotActive(NotAllowed):
+    """The organisation is not confirmed, or the operator has suspended it."""
+
+    code = "organisation_not_active"
+    title = "The organisation may not act now"
+
+
+class ProcessingAgreementMissing(NotAllowed):
+    """In production nothing of a municipality is served without a data-processing agreement in force."""
+
+    code = "processing_agreement_missing"
+    title = "The municipality has no data-processing agreement in force"
+
+
+class ProcessingInvalid(CallerMistake):
+    code = "processing_agreement_invalid"
+    title = "The data-processing agreement cannot be recorded like this"
+
+
+class UserInvalid(CallerMistake):
+    code = "user_invalid"
+    title = "The user cannot be registered like this"
+
+
 class SystemInvalid(CallerMistake):
     code = "system_invalid"
     title = "The system cannot be registered like this"

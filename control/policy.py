@@ -25,12 +25,13 @@ from control.errors import (
     KeyRevoked,
     KeyUnknown,
 )
-from control.organisations import Organisation, OrganisationKind, is_cvr, load_organisations
-from control.refusals import Covered, most_telling, not_live
-from control.store import policy_version
+from control.organisations import Organisation, OrganisationKind, OrganisationState, is_cvr, load_organisations
+from control.processing import load_processing_agreements
+from control.refusals import Covered, most_telling, not_active, not_live
+from control.store import Environment, policy_version
 from control.systems import SshKey, load_ssh_keys, load_systems
 from control.times import shown
-from kernel import AgreementId, Call, Caller, Grant, OrganisationId, ServiceName, SystemId
+from kernel import AgreementId, Call, Caller, Grant, OrganisationId, ServiceName, SystemId, Window
 
 _NONE: tuple[Covered, ...] = ()
 
@@ -48,13 +49,20 @@ class Policy:
     _for_service: Mapping[tuple[SystemId, ServiceName], tuple[Covered, ...]]
     _cvrs: Mapping[SystemId, str]
     _of_system: Mapping[SystemId, tuple[Covered, ...]]
+    _barred: Mapping[str, Organisation]
+    """By the fingerprints of certificates and keys whose organisation may do nothing now."""
 
     @classmethod
-    def load(cls, db: Connection, *, before: Self | None = None) -> Self:
+    def load(cls, db: Connection, *, environment: Environment = "production", before: Self | None = None) -> Self:
         """before   an older policy of the same database; what has not changed since is taken from there"""
         version = policy_version(db)
         owners = load_organisations(db)
         systems = load_systems(db)
+        # In the test environment there is nobody's data to process, so nobody has to agree to it.
+        processing = None if environment == "test" else _processing(db)
+
+        def standing(system: SystemId) -> Organisation:
+            return owners[systems[system].organisation]
 
         def caller(system: SystemId, credential: str) -> Caller:
             found = systems[system]
@@ -68,7 +76,7 @@ class Policy:
             )
 
         agreements = load_agreements(db, known=before._agreements if before else {})
-        covered = _covered(agreements, owners, before._named if before else {})
+        covered = _covered(agreements, owners, processing, before._named if before else {})
         for_municipality, for_service = defaultdict(list), defaultdict(list)
         of_system = defaultdict(list)
         for each in covered.values():
@@ -76,25 +84,43 @@ class Policy:
             for_municipality[grant.system, grant.service, grant.municipality_cvr].append(each)
             for_service[grant.system, grant.service].append(each)
             of_system[grant.system].append(each)
+        certificates, keys = load_certificates(db), load_ssh_keys(db)
+        credentials: tuple[Certificate | SshKey, ...] = (*certificates, *keys)
+        barred = {
+            each.fingerprint: standing(each.system)
+            for each in credentials
+            if standing(each.system).state is not OrganisationState.CONFIRMED
+        }
         return cls(
             version,
-            {each.fingerprint: (each, caller(each.system, each.fingerprint)) for each in load_certificates(db)},
-            {each.fingerprint: (each, caller(each.system, each.fingerprint)) for each in load_ssh_keys(db)},
+            {
+                each.fingerprint: (each, caller(each.system, each.fingerprint))
+                for each in certificates
+                if each.fingerprint not in barred
+            },
+            {
+                each.fingerprint: (each, caller(each.system, each.fingerprint))
+                for each in keys
+                if each.fingerprint not in barred
+            },
             {agreement.id: agreement for agreement in agreements},
             covered,
             {key: tuple(found) for key, found in for_municipality.items()},
             {key: tuple(found) for key, found in for_service.items()},
             {system: owners[each.organisation].cvr for system, each in systems.items()},
             {key: tuple(found) for key, found in of_system.items()},
+            barred,
         )
 
     def identify(self, fingerprint: str, at: datetime) -> Caller:
         """The system that a certificate speaks for.
 
-        Raises CertificateUnknown, CertificateRevoked, CertificateExpired, CertificateNotYetValid.
+        Raises CertificateUnknown, CertificateRevoked, CertificateExpired, CertificateNotYetValid, and
+        OrganisationNotActive.
         """
         found = self._certificates.get(fingerprint)
         if found is None:
+            self._ensure_not_barred(fingerprint)
             raise CertificateUnknown(
                 "the certificate is valid, and it is bound to no system here",
                 remedy="bind it to your system, or use the one that is bound",
@@ -112,9 +138,10 @@ class Policy:
         return caller
 
     def identify_key(self, fingerprint: str, at: datetime) -> Caller:
-        """The system that an SSH key speaks for. Raises KeyUnknown, KeyRevoked."""
+        """The system that an SSH key speaks for. Raises KeyUnknown, KeyRevoked, OrganisationNotActive."""
         found = self._keys.get(fingerprint)
         if found is None:
+            self._ensure_not_barred(fingerprint)
             raise KeyUnknown(
                 "the SSH key is bound to no system here",
                 remedy="bind its public key to your system",
@@ -134,7 +161,8 @@ class Policy:
         """The permission that carries a call.
 
         By the agreement that the call names; else by its municipality; else the one agreement in force that the system
-        has for the service. Raises AgreementMissing, AgreementForeign, AgreementNotLive, AgreementAmbiguous.
+        has for the service. Raises AgreementMissing, AgreementForeign, AgreementNotLive, AgreementAmbiguous, and
+        ProcessingAgreementMissing and OrganisationNotActive for what is not the system's matter but the municipality's.
         """
         if call.agreement is not None:
             return self._grant_named(call, call.agreement, at)
@@ -143,7 +171,7 @@ class Policy:
             candidates = self._for_municipality.get((system, service, municipality), _NONE)
         else:
             candidates = self._for_service.get((system, service), _NONE)
-        live = [each for each in candidates if each.agreement.live(at)]
+        live = [each for each in candidates if each.live(at)]
         if len(live) == 1:
             return live[0].grant
         if live:
@@ -164,7 +192,7 @@ class Policy:
 
     def grants_of(self, system: SystemId, at: datetime) -> tuple[Grant, ...]:
         """Every permission in force that a system has, in the order of agreement and service."""
-        found = (each.grant for each in self._of_system.get(system, _NONE) if each.agreement.live(at))
+        found = (each.grant for each in self._of_system.get(system, _NONE) if each.live(at))
         return tuple(sorted(found, key=lambda grant: (grant.agreement, grant.service)))
 
     def cvr_of(self, system: SystemId) -> str | None:
@@ -179,6 +207,10 @@ class Policy:
             and each.valid_from <= at < each.valid_to
             for each, _ in self._certificates.values()
         )
+
+    def _ensure_not_barred(self, fingerprint: str) -> None:
+        if (owner := self._barred.get(fingerprint)) is not None:
+            raise not_active(owner.cvr, owner.state)
 
     def _cvr_of(self, agreement: AgreementId) -> str | None:
         services = self._agreements[agreement].terms.services
@@ -213,7 +245,7 @@ class Policy:
                 ends=agreement.valid.end,
                 agreement=name,
             )
-        if not agreement.live(at):
+        if not covered.live(at):
             raise not_live(covered, at)
         return covered.grant
 
@@ -243,13 +275,23 @@ def _ambiguous(call: Call, live: Iterable[Covered]) -> AgreementAmbiguous:
     )
 
 
+def _processing(db: Connection) -> dict[OrganisationId, tuple[Window, ...]]:
+    found: dict[OrganisationId, tuple[Window, ...]] = {}
+    for each in load_processing_agreements(db):
+        found[each.municipality] = (*found.get(each.municipality, ()), each.valid)
+    return found
+
+
 def _covered(
     agreements: Iterable[Agreement],
     owners: Mapping[OrganisationId, Organisation],
+    processing: Mapping[OrganisationId, tuple[Window, ...]] | None,
     before: Mapping[tuple[AgreementId, ServiceName], Covered],
 ) -> dict[tuple[AgreementId, ServiceName], Covered]:
     found: dict[tuple[AgreementId, ServiceName], Covered] = {}
     for agreement in agreements:
+        windows = None if processing is None else processing.get(agreement.municipality, ())
+        municipality = owners[agreement.municipality]
         for service, terms in agreement.terms.services.items():
             key = (agreement.id, service)
             # What an agreement grants is settled when it is written down: only its state changes.
@@ -261,7 +303,7 @@ def _covered(
                     agreement=agreement.id,
                     system=agreement.system,
                     municipality=agreement.municipality,
-                    municipality_cvr=owners[agreement.municipality].cvr,
+                    municipality_cvr=municipality.cvr,
                     service=service,
                     valid=agreement.valid,
                     terms_hash=agreement.terms_hash,
@@ -271,5 +313,5 @@ def _covered(
                     limits=agreement.terms.limits,
                 )
             )
-            found[key] = Covered(agreement, grant)
+            found[key] = Covered(agreement, grant, windows, municipality.state)
     return found

@@ -3,20 +3,37 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from control.agreements import Agreement, State
-from control.errors import AgreementNotLive
+from control.errors import AgreementNotLive, OrganisationNotActive, ProcessingAgreementMissing
+from control.organisations import OrganisationState
 from control.times import shown
-from kernel import Grant
+from kernel import Grant, PlatformError, Window
 
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """An agreement as far as one service goes."""
+    """An agreement as far as one service goes.
+
+    processing   when the municipality has a data-processing agreement in force; None: none is needed here
+    standing     the municipality's
+    """
 
     agreement: Agreement
     grant: Grant
+    processing: tuple[Window, ...] | None = None
+    standing: OrganisationState = OrganisationState.CONFIRMED
+
+    def live(self, at: datetime) -> bool:
+        """Whether it carries calls."""
+        return self.agreement.live(at) and self.served(at)
+
+    def served(self, at: datetime) -> bool:
+        """Whether anything of the municipality may be served at all."""
+        if self.standing is not OrganisationState.CONFIRMED:
+            return False
+        return self.processing is None or any(at in window for window in self.processing)
 
 
 # In the order in which they say most about why a call is refused: of two agreements that both do not carry it, the
@@ -42,8 +59,25 @@ def most_telling(candidates: Iterable[Covered], at: datetime) -> Covered:
     return min(newest_first, key=lambda each: _NEAREST[each.agreement.state_at(at)])
 
 
-def not_live(covered: Covered, at: datetime) -> AgreementNotLive:
-    """The refusal for an agreement that is not live at `at`."""
+def not_active(cvr: str, state: OrganisationState, **known: Any) -> OrganisationNotActive:
+    """The refusal for an organisation that is not in good standing."""
+    remedies = {
+        OrganisationState.APPLIED: "wait for the operator to confirm the organisation",
+        OrganisationState.SUSPENDED: "ask the operator why, and to resume it",
+    }
+    return OrganisationNotActive(
+        f"the organisation with CVR {cvr} is {state.value}",
+        remedy=remedies.get(state, "ask the operator"),
+        rule="organisation.standing",
+        owner="the operator",
+        **known,
+    )
+
+
+def not_live(covered: Covered, at: datetime) -> PlatformError:
+    """The refusal for an agreement that does not carry calls at `at`."""
+    if covered.agreement.live(at):
+        return _not_served(covered, at)
     agreement, state = covered.agreement, covered.agreement.state_at(at)
     why, remedy = _WORDS[state]
     rules = {State.APPROVED: "agreement.valid_from", State.EXPIRED: "agreement.valid_to"}
@@ -60,4 +94,20 @@ def not_live(covered: Covered, at: datetime) -> AgreementNotLive:
         next=agreement.valid.start if state is State.APPROVED else None,
         agreement=agreement.id,
         municipality_cvr=covered.grant.municipality_cvr,
+    )
+
+
+def _not_served(covered: Covered, at: datetime) -> PlatformError:
+    cvr, agreement = covered.grant.municipality_cvr, covered.agreement.id
+    if covered.standing is not OrganisationState.CONFIRMED:
+        return not_active(cvr, covered.standing, agreement=agreement, municipality_cvr=cvr)
+    coming = sorted(window.start for window in covered.processing or () if window.start > at)
+    return ProcessingAgreementMissing(
+        f"the municipality {cvr} has no data-processing agreement in force",
+        remedy="have the municipality's data controller or the operator record it",
+        rule="municipality.processing_agreement",
+        owner=f"municipality {cvr}",
+        next=coming[0] if coming else None,
+        agreement=agreement,
+        municipality_cvr=cvr,
     )

@@ -255,6 +255,14 @@ class ControlStore:
                 raise Unregistered("no such system", remedy="register it first")
             return organisations.load_organisations(db)[found.organisation]
 
+    def ensure_may(self, verb: Verb, *whose: OrganisationId) -> None:
+        """Raises NotYours when a step, or a look, is not for whoever acts."""
+        ensure_may(self._actor, verb, *whose)
+
+    def trusted(self, folder: Path) -> tuple[x509.Certificate, ...]:
+        """The authorities in a folder. Raises AuthorityInvalid."""
+        return _trusted(folder)
+
     def reading(self) -> AbstractContextManager[Connection]:
         """One consistent picture of the database."""
         return reading(self._engine)

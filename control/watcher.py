@@ -24,7 +24,7 @@ class PolicyWatcher:
     def __init__(self, store: ControlStore) -> None:
         self._store = store
         with store.reading() as db:
-            self._policy = Policy.load(db)
+            self._policy = Policy.load(db, environment=store.environment)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="policy", daemon=True)
 
@@ -58,4 +58,4 @@ class PolicyWatcher:
     def _look(self) -> None:
         with self._store.reading() as db:
             if policy_version(db) != self._policy.version:
-                self._policy = Policy.load(db, before=self._policy)
+                self._policy = Policy.load(db, environment=self._store.environment, before=self._policy)

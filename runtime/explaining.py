@@ -52,7 +52,7 @@ def explain_call(instance: Instance, settings: Settings, asked: Asked) -> dict[s
         system = _one_of(store.systems(), asked.system)
         owner = store.owner_of(system.id)
         with store.reading() as db:
-            policy = Policy.load(db)
+            policy = Policy.load(db, environment=settings.environment)
         at = asked.at or CLOCK.now()
         call = Call(
             trace=new_trace_id(),

@@ -110,6 +110,28 @@ class TestAuthority:
         # As the real ones: no extended key usage.
         return self._issue(name, days, not_before, ())
 
+    def issue_employee(
+        self,
+        cvr: str,
+        organisation: str,
+        name: str,
+        *,
+        days: int = SYSTEM_DAYS,
+        not_before: datetime | None = None,
+    ) -> IssuedCertificate:
+        """A certificate for somebody who works there, in the shape of OCES3. Raises CertificateNotIssued."""
+        _ensure_issuable(cvr, organisation, name, days)
+        subject = x509.Name(
+            [
+                x509.NameAttribute(NameOID.COUNTRY_NAME, "DK"),
+                x509.NameAttribute(NameOID.ORGANIZATION_IDENTIFIER, f"NTRDK-{cvr}"),
+                x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
+                x509.NameAttribute(NameOID.SERIAL_NUMBER, f"UI:DK-E:G:{uuid.uuid4()}"),
+                x509.NameAttribute(NameOID.COMMON_NAME, name),
+            ]
+        )
+        return self._issue(subject, days, not_before, ())
+
     def issue_server(self, names: Sequence[str], *, days: int = SERVER_DAYS) -> IssuedCertificate:
         """A server certificate for host names and addresses; always also for this machine itself."""
         subject = x509.Name(

@@ -1,8 +1,9 @@
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from control.errors import OrganisationInvalid
+from control.organisations.lifecycle import OrganisationState
 from control.organisations.values import Organisation, OrganisationKind
 from control.tables import ORGANISATIONS
 from control.times import from_text, to_text
@@ -21,8 +22,16 @@ def add_organisation(db: Connection, organisation: Organisation) -> None:
         "cvr": organisation.cvr,
         "name": organisation.name,
         "created": to_text(organisation.created),
+        "state": organisation.state.value,
+        "email": organisation.email,
     }
     db.execute(insert(ORGANISATIONS).values(values))
+
+
+def change_organisation(db: Connection, organisation: Organisation) -> None:
+    """Name, e-mail address and standing as they are now; kind and CVR number never change."""
+    values = {"name": organisation.name, "email": organisation.email, "state": organisation.state.value}
+    db.execute(update(ORGANISATIONS).where(ORGANISATIONS.c.id == organisation.id).values(values))
 
 
 def find_organisation(db: Connection, cvr: str) -> Organisation | None:
@@ -42,4 +51,6 @@ def _organisation(row: RowMapping) -> Organisation:
         cvr=row["cvr"],
         name=row["name"],
         created=from_text(row["created"]),
+        state=OrganisationState(row["state"]),
+        email=row["email"] or "",
     )

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from control.errors import OrganisationInvalid
+from control.organisations.lifecycle import OrganisationState
 from control.texts import ensure_name
 from kernel import OrganisationId
 
@@ -20,13 +21,17 @@ class OrganisationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Organisation:
-    """cvr   eight digits; those of test organisations may fail modulus 11 (`checked`), so that is not demanded"""
+    """cvr     eight digits; those of test organisations may fail modulus 11 (`checked`), so that is not demanded
+    email   where the organisation is reached; empty for one that the platform was founded with
+    """
 
     id: OrganisationId
     kind: OrganisationKind
     cvr: str
     name: str
     created: datetime
+    state: OrganisationState = OrganisationState.CONFIRMED
+    email: str = ""
 
     def __post_init__(self) -> None:
         if not is_cvr(self.cvr):

@@ -12,7 +12,17 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID
 
-from control import Agreement, ControlStore, Organisation, OrganisationKind, ServiceTerms, Step, System, Terms
+from control import (
+    Agreement,
+    ControlStore,
+    Organisation,
+    OrganisationKind,
+    Processing,
+    ServiceTerms,
+    Step,
+    System,
+    Terms,
+)  # fmt: skip
 from kernel import (
     AgreementId,
     Call,
@@ -59,12 +69,16 @@ class Cast:
     @classmethod
     def gather(cls, store: ControlStore, clock: HandClock, url: str) -> "Cast":
         supplier = store.add_organisation(OrganisationKind.SUPPLIER, "12345678", "Fagsystemer ApS")
+        north = store.add_organisation(OrganisationKind.MUNICIPALITY, "11111111", "Nordby Kommune")
+        south = store.add_organisation(OrganisationKind.MUNICIPALITY, "22222222", "Sønderby Kommune")
+        for each in (north, south):
+            Processing(store).record(each.id, "2031-17", b"the signed document", Window(START - 1_000 * DAY))
         return cls(
             url=url,
             clock=clock,
             store=store,
-            north=store.add_organisation(OrganisationKind.MUNICIPALITY, "11111111", "Nordby Kommune"),
-            south=store.add_organisation(OrganisationKind.MUNICIPALITY, "22222222", "Sønderby Kommune"),
+            north=north,
+            south=south,
             supplier=supplier,
             rival=store.add_organisation(OrganisationKind.SUPPLIER, "87654321", "Rivalen A/S"),
             system=store.add_system(supplier.id, "care", purpose="Plans home care.", contact="drift@example.invalid"),

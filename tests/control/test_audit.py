@@ -7,7 +7,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DatabaseError
 
 from control import HOUSE, Actor, OrganisationKind, Role, Step, Verb
-from control.actors import MAY, ensure_may
+from control.actors import MAY, OPEN, ensure_may
 from control.audit import load_entries, verify
 from control.errors import NotYours
 from tests.control.builders import Cast
@@ -85,7 +85,7 @@ class TestWhoMay:
     def test_every_step_stands_in_the_table(self) -> None:
         assert set(MAY) == set(Verb)
 
-    @pytest.mark.parametrize("verb", Verb)
+    @pytest.mark.parametrize("verb", [each for each in Verb if each not in OPEN])
     def test_a_role_counts_in_ones_own_organisation_alone(self, cast: Cast, verb: Verb) -> None:
         for role in Role:
             own, foreign = an_actor(role, cast.north.id), an_actor(role, cast.south.id)
