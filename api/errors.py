@@ -19,11 +19,11 @@ class CertificateMissing(NotIdentified):
     title = "The call shows no client certificate"
 
 
-class CertificateUntrusted(NotIdentified):
-    """The handshake itself fails, so the caller sees a closed connection; the ledger holds this code."""
+class ClientCertHeaderRefused(RequestInvalid):
+    """A header that names a client certificate (RFC 9440) counts from a configured proxy alone; elsewhere it is forged."""
 
-    code = "certificate_untrusted"
-    title = "The certificate comes from no authority that is trusted here"
+    code = "client_cert_header_refused"
+    title = "The header with a client certificate is not taken"
 
 
 class HttpInvalid(RequestInvalid):

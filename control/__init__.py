@@ -13,8 +13,11 @@ from control.certificates import (
     Subject,
     TestAuthority,
     fingerprint_of,
+    read_certificate,
     read_subject,
+    verify_chain,
 )
+from control.certificates.door import Answered, Credentials
 from control.errors import QuotaExhausted, RateLimited
 from control.explain import Verdict, explain, explained
 from control.limits import NO_LIMITS, Allowance, Counters, Standing, purpose_of
@@ -24,26 +27,34 @@ from control.organisations import Organisation, OrganisationKind, OrganisationSt
 from control.people import People, User, UserId
 from control.policy import Policy, ensure_valid
 from control.processing import Processing, ProcessingAgreement
-from control.store import ControlStore, load_trust
+from control.store import ControlStore
 from control.systems import SshKey, System, ssh_fingerprint
+from control.systems.door import Systems
+from control.systems.keys import SshKeys
+from control.trust import NO_TRUST, Chain, ListFolder, RevocationList, Trust, chain_of, load_trust, read_lists
 from control.watcher import PolicyWatcher
 
 __all__ = [
     "HOUSE",
     "NO_LIMITS",
+    "NO_TRUST",
     "Actor",
     "Agreement",
     "AgreementStep",
     "Allowance",
+    "Answered",
     "Application",
     "Applied",
     "AuditEntry",
     "Certificate",
+    "Chain",
     "ControlStore",
     "Counters",
+    "Credentials",
     "Inbox",
     "IssuedCertificate",
     "Kind",
+    "ListFolder",
     "Notice",
     "Onboarding",
     "Organisation",
@@ -57,26 +68,34 @@ __all__ = [
     "ProcessingAgreement",
     "QuotaExhausted",
     "RateLimited",
+    "RevocationList",
     "Role",
     "ServiceTerms",
     "SshKey",
+    "SshKeys",
     "Standing",
     "State",
     "Step",
     "Subject",
     "System",
+    "Systems",
     "Terms",
     "TestAuthority",
+    "Trust",
     "User",
     "UserId",
     "Verb",
     "Verdict",
+    "chain_of",
     "ensure_valid",
     "explain",
     "explained",
     "fingerprint_of",
     "load_trust",
     "purpose_of",
+    "read_certificate",
+    "read_lists",
     "read_subject",
     "ssh_fingerprint",
+    "verify_chain",
 ]

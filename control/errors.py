@@ -21,6 +21,13 @@ class CertificateRevoked(NotIdentified):
     title = "The certificate was revoked"
 
 
+class CertificateUntrusted(NotIdentified):
+    """Mostly the handshake itself fails, so the caller sees a closed connection; the ledger holds this code."""
+
+    code = "certificate_untrusted"
+    title = "The certificate comes from no authority that is trusted here"
+
+
 class CertificateExpired(NotIdentified):
     code = "certificate_expired"
     title = "The certificate has expired"
@@ -29,6 +36,11 @@ class CertificateExpired(NotIdentified):
 class CertificateNotYetValid(NotIdentified):
     code = "certificate_not_yet_valid"
     title = "The certificate is not valid yet"
+
+
+class SystemRetired(NotIdentified):
+    code = "system_retired"
+    title = "The system was retired"
 
 
 class KeyUnknown(NotIdentified):
@@ -189,6 +201,13 @@ class Unregistered(NotFound):
 class AuthorityInvalid(OperatorMistake):
     code = "authority_invalid"
     title = "The certificate authority cannot be used"
+
+
+class RevocationListInvalid(OperatorMistake):
+    """A list of revoked certificates (CRL, RFC 5280) is taken whole, from an authority that is trusted, or not."""
+
+    code = "revocation_list_invalid"
+    title = "The list of revoked certificates cannot be used"
 
 
 class ControlNotReady(OperatorMistake):

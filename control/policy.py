@@ -24,6 +24,7 @@ from control.errors import (
     CertificateUnknown,
     KeyRevoked,
     KeyUnknown,
+    SystemRetired,
 )
 from control.organisations import Organisation, OrganisationKind, OrganisationState, is_cvr, load_organisations
 from control.processing import load_processing_agreements
@@ -51,6 +52,7 @@ class Policy:
     _of_system: Mapping[SystemId, tuple[Covered, ...]]
     _barred: Mapping[str, Organisation]
     """By the fingerprints of certificates and keys whose organisation may do nothing now."""
+    _retired: Mapping[SystemId, datetime]
 
     @classmethod
     def load(cls, db: Connection, *, environment: Environment = "production", before: Self | None = None) -> Self:
@@ -110,13 +112,14 @@ class Policy:
             {system: owners[each.organisation].cvr for system, each in systems.items()},
             {key: tuple(found) for key, found in of_system.items()},
             barred,
+            {system: each.retired for system, each in systems.items() if each.retired is not None},
         )
 
     def identify(self, fingerprint: str, at: datetime) -> Caller:
         """The system that a certificate speaks for.
 
         Raises CertificateUnknown, CertificateRevoked, CertificateExpired, CertificateNotYetValid, and
-        OrganisationNotActive.
+        OrganisationNotActive, SystemRetired.
         """
         found = self._certificates.get(fingerprint)
         if found is None:
@@ -127,6 +130,7 @@ class Policy:
                 rule="certificate.bound",
             )
         certificate, caller = found
+        self._ensure_in_use(caller)
         if certificate.revoked is not None and certificate.revoked <= at:
             raise CertificateRevoked(
                 f"the certificate was revoked here {shown(certificate.revoked)}",
@@ -138,7 +142,7 @@ class Policy:
         return caller
 
     def identify_key(self, fingerprint: str, at: datetime) -> Caller:
-        """The system that an SSH key speaks for. Raises KeyUnknown, KeyRevoked, OrganisationNotActive."""
+        """As `identify`, for an SSH key. Raises KeyUnknown, SystemRetired, KeyRevoked, OrganisationNotActive."""
         found = self._keys.get(fingerprint)
         if found is None:
             self._ensure_not_barred(fingerprint)
@@ -148,6 +152,7 @@ class Policy:
                 rule="ssh_key.bound",
             )
         key, caller = found
+        self._ensure_in_use(caller)
         if key.revoked is not None and key.revoked <= at:
             raise KeyRevoked(
                 f"the SSH key was revoked here {shown(key.revoked)}",
@@ -211,6 +216,15 @@ class Policy:
     def _ensure_not_barred(self, fingerprint: str) -> None:
         if (owner := self._barred.get(fingerprint)) is not None:
             raise not_active(owner.cvr, owner.state)
+
+    def _ensure_in_use(self, caller: Caller) -> None:
+        if caller.system in self._retired:
+            raise SystemRetired(
+                f"the system was retired {shown(self._retired[caller.system])}",
+                remedy="call with a system that is in use, or register a new one",
+                rule="system.retired",
+                owner=f"organisation {caller.organisation_cvr}",
+            )
 
     def _cvr_of(self, agreement: AgreementId) -> str | None:
         services = self._agreements[agreement].terms.services

@@ -10,21 +10,23 @@ from copy import copy
 from pathlib import Path
 from typing import Final, Literal, Self
 
-from cryptography import x509
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import DBAPIError
 
-from control import agreements, audit, certificates, organisations, systems
+from control import agreements, audit, organisations, systems
 from control.actors import HOUSE, Actor, Verb, ensure_may
 from control.agreements import Agreement, AgreementStep, State, Step, Terms
-from control.certificates import Certificate, fingerprint_of
-from control.certificates.rules import ensure_bindable
+from control.certificates import Certificate
+from control.certificates.door import Credentials
 from control.engine import open_engine, reading, writing
-from control.errors import AuthorityInvalid, CertificateRefused, ControlNotReady, Unregistered
+from control.errors import ControlNotReady, Unregistered
 from control.organisations import Organisation, OrganisationKind
 from control.systems import SshKey, System
+from control.systems.door import Systems
+from control.systems.keys import SshKeys
 from control.tables import POLICY_VERSION
 from control.texts import LONGEST_NAME
+from control.trust import Trust
 from kernel import AgreementId, Clock, OrganisationId, SystemId, Window, new_id
 
 Environment = Literal["test", "production"]
@@ -107,85 +109,27 @@ class ControlStore:
             return tuple(organisations.load_organisations(db).values())
 
     def add_system(self, organisation: OrganisationId, name: str, *, purpose: str, contact: str) -> System:
-        """Raises SystemInvalid, and Unregistered when there is no such organisation."""
-        made = System(
-            id=SystemId(new_id()),
-            organisation=organisation,
-            name=name,
-            purpose=purpose,
-            contact=contact,
-            created=self._clock.now(),
-        )
-        about = f"system {made.id}"
-        with self.changing(Verb.SYSTEM_REGISTER, about, organisation, details={"name": name}) as db:
-            if organisation not in organisations.load_organisations(db):
-                raise Unregistered("no such organisation", remedy="register it first")
-            systems.add_system(db, made)
-        return made
+        """As `Systems.register`."""
+        return Systems(self).register(organisation, name, purpose=purpose, contact=contact)
 
     def systems(self) -> tuple[System, ...]:
-        with self.reading() as db:
-            return tuple(systems.load_systems(db).values())
+        return Systems(self).all()
 
     def bind_certificate(self, system: SystemId, pem: bytes, *, trust: Path) -> Certificate:
-        """Let a certificate speak for a system.
-
-        pem     the certificate; of several in the file, the first
-        trust   folder of PEM files with the authorities that are trusted
-
-        Raises CertificateRefused, and Unregistered when there is no such system.
-        """
-        at = self._clock.now()
-        try:
-            certificate = x509.load_pem_x509_certificate(pem)
-            made = Certificate(
-                fingerprint=fingerprint_of(certificate),
-                system=system,
-                issuer=certificate.issuer.rfc4514_string(),
-                serial=str(certificate.serial_number),
-                subject=certificate.subject.rfc4514_string(),
-                valid_from=certificate.not_valid_before_utc,
-                valid_to=certificate.not_valid_after_utc,
-                bound=at,
-                revoked=None,
-            )
-        except ValueError:
-            raise CertificateRefused(
-                "it cannot be read", remedy="give the certificate in PEM form (-----BEGIN CERTIFICATE-----)"
-            ) from None
-        trusted = _trusted(trust)
-        owner = self.owner_of(system)
-        details = {"system": system, "serial": made.serial}
-        with self.changing(Verb.CERTIFICATE_BIND, f"certificate {made.fingerprint}", owner.id, details=details) as db:
-            ensure_bindable(
-                certificate,
-                owner_cvr=owner.cvr,
-                trusted=trusted,
-                bound=certificates.load_certificates(db, system),
-                at=at,
-            )
-            certificates.bind_certificate(db, made)
-        return made
+        """As `Credentials.bind`, with the authorities in a folder. Raises AuthorityInvalid too."""
+        return Credentials(self).bind(system, pem, trust=Trust.read(trust))
 
     def revoke_certificate(self, fingerprint: str) -> None:
-        """Raises Unregistered."""
-        with self.reading() as db:
-            system = certificates.system_of(db, fingerprint)
-        with self.changing(Verb.CERTIFICATE_REVOKE, f"certificate {fingerprint}", self.owner_of(system).id) as db:
-            certificates.revoke_certificate(db, fingerprint, self._clock.now())
+        """As `Credentials.revoke`."""
+        Credentials(self).revoke(fingerprint)
 
     def bind_ssh_key(self, system: SystemId, public_key: str) -> SshKey:
-        """public_key   a line in OpenSSH's format. Raises SshKeyRefused, Unregistered."""
-        owner = self.owner_of(system)
-        with self.changing(Verb.KEY_BIND, f"system {system}", owner.id) as db:
-            return systems.bind_ssh_key(db, system, public_key, self._clock.now())
+        """As `SshKeys.bind`."""
+        return SshKeys(self).bind(system, public_key)
 
     def revoke_ssh_key(self, fingerprint: str) -> None:
-        """Raises Unregistered."""
-        with self.reading() as db:
-            system = systems.system_of_key(db, fingerprint)
-        with self.changing(Verb.KEY_REVOKE, f"key {fingerprint}", self.owner_of(system).id) as db:
-            systems.revoke_ssh_key(db, fingerprint, self._clock.now())
+        """As `SshKeys.revoke`."""
+        SshKeys(self).revoke(fingerprint)
 
     def draft_agreement(
         self, municipality: OrganisationId, system: SystemId, terms: Terms, valid: Window, *, by: str | None = None
@@ -259,10 +203,6 @@ class ControlStore:
         """Raises NotYours when a step, or a look, is not for whoever acts."""
         ensure_may(self._actor, verb, *whose)
 
-    def trusted(self, folder: Path) -> tuple[x509.Certificate, ...]:
-        """The authorities in a folder. Raises AuthorityInvalid."""
-        return _trusted(folder)
-
     def reading(self) -> AbstractContextManager[Connection]:
         """One consistent picture of the database."""
         return reading(self._engine)
@@ -289,20 +229,3 @@ class ControlStore:
 def policy_version(db: Connection) -> int:
     """Grows with every change; 0 before the first."""
     return db.execute(select(POLICY_VERSION.c.version)).scalar() or 0
-
-
-def load_trust(folder: Path) -> tuple[x509.Certificate, ...]:
-    """The authorities in every `*.pem` file of a folder. Raises ValueError for a file that holds none."""
-    found: list[x509.Certificate] = []
-    for path in sorted(folder.glob("*.pem")):
-        found += x509.load_pem_x509_certificates(path.read_bytes())
-    return tuple(found)
-
-
-def _trusted(folder: Path) -> tuple[x509.Certificate, ...]:
-    try:
-        return load_trust(folder)
-    except (OSError, ValueError) as error:
-        raise AuthorityInvalid(
-            f"the trusted authorities cannot be read: {error}", remedy=f"mend the PEM files in {folder}"
-        ) from None

@@ -7,7 +7,7 @@ unencrypted in the instance, which is why production trusts the public authoriti
 import ipaddress
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from control.certificates.fitness import SystemKey
 from control.errors import AuthorityInvalid, CertificateNotIssued
 from control.organisations import is_cvr
 
@@ -56,8 +57,14 @@ class TestAuthority:
 
     __test__ = False  # pytest: not a test
 
-    def __init__(self, root: x509.Certificate, issuer: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
-        self._root, self._issuer, self._key = root, issuer, key
+    def __init__(
+        self,
+        root: x509.Certificate,
+        root_key: ec.EllipticCurvePrivateKey,
+        issuer: x509.Certificate,
+        key: ec.EllipticCurvePrivateKey,
+    ) -> None:
+        self._root, self._root_key, self._issuer, self._key = root, root_key, issuer, key
 
     @classmethod
     def open_or_create(cls, folder: Path, *, not_before: datetime | None = None) -> Self:
@@ -69,15 +76,16 @@ class TestAuthority:
             cls._create(folder, not_before)
         try:
             key = load_pem_private_key((folder / "issuing.key").read_bytes(), None)
+            root_key = load_pem_private_key((folder / "root.key").read_bytes(), None)
             root = x509.load_pem_x509_certificate((folder / "root.pem").read_bytes())
             issuer = x509.load_pem_x509_certificate((folder / "issuing.pem").read_bytes())
         except (OSError, ValueError) as error:
             raise AuthorityInvalid(
                 f"the test authority in {folder} cannot be read: {error}", remedy="restore the folder, or remove it"
             ) from None
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(root_key, ec.EllipticCurvePrivateKey):
             raise AuthorityInvalid("the test authority's key is of another kind", remedy="restore the folder")
-        return cls(root, issuer, key)
+        return cls(root, root_key, issuer, key)
 
     @property
     def ca_pem(self) -> bytes:
@@ -98,17 +106,42 @@ class TestAuthority:
         Expired ones and future ones can be made with `not_before` and `days`. Raises CertificateNotIssued.
         """
         _ensure_issuable(cvr, organisation, system, days)
-        name = x509.Name(
-            [
-                x509.NameAttribute(NameOID.COUNTRY_NAME, "DK"),
-                x509.NameAttribute(NameOID.ORGANIZATION_IDENTIFIER, f"NTRDK-{cvr}"),
-                x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
-                x509.NameAttribute(NameOID.SERIAL_NUMBER, f"UI:DK-O:G:{uuid.uuid4()}"),
-                x509.NameAttribute(NameOID.COMMON_NAME, system),
-            ]
-        )
+        key = ec.generate_private_key(ec.SECP256R1())
         # As the real ones: no extended key usage.
-        return self._issue(name, days, not_before, ())
+        name = _subject_name(cvr, organisation, "O", system)
+        return IssuedCertificate(self._issue(name, key.public_key(), days, not_before, ()), _pem(key))
+
+    def answer(self, key: SystemKey, cvr: str, organisation: str, system: str, *, days: int = SYSTEM_DAYS) -> bytes:
+        """As `issue_system`, for a key that a signing request proved to hold: PEM of the certificate and the issuing
+        authority's. Raises CertificateNotIssued.
+        """
+        _ensure_issuable(cvr, organisation, system, days)
+        return self._issue(_subject_name(cvr, organisation, "O", system), key, days, None, ())
+
+    def revocation_list(
+        self,
+        serials: Iterable[int],
+        *,
+        root: bool = False,
+        issued: datetime | None = None,
+        days: int = 7,
+        number: int = 1,
+    ) -> bytes:
+        """A list (PEM) of certificates that the issuing authority takes back; with `root`, that the root does."""
+        start = issued or datetime.now(UTC) - BACKDATED
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name((self._root if root else self._issuer).subject)
+            .last_update(start)
+            .next_update(start + timedelta(days=days))
+            .add_extension(x509.CRLNumber(number), critical=False)
+        )
+        for serial in serials:
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(start).build()
+            builder = builder.add_revoked_certificate(entry)
+        key = self._root_key if root else self._key
+        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+        return builder.add_extension(authority, critical=False).sign(key, SHA256()).public_bytes(Encoding.PEM)
 
     def issue_employee(
         self,
@@ -120,17 +153,15 @@ class TestAuthority:
         not_before: datetime | None = None,
     ) -> IssuedCertificate:
         """A certificate for somebody who works there, in the shape of OCES3. Raises CertificateNotIssued."""
+        key = ec.generate_private_key(ec.SECP256R1())
         _ensure_issuable(cvr, organisation, name, days)
-        subject = x509.Name(
-            [
-                x509.NameAttribute(NameOID.COUNTRY_NAME, "DK"),
-                x509.NameAttribute(NameOID.ORGANIZATION_IDENTIFIER, f"NTRDK-{cvr}"),
-                x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
-                x509.NameAttribute(NameOID.SERIAL_NUMBER, f"UI:DK-E:G:{uuid.uuid4()}"),
-                x509.NameAttribute(NameOID.COMMON_NAME, name),
-            ]
-        )
-        return self._issue(subject, days, not_before, ())
+        chain = self._issue(_subject_name(cvr, organisation, "E", name), key.public_key(), days, not_before, ())
+        return IssuedCertificate(chain, _pem(key))
+
+    def answer_employee(self, key: SystemKey, cvr: str, organisation: str, name: str) -> bytes:
+        """As `issue_employee`, for a key that a signing request proved to hold; PEM as `answer` gives it."""
+        _ensure_issuable(cvr, organisation, name, SYSTEM_DAYS)
+        return self._issue(_subject_name(cvr, organisation, "E", name), key, SYSTEM_DAYS, None, ())
 
     def issue_server(self, names: Sequence[str], *, days: int = SERVER_DAYS) -> IssuedCertificate:
         """A server certificate for host names and addresses; always also for this machine itself."""
@@ -144,22 +175,25 @@ class TestAuthority:
         alternatives = x509.SubjectAlternativeName(
             [_general_name(name) for name in dict.fromkeys((*names, "localhost", "127.0.0.1", "::1"))]
         )
-        return self._issue(
-            subject, days, None, (alternatives, x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]))
-        )
+        key = ec.generate_private_key(ec.SECP256R1())
+        extensions = (alternatives, x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]))
+        return IssuedCertificate(self._issue(subject, key.public_key(), days, None, extensions), _pem(key))
 
     def _issue(
-        self, subject: x509.Name, days: int, not_before: datetime | None, extensions: Sequence[x509.ExtensionType]
-    ) -> IssuedCertificate:
-        key = ec.generate_private_key(ec.SECP256R1())
-        builder = _begin(subject, self._issuer.subject, key.public_key(), self._key.public_key(), days, not_before)
+        self,
+        subject: x509.Name,
+        key: SystemKey,
+        days: int,
+        not_before: datetime | None,
+        extensions: Sequence[x509.ExtensionType],
+    ) -> bytes:
+        builder = _begin(subject, self._issuer.subject, key, self._key.public_key(), days, not_before)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(_usage(authority=False), critical=True)
         for extension in extensions:
             builder = builder.add_extension(extension, critical=False)
         certificate = builder.sign(self._key, SHA256())
-        chain = certificate.public_bytes(Encoding.PEM) + self._issuer.public_bytes(Encoding.PEM)
-        return IssuedCertificate(chain, _pem(key))
+        return certificate.public_bytes(Encoding.PEM) + self._issuer.public_bytes(Encoding.PEM)
 
     @classmethod
     def _create(cls, folder: Path, not_before: datetime | None) -> None:
@@ -185,6 +219,19 @@ def _ensure_issuable(cvr: str, organisation: str, system: str, days: int) -> Non
             )
     if days < 1:
         raise CertificateNotIssued("the certificate would never be valid", remedy="give at least one day")
+
+
+def _subject_name(cvr: str, organisation: str, kind: str, name: str) -> x509.Name:
+    """kind   `O` for an organisation or system, `E` for an employee: see subject.py"""
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.COUNTRY_NAME, "DK"),
+            x509.NameAttribute(NameOID.ORGANIZATION_IDENTIFIER, f"NTRDK-{cvr}"),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
+            x509.NameAttribute(NameOID.SERIAL_NUMBER, f"UI:DK-{kind}:G:{uuid.uuid4()}"),
+            x509.NameAttribute(NameOID.COMMON_NAME, name),
+        ]
+    )
 
 
 def _name(common_name: str) -> x509.Name:
@@ -215,7 +262,7 @@ def _authority(
 def _begin(
     subject: x509.Name,
     issuer: x509.Name,
-    public: ec.EllipticCurvePublicKey,
+    public: SystemKey,
     issuer_public: ec.EllipticCurvePublicKey,
     days: int,
     not_before: datetime | None,

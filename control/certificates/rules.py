@@ -12,6 +12,7 @@ from control.certificates.subject import Kind, read_subject
 from control.certificates.values import Certificate
 from control.errors import CertificateRefused, EmployeeCertificate
 from control.times import shown
+from control.trust import Trust, name_of
 
 LIVE_PER_SYSTEM: Final = 2
 """Two, so that a renewal breaks nothing: the new one is bound while the old one still answers."""
@@ -25,7 +26,7 @@ def ensure_bindable(
     certificate: x509.Certificate,
     *,
     owner_cvr: str,
-    trusted: Iterable[x509.Certificate],
+    trust: Trust,
     bound: Iterable[Certificate],
     at: datetime,
 ) -> None:
@@ -52,21 +53,29 @@ def ensure_bindable(
             remedy="use a certificate of the organisation that owns the system",
             rule="certificate.cvr",
         )
-    if not any(issued_by(certificate, authority, at) for authority in trusted):
+    if not any(issued_by(certificate, authority, at) for authority in trust.authorities):
         raise CertificateRefused(
             "it is not issued by an authority that is trusted here",
             remedy="use a certificate of a trusted authority, or have the operator trust yours",
             rule="certificate.issuer",
+        )
+    if trust.revokes(name_of(certificate)):
+        raise CertificateRefused(
+            "it stands on its issuer's list of revoked certificates",
+            remedy="order a new one",
+            rule="certificate.revocation_list",
         )
     if certificate.not_valid_after_utc <= at:
         raise CertificateRefused(
             f"it expired {shown(certificate.not_valid_after_utc)}", remedy="renew it", rule="certificate.valid_to"
         )
     # One that is valid from tomorrow counts too, or there would be three tomorrow.
-    if sum(not other.spent(at) for other in bound) >= LIVE_PER_SYSTEM:
+    live = sorted((other for other in bound if not other.spent(at)), key=lambda other: other.valid_to)
+    if len(live) >= LIVE_PER_SYSTEM:
+        names = " and ".join(f"{other.fingerprint[:16]}... (until {shown(other.valid_to)})" for other in live)
         raise CertificateRefused(
-            f"the system has {LIVE_PER_SYSTEM} live certificates already",
-            remedy="revoke the one that is no longer used",
+            f"the system has {LIVE_PER_SYSTEM} live certificates already: {names}",
+            remedy="revoke the one that is no longer used, mostly the first of them",
             rule="certificate.live_per_system",
         )
 

@@ -1,7 +1,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from control.certificates.values import Certificate
 from control.errors import CertificateRefused, Unregistered
@@ -11,9 +11,14 @@ from kernel import SystemId
 
 
 def bind_certificate(db: Connection, certificate: Certificate) -> None:
-    """Raises CertificateRefused when the certificate is bound already, to whichever system."""
+    """Raises CertificateRefused when the certificate is bound already, to whichever system.
+
+    Two with one issuer and serial number are one certificate, whatever else is in them: an issuer that numbers two
+    alike cannot take one of them back without the other.
+    """
+    named = (CERTIFICATES.c.issuer == certificate.issuer) & (CERTIFICATES.c.serial == certificate.serial)
     same = CERTIFICATES.c.fingerprint == certificate.fingerprint
-    if db.execute(select(CERTIFICATES.c.system).where(same)).first() is not None:
+    if db.execute(select(CERTIFICATES.c.system).where(same | named)).first() is not None:
         raise CertificateRefused(
             "it is or was bound to a system already",
             remedy="a certificate works for exactly one system; issue another",
@@ -33,12 +38,12 @@ def bind_certificate(db: Connection, certificate: Certificate) -> None:
     db.execute(insert(CERTIFICATES).values(values))
 
 
-def system_of(db: Connection, fingerprint: str) -> SystemId:
-    """The system that a certificate is or was bound to. Raises Unregistered."""
-    found = db.execute(select(CERTIFICATES.c.system).where(CERTIFICATES.c.fingerprint == fingerprint)).first()
-    if found is None:
+def find_certificate(db: Connection, fingerprint: str) -> Certificate:
+    """A certificate that is or was bound. Raises Unregistered."""
+    row = db.execute(select(CERTIFICATES).where(CERTIFICATES.c.fingerprint == fingerprint)).mappings().first()
+    if row is None:
         raise Unregistered("no such certificate is bound", remedy="give the SHA-256 fingerprint in hex")
-    return SystemId(found.system)
+    return _certificate(row)
 
 
 def revoke_certificate(db: Connection, fingerprint: str, at: datetime) -> None:
@@ -51,17 +56,18 @@ def load_certificates(db: Connection, system: SystemId | None = None) -> tuple[C
     query = select(CERTIFICATES)
     if system is not None:
         query = query.where(CERTIFICATES.c.system == system)
-    return tuple(
-        Certificate(
-            fingerprint=row["fingerprint"],
-            system=SystemId(row["system"]),
-            issuer=row["issuer"],
-            serial=row["serial"],
-            subject=row["subject"],
-            valid_from=from_text(row["valid_from"]),
-            valid_to=from_text(row["valid_to"]),
-            bound=from_text(row["bound"]),
-            revoked=from_text_or_none(row["revoked"]),
-        )
-        for row in db.execute(query).mappings()
+    return tuple(_certificate(row) for row in db.execute(query).mappings())
+
+
+def _certificate(row: RowMapping) -> Certificate:
+    return Certificate(
+        fingerprint=row["fingerprint"],
+        system=SystemId(row["system"]),
+        issuer=row["issuer"],
+        serial=row["serial"],
+        subject=row["subject"],
+        valid_from=from_text(row["valid_from"]),
+        valid_to=from_text(row["valid_to"]),
+        bound=from_text(row["bound"]),
+        revoked=from_text_or_none(row["revoked"]),
     )

@@ -3,7 +3,7 @@
 OCES3 (since 2021): `organizationIdentifier` (2.5.4.97) is `NTRDK-<CVR>`; `serialNumber` is `UI:DK-O:...` for an
 organisation or system, `UI:DK-E:...` for an employee, `UI:DK-P:...` for a person.
 OCES2 (2013-2024): `serialNumber` is `CVR:<CVR>-FID:<n>` (function), `-UID:` (company) or `-RID:` (employee), often in
-one multi-valued RDN with the common name; O ends in `// CVR:<CVR>`, which counts where nothing else says it.
+one multi-valued RDN with the common name; O ends in `// CVR:<CVR>`, which says it where nothing else does.
 
 The order of RDNs means nothing, and the certificate's own serial number is another thing than the attribute
 `serialNumber`. A subject that says two things at once (two CVR numbers, two kinds) says nothing: a certificate is read
@@ -67,9 +67,8 @@ def read_subject(certificate: x509.Certificate) -> Subject:
     new = [match for text in serials if (match := _UI.fullmatch(text))]
     numbers = {match[1] for text in _texts(subject, NameOID.ORGANIZATION_IDENTIFIER) if (match := _NTR.fullmatch(text))}
     numbers |= {match[1] for match in old}
-    if not numbers:
-        names = _texts(subject, NameOID.ORGANIZATION_NAME)
-        numbers = {match[1] for text in names if (match := _ORGANISATION.fullmatch(text))}
+    names = _texts(subject, NameOID.ORGANIZATION_NAME)
+    numbers |= {match[1] for text in names if (match := _ORGANISATION.fullmatch(text))}
     kinds = {_KINDS[match[1]] for match in new} | {_KINDS[match[2]] for match in old if match[2]}
     return Subject(
         kind=kinds.pop() if len(kinds) == 1 else Kind.UNKNOWN,

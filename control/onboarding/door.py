@@ -1,5 +1,4 @@
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
@@ -24,6 +23,7 @@ from control.people import User, UserId, ensure_email
 from control.people.certificate import read_employee
 from control.people.door import window_of
 from control.people.store import add_user, bind
+from control.trust import Trust
 from kernel import OrganisationId, new_id
 
 if TYPE_CHECKING:
@@ -49,10 +49,10 @@ class Onboarding:
     def __init__(self, store: "ControlStore") -> None:
         self._store = store
 
-    def apply(self, application: Application, *, trust: Path) -> Applied:
+    def apply(self, application: Application, *, trust: Trust) -> Applied:
         """Ask to take part; anybody may. In the test environment the answer is yes, at once.
 
-        trust   folder of the authorities whose employee certificates are taken
+        trust   the authorities whose employee certificates are taken
 
         Raises OrganisationInvalid, UserInvalid, CertificateRefused; in production also without a certificate.
         """
@@ -110,13 +110,11 @@ class Onboarding:
             change_organisation(db, changed)
             return changed
 
-    def _proof(self, application: Application, trust: Path) -> x509.Certificate | None:
+    def _proof(self, application: Application, trust: Trust) -> x509.Certificate | None:
         """That whoever applies works there. In production nobody can apply in another organisation's name."""
         store = self._store
         if application.certificate is not None:
-            return read_employee(
-                application.certificate, cvr=application.cvr, trusted=store.trusted(trust), at=store.clock.now()
-            )
+            return read_employee(application.certificate, cvr=application.cvr, trust=trust, at=store.clock.now())
         if store.environment == "production":
             raise CertificateRefused(
                 "the application comes without an employee's certificate",

@@ -1,26 +1,25 @@
 """Which certificate may speak for a person. Pure."""
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from cryptography import x509
 
-from control.certificates import Kind, issued_by, read_subject
+from control.certificates import Kind, issued_by, read_certificate, read_subject
+from control.certificates.fitness import ensure_fit
 from control.errors import CertificateRefused
 from control.times import shown
+from control.trust import Trust, chain_of
 
 
-def read_employee(pem: bytes, *, cvr: str, trusted: Iterable[x509.Certificate], at: datetime) -> x509.Certificate:
+def read_employee(content: bytes, *, cvr: str, trust: Trust, at: datetime) -> x509.Certificate:
     """An employee's certificate of the organisation with this CVR number, issued by a trusted authority, and valid.
 
-    Raises CertificateRefused.
+    content   PEM or DER
+
+    Raises CertificateRefused, and CertificateRevoked for one on a list of its issuer.
     """
-    try:
-        certificate = x509.load_pem_x509_certificate(pem)
-    except ValueError:
-        raise CertificateRefused(
-            "it cannot be read", remedy="give the certificate in PEM form (-----BEGIN CERTIFICATE-----)"
-        ) from None
+    certificate = read_certificate(content)
+    ensure_fit(certificate)
     subject = read_subject(certificate)
     if subject.kind is not Kind.EMPLOYEE:
         raise CertificateRefused(
@@ -34,7 +33,8 @@ def read_employee(pem: bytes, *, cvr: str, trusted: Iterable[x509.Certificate], 
             remedy="use a certificate of the user's organisation",
             rule="certificate.cvr",
         )
-    if not any(issued_by(certificate, authority, at) for authority in trusted):
+    issuer = next((each for each in trust.authorities if issued_by(certificate, each, at)), None)
+    if issuer is None:
         raise CertificateRefused(
             "it is not issued by an authority that is trusted here",
             remedy="use a certificate of a trusted authority, or have the operator trust yours",
@@ -46,4 +46,5 @@ def read_employee(pem: bytes, *, cvr: str, trusted: Iterable[x509.Certificate], 
             remedy="use one that is valid",
             rule="certificate.valid_to",
         )
+    trust.ensure_current(chain_of([certificate, issuer]))
     return certificate

@@ -1,7 +1,6 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -26,6 +25,7 @@ from control.people.store import (
 )
 from control.people.values import User, UserId
 from control.systems import load_systems
+from control.trust import Trust
 from kernel import OrganisationId, Window, new_id
 
 if TYPE_CHECKING:
@@ -74,15 +74,17 @@ class People:
             end_user(db, user, self._store.clock.now())
             return find_user(db, user)
 
-    def bind_certificate(self, user: UserId, pem: bytes, *, trust: Path) -> str:
+    def bind_certificate(self, user: UserId, content: bytes, *, trust: Trust) -> str:
         """Let an employee's certificate speak for a user; gives its fingerprint.
 
-        Raises CertificateRefused, Unregistered, NotYours, AuthorityInvalid.
+        content   PEM or DER
+
+        Raises CertificateRefused, CertificateRevoked, Unregistered, NotYours.
         """
         at, found = self._store.clock.now(), self._found(user)
         with self._store.reading() as db:
             cvr = _organisation(db, found.organisation).cvr
-        certificate = read_employee(pem, cvr=cvr, trusted=self._store.trusted(trust), at=at)
+        certificate = read_employee(content, cvr=cvr, trust=trust, at=at)
         fingerprint = fingerprint_of(certificate)
         details = {"step": "bind", "certificate": fingerprint}
         with self._store.changing(Verb.USER_CHANGE, f"user {user}", found.organisation, details=details) as db:

@@ -1,3 +1,4 @@
+import json
 from datetime import datetime
 from typing import Any
 
@@ -6,16 +7,14 @@ from sqlalchemy import Connection, RowMapping, insert, select, update
 from control.errors import SshKeyRefused, SystemInvalid, Unregistered
 from control.systems.rules import read_ssh_key, ssh_fingerprint
 from control.systems.values import SshKey, System
-from control.tables import SSH_KEYS, SYSTEMS
-from control.times import from_text, from_text_or_none, to_text
+from control.tables import CERTIFICATES, SSH_KEYS, SYSTEMS
+from control.times import from_text, from_text_or_none, shown, to_text
 from kernel import OrganisationId, SystemId
 
 
 def add_system(db: Connection, system: System) -> None:
     """Raises SystemInvalid when the organisation has a system of that name."""
-    same = (SYSTEMS.c.organisation == system.organisation) & (SYSTEMS.c.name == system.name)
-    if db.execute(select(SYSTEMS.c.id).where(same)).first() is not None:
-        raise SystemInvalid(f"the organisation has a system {system.name!r} already", remedy="choose another name")
+    _ensure_name_free(db, system)
     values: dict[str, Any] = {
         "id": system.id,
         "organisation": system.organisation,
@@ -23,8 +22,45 @@ def add_system(db: Connection, system: System) -> None:
         "purpose": system.purpose,
         "contact": system.contact,
         "created": to_text(system.created),
+        "endpoints": json.dumps(system.endpoints),
+        "retired": None,
     }
     db.execute(insert(SYSTEMS).values(values))
+
+
+def change_system(db: Connection, system: System) -> None:
+    """Write name, purpose, contact and endpoints anew. Raises SystemInvalid when another one has the name."""
+    _ensure_name_free(db, system)
+    values: dict[str, Any] = {
+        "name": system.name,
+        "purpose": system.purpose,
+        "contact": system.contact,
+        "endpoints": json.dumps(system.endpoints),
+    }
+    db.execute(update(SYSTEMS).where(SYSTEMS.c.id == system.id).values(values))
+
+
+def retire_system(db: Connection, system: SystemId, at: datetime) -> None:
+    """For ever, with its certificates and keys. One that was retired before keeps its first day."""
+    mine = (SYSTEMS.c.id == system) & SYSTEMS.c.retired.is_(None)
+    db.execute(update(SYSTEMS).where(mine).values(retired=to_text(at)))
+    for table in (CERTIFICATES, SSH_KEYS):
+        live = (table.c.system == system) & table.c.revoked.is_(None)
+        db.execute(update(table).where(live).values(revoked=to_text(at)))
+
+
+def ensure_in_use(db: Connection, system: SystemId) -> System:
+    """The system. Raises Unregistered, and SystemInvalid for one that was retired."""
+    found = find_system(db, system)
+    if found is None:
+        raise Unregistered("no such system", remedy="register it first")
+    if found.retired is not None:
+        raise SystemInvalid(
+            f"the system was retired {shown(found.retired)}",
+            remedy="register a new one",
+            rule="system.retired",
+        )
+    return found
 
 
 def find_system(db: Connection, system: SystemId) -> System | None:
@@ -71,7 +107,10 @@ def revoke_ssh_key(db: Connection, fingerprint: str, at: datetime) -> None:
     db.execute(update(SSH_KEYS).where(mine & SSH_KEYS.c.revoked.is_(None)).values(revoked=to_text(at)))
 
 
-def load_ssh_keys(db: Connection) -> tuple[SshKey, ...]:
+def load_ssh_keys(db: Connection, system: SystemId | None = None) -> tuple[SshKey, ...]:
+    query = select(SSH_KEYS)
+    if system is not None:
+        query = query.where(SSH_KEYS.c.system == system)
     return tuple(
         SshKey(
             fingerprint=row["fingerprint"],
@@ -80,7 +119,7 @@ def load_ssh_keys(db: Connection) -> tuple[SshKey, ...]:
             bound=from_text(row["bound"]),
             revoked=from_text_or_none(row["revoked"]),
         )
-        for row in db.execute(select(SSH_KEYS)).mappings()
+        for row in db.execute(query).mappings()
     )
 
 
@@ -92,4 +131,12 @@ def _system(row: RowMapping) -> System:
         purpose=row["purpose"],
         contact=row["contact"],
         created=from_text(row["created"]),
+        endpoints=tuple(json.loads(row["endpoints"])),
+        retired=from_text_or_none(row["retired"]),
     )
+
+
+def _ensure_name_free(db: Connection, system: System) -> None:
+    same = (SYSTEMS.c.organisation == system.organisation) & (SYSTEMS.c.name == system.name)
+    if db.execute(select(SYSTEMS.c.id).where(same & (SYSTEMS.c.id != system.id))).first() is not None:
+        raise SystemInvalid(f"the organisation has a system {system.name!r} already", remedy="choose another name")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from control import ControlStore, TestAuthority
+from control import ControlStore, TestAuthority, Trust
 from runtime.migrations import upgrade
 from tests.control.builders import DAY, START, Cast, HandClock, trust_folder
 
@@ -55,3 +55,8 @@ def authority(authority_folder: Path) -> TestAuthority:
 @pytest.fixture
 def trust(tmp_path: Path, authority: TestAuthority) -> Path:
     return trust_folder(tmp_path / "trust", authority.ca_pem)
+
+
+@pytest.fixture
+def trusted(trust: Path) -> Trust:
+    return Trust.read(trust)

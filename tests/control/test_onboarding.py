@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from control import (
     Policy,
     Role,
     TestAuthority,
+    Trust,
 )
 from control.errors import CertificateRefused, NotYours, OrganisationInvalid, OrganisationNotActive, UserInvalid
 from control.organisations import NEXT_STANDING
@@ -43,16 +45,16 @@ def proof(authority: TestAuthority, clock: HandClock) -> bytes:
 
 
 class TestApplying:
-    def test_in_the_test_environment_is_answered_at_once(self, test_store: ControlStore, trust: Path) -> None:
-        applied = Onboarding(test_store).apply(APPLICATION, trust=trust)
+    def test_in_the_test_environment_is_answered_at_once(self, test_store: ControlStore, trusted: Trust) -> None:
+        applied = Onboarding(test_store).apply(APPLICATION, trust=trusted)
         assert applied.organisation.state is OrganisationState.CONFIRMED
         assert applied.user.roles == {Role.ADMINISTRATOR, Role.USER, Role.DATA_CONTROLLER}
         assert test_store.find_organisation(CVR) == applied.organisation
 
-    def test_in_production_waits_for_the_operator(self, cast: Cast, trust: Path, proof: bytes) -> None:
+    def test_in_production_waits_for_the_operator(self, cast: Cast, trusted: Trust, proof: bytes) -> None:
         operator = cast.store.add_organisation(OrganisationKind.OPERATOR, "33333333", "Driften")
         onboarding = Onboarding(cast.store)
-        applied = onboarding.apply(replace(APPLICATION, certificate=proof), trust=trust)
+        applied = onboarding.apply(replace(APPLICATION, certificate=proof), trust=trusted)
         assert applied.organisation.state is OrganisationState.APPLIED
         (notice,) = Inbox(cast.store).notices(operator.id)
         assert notice.subject == f"Østby Kommune (CVR {CVR}) applies as a municipality"
@@ -60,14 +62,14 @@ class TestApplying:
         (told,) = Inbox(cast.store).notices(applied.organisation.id)
         assert told.subject == "Østby Kommune is confirmed"
 
-    def test_in_production_needs_proof_that_one_works_there(self, cast: Cast, trust: Path) -> None:
+    def test_in_production_needs_proof_that_one_works_there(self, cast: Cast, trusted: Trust) -> None:
         with pytest.raises(CertificateRefused, match="without an employee"):
-            Onboarding(cast.store).apply(APPLICATION, trust=trust)
+            Onboarding(cast.store).apply(APPLICATION, trust=trusted)
         assert cast.store.find_organisation(CVR) is None
 
-    def test_with_another_organisations_proof_is_refused(self, cast: Cast, trust: Path, proof: bytes) -> None:
+    def test_with_another_organisations_proof_is_refused(self, cast: Cast, trusted: Trust, proof: bytes) -> None:
         with pytest.raises(CertificateRefused, match="issued to CVR"):
-            Onboarding(cast.store).apply(replace(APPLICATION, cvr="55555555", certificate=proof), trust=trust)
+            Onboarding(cast.store).apply(replace(APPLICATION, cvr="55555555", certificate=proof), trust=trusted)
 
     @pytest.mark.parametrize(
         "wrong",
@@ -81,18 +83,18 @@ class TestApplying:
         ],
         ids=["operator", "short_cvr", "taken_cvr", "no_name", "turned_name", "no_address"],
     )
-    def test_says_what_is_wrong(self, cast: Cast, test_store: ControlStore, trust: Path, wrong: object) -> None:
+    def test_says_what_is_wrong(self, cast: Cast, test_store: ControlStore, trusted: Trust, wrong: object) -> None:
         with pytest.raises((OrganisationInvalid, UserInvalid)):
-            Onboarding(test_store).apply(replace(APPLICATION, **wrong), trust=trust)  # type: ignore[arg-type]
+            Onboarding(test_store).apply(replace(APPLICATION, **wrong), trust=trusted)  # type: ignore[arg-type]
 
-    def test_leaves_nothing_behind_when_the_user_cannot_be(self, test_store: ControlStore, trust: Path) -> None:
+    def test_leaves_nothing_behind_when_the_user_cannot_be(self, test_store: ControlStore, trusted: Trust) -> None:
         with pytest.raises(UserInvalid):
-            Onboarding(test_store).apply(replace(APPLICATION, user_email="nobody"), trust=trust)
+            Onboarding(test_store).apply(replace(APPLICATION, user_email="nobody"), trust=trusted)
         assert test_store.find_organisation(CVR) is None
 
-    def test_gives_the_first_user_an_actor(self, cast: Cast, trust: Path, proof: bytes, clock: HandClock) -> None:
+    def test_gives_the_first_user_an_actor(self, cast: Cast, trusted: Trust, proof: bytes, clock: HandClock) -> None:
         onboarding, people = Onboarding(cast.store), People(cast.store)
-        applied = onboarding.apply(replace(APPLICATION, certificate=proof), trust=trust)
+        applied = onboarding.apply(replace(APPLICATION, certificate=proof), trust=trusted)
         (fingerprint,) = people.certificates(applied.user.id)
         assert people.actor_of_certificate(fingerprint, clock.now(), "") is None
         onboarding.step(applied.organisation.id, OrganisationStep.CONFIRM)
@@ -105,10 +107,10 @@ class TestStanding:
     @pytest.mark.parametrize("state", OrganisationState)
     @pytest.mark.parametrize("step", OrganisationStep)
     def test_follows_the_table(
-        self, cast: Cast, trust: Path, proof: bytes, state: OrganisationState, step: OrganisationStep
+        self, cast: Cast, trusted: Trust, proof: bytes, state: OrganisationState, step: OrganisationStep
     ) -> None:
         onboarding = Onboarding(cast.store)
-        made = onboarding.apply(replace(APPLICATION, certificate=proof), trust=trust).organisation
+        made = onboarding.apply(replace(APPLICATION, certificate=proof), trust=trusted).organisation
         ways = {
             OrganisationState.APPLIED: (),
             OrganisationState.CONFIRMED: (OrganisationStep.CONFIRM,),

@@ -1,11 +1,23 @@
 """Users: who they are by their certificate, what they may, and what nobody may do to the roles."""
 
 from collections.abc import Callable
+
 from pathlib import Path
 
 import pytest
 
-from control import HOUSE, Actor, ControlStore, OrganisationKind, OrganisationStep, People, Role, TestAuthority, User
+from control import (
+    HOUSE,
+    Actor,
+    ControlStore,
+    OrganisationKind,
+    OrganisationStep,
+    People,
+    Role,
+    TestAuthority,
+    Trust,
+    User,
+)
 from control.errors import CertificateRefused, NotYours, Unregistered, UserInvalid
 from control.onboarding import Onboarding
 from tests.control.builders import DAY, Cast, certificate, oces2, oces3, pem
@@ -29,10 +41,10 @@ def acting(cast: Cast, user: User) -> Actor:
 
 class TestTheCertificate:
     def test_of_an_employee_makes_an_actor(
-        self, cast: Cast, people: People, ane: User, authority: TestAuthority, trust: Path
+        self, cast: Cast, people: People, ane: User, authority: TestAuthority, trusted: Trust
     ) -> None:
         issued = authority.issue_employee(cast.north.cvr, cast.north.name, ane.name, not_before=cast.clock.now() - DAY)
-        fingerprint = people.bind_certificate(ane.id, issued.cert_pem, trust=trust)
+        fingerprint = people.bind_certificate(ane.id, issued.cert_pem, trust=trusted)
         actor = people.actor_of_certificate(fingerprint, cast.clock.now(), "192.0.2.7")
         assert actor == Actor(
             name="Ane Andersen (CVR 11111111)", roles=ane.roles, organisation=cast.north.id, address="192.0.2.7",
@@ -41,20 +53,20 @@ class TestTheCertificate:
         assert people.certificates(ane.id) == (fingerprint,)
 
     def test_speaks_for_nobody_after_its_end(
-        self, cast: Cast, people: People, ane: User, authority: TestAuthority, trust: Path
+        self, cast: Cast, people: People, ane: User, authority: TestAuthority, trusted: Trust
     ) -> None:
         issued = authority.issue_employee(cast.north.cvr, cast.north.name, ane.name, not_before=cast.clock.now() - DAY)
-        fingerprint = people.bind_certificate(ane.id, issued.cert_pem, trust=trust)
+        fingerprint = people.bind_certificate(ane.id, issued.cert_pem, trust=trusted)
         assert people.actor_of_certificate(fingerprint, cast.clock.now() + 4_000 * DAY, "") is None
         people.revoke_certificate(fingerprint)
         assert people.actor_of_certificate(fingerprint, cast.clock.now(), "") is None
 
     def test_speaks_for_nobody_when_its_user_has_ended_or_the_organisation_is_suspended(
-        self, cast: Cast, people: People, ane: User, authority: TestAuthority, trust: Path
+        self, cast: Cast, people: People, ane: User, authority: TestAuthority, trusted: Trust
     ) -> None:
         bo = people.add(cast.north.id, "Bo Berg", "bo@nordby.example", {ADMINISTRATOR})
         issued = authority.issue_employee(cast.north.cvr, cast.north.name, ane.name, not_before=cast.clock.now() - DAY)
-        fingerprint = people.bind_certificate(ane.id, issued.cert_pem, trust=trust)
+        fingerprint = people.bind_certificate(ane.id, issued.cert_pem, trust=trusted)
         onboarding = Onboarding(cast.store)
         onboarding.step(cast.north.id, OrganisationStep.SUSPEND)
         assert people.actor_of_certificate(fingerprint, cast.clock.now(), "") is None
@@ -65,17 +77,17 @@ class TestTheCertificate:
         assert bo.id in {each.id for each in people.users(cast.north.id)}
 
     def test_of_one_person_is_never_anothers(
-        self, cast: Cast, people: People, ane: User, authority: TestAuthority, trust: Path
+        self, cast: Cast, people: People, ane: User, authority: TestAuthority, trusted: Trust
     ) -> None:
         bo = people.add(cast.north.id, "Bo Berg", "bo@nordby.example", {USER})
         issued = authority.issue_employee(cast.north.cvr, cast.north.name, ane.name, not_before=cast.clock.now() - DAY)
-        people.bind_certificate(ane.id, issued.cert_pem, trust=trust)
+        people.bind_certificate(ane.id, issued.cert_pem, trust=trusted)
         with pytest.raises(CertificateRefused, match="bound to a user already"):
-            people.bind_certificate(bo.id, issued.cert_pem, trust=trust)
+            people.bind_certificate(bo.id, issued.cert_pem, trust=trusted)
 
     @pytest.mark.parametrize("kind", ["system", "other_cvr", "expired", "self_signed", "oces2_function", "garbage"])
     def test_must_be_an_employees_of_the_organisation_and_trusted(
-        self, cast: Cast, people: People, ane: User, authority: TestAuthority, trust: Path, kind: str
+        self, cast: Cast, people: People, ane: User, authority: TestAuthority, trusted: Trust, kind: str
     ) -> None:
         start = cast.clock.now() - 10 * DAY
         shown: dict[str, Callable[[], bytes]] = {
@@ -89,7 +101,7 @@ class TestTheCertificate:
             "garbage": lambda: b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
         }
         with pytest.raises(CertificateRefused):
-            people.bind_certificate(ane.id, shown[kind](), trust=trust)
+            people.bind_certificate(ane.id, shown[kind](), trust=trusted)
         assert people.certificates(ane.id) == ()
 
     def test_of_an_operators_system_is_the_operator(
