@@ -6,6 +6,7 @@ The only room that is async, and the only one that knows HTTP. It gets everythin
 
 from api.app import App, make_app
 from api.doors import Doors
+from api.live import LiveTls, TlsFiles
 from api.protocol import TlsProtocol
 from api.rest.problems import error_tree
 from api.server import ApiServer, serve
@@ -15,7 +16,9 @@ __all__ = [
     "ApiServer",
     "App",
     "Doors",
+    "LiveTls",
     "Peer",
+    "TlsFiles",
     "TlsProtocol",
     "error_tree",
     "make_app",

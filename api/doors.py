@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from control import Counters, Policy
+from control import Counters, Policy, Trust
 from extract import ExtractStore, Shelf
 from integrations import RecordReader
 from kernel import Clock, Observe, SnapshotId, TraceId
@@ -32,6 +32,7 @@ Find = Callable[[Dataset, Search, SnapshotId], Found]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
     """policy      the policy in force now; called for every request
+    trust       the authorities and revocation lists in force now; called for every request
     counters    of calls, against the limits of agreements
     past        a reader of a dataset as it was at a moment or in a snapshot; may block
     find        a page of keys that meet a search, of a snapshot; may block
@@ -46,6 +47,7 @@ class Doors:
 
     registers: Registers
     policy: Callable[[], Policy]
+    trust: Callable[[], Trust]
     counters: Counters
     lookups: Lookups
     past: Past

@@ -20,7 +20,7 @@ class CertificateMissing(NotIdentified):
 
 
 class ClientCertHeaderRefused(RequestInvalid):
-    """A header that names a client certificate (RFC 9440) counts from a configured proxy alone; elsewhere it is forged."""
+    """A header with a client certificate (RFC 9440) counts from a configured proxy alone; elsewhere it is forged."""
 
     code = "client_cert_header_refused"
     title = "The header with a client certificate is not taken"

@@ -108,7 +108,7 @@ class Routes:
             caller: Caller | None = None
             try:
                 # As on every other path of a service: who calls comes first.
-                caller = identify(request.peer, self._doors.policy(), request.received)
+                caller = identify(request.peer, self._doors.policy(), self._doors.trust(), request.received)
                 service = self._doors.registers.service(name)
             except PlatformError as error:
                 raise refusal_on_record(self._doors, request, error, caller=caller) from None

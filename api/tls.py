@@ -5,10 +5,8 @@ certificate at all, dates, revocation, whose system it is) is judged for each re
 """
 
 import functools
-import hashlib
 import ssl
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -17,9 +15,10 @@ import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from api.errors import CertificateUntrusted, ServerCertificateInvalid, TrustInvalid
-from control import load_trust
-from kernel import CallRefused, Channel, Clock, Observe, Window, new_event_id, new_trace_id
+from api.errors import ServerCertificateInvalid, TrustInvalid
+from control import Chain, chain_of, load_trust
+from control.errors import CertificateUntrusted
+from kernel import CallRefused, Channel, Clock, Observe, new_event_id, new_trace_id
 
 _log = structlog.get_logger(__name__)
 
@@ -33,16 +32,8 @@ _PARTIAL_CHAIN: Final = 0x80000
 OnRefused = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """Whoever holds the other end of a connection and proved to hold a certificate's key.
-
-    fingerprint   SHA-256 of the certificate, lower-case hex
-    valid         when every certificate of the verified chain is valid
-    """
-
-    fingerprint: str
-    valid: Window
+Peer = Chain
+"""Whoever holds the other end of a connection and proved to hold the key of a certificate: its verified chain."""
 
 
 def server_context(certificate: Path, key: Path, trust: Path, *, at: datetime, on_refused: OnRefused) -> ssl.SSLContext:
@@ -55,6 +46,13 @@ def server_context(certificate: Path, key: Path, trust: Path, *, at: datetime, o
     The dates of client certificates are not judged here (X509_V_FLAG_NO_CHECK_TIME), but by `Peer.valid` for each
     request: a caller whose certificate expired is told so. Raises TrustInvalid, ServerCertificateInvalid.
     """
+    return context_of(certificate, key, open_authorities(trust, at), on_refused=on_refused)
+
+
+def context_of(
+    certificate: Path, key: Path, authorities: Iterable[x509.Certificate], *, on_refused: OnRefused
+) -> ssl.SSLContext:
+    """As `server_context`, for authorities that were read before. Raises ServerCertificateInvalid."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET
@@ -62,7 +60,7 @@ def server_context(certificate: Path, key: Path, trust: Path, *, at: datetime, o
     context.num_tickets = 0
     context.verify_mode = ssl.CERT_OPTIONAL
     context.verify_flags |= _NO_CHECK_TIME | _PARTIAL_CHAIN
-    context.load_verify_locations(cadata=_trusted(trust, at))
+    context.load_verify_locations(cadata="".join(each.public_bytes(Encoding.PEM).decode() for each in authorities))
     try:
         context.load_cert_chain(certificate, key)
     except (OSError, ssl.SSLError) as error:
@@ -106,11 +104,7 @@ def extensions_of(connection: ssl.SSLObject) -> dict[str, Any]:
     }
     if not chain:
         return {"tls": tls}
-    starts = max(certificate.not_valid_before_utc for certificate in chain)
-    ends = min(certificate.not_valid_after_utc for certificate in chain)
-    fingerprint = hashlib.sha256(chain[0].public_bytes(Encoding.DER)).hexdigest()
-    # Dates that never meet: never valid.
-    return {"tls": tls, PEER: Peer(fingerprint, Window(starts, max(starts, ends)))}
+    return {"tls": tls, PEER: chain_of(chain)}
 
 
 def _verified_chain(connection: ssl.SSLObject) -> list[x509.Certificate]:
@@ -119,7 +113,8 @@ def _verified_chain(connection: ssl.SSLObject) -> list[x509.Certificate]:
     return [x509.load_pem_x509_certificate(certificate.public_bytes().encode()) for certificate in found or ()]
 
 
-def _trusted(folder: Path, at: datetime) -> str:
+def open_authorities(folder: Path, at: datetime) -> tuple[x509.Certificate, ...]:
+    """The authorities in a folder that are valid now. Raises TrustInvalid."""
     try:
         authorities = load_trust(folder)
     except (OSError, ValueError) as error:
@@ -132,7 +127,7 @@ def _trusted(folder: Path, at: datetime) -> str:
             f"{folder} holds no authority that is valid now",
             remedy="put the PEM files of the authorities there whose client certificates are to be trusted",
         )
-    return "".join(each.public_bytes(Encoding.PEM).decode() for each in current)
+    return tuple(current)
 
 
 def _is_authority(certificate: x509.Certificate, folder: Path) -> bool:

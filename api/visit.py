@@ -100,7 +100,7 @@ class Visit:
     def identify(self) -> Caller:
         """Raises what `identity.identify` raises, and ServiceNotOffered."""
         request = self.request
-        self.caller = identify(request.peer, self.doors.policy(), request.received)
+        self.caller = identify(request.peer, self.doors.policy(), self.doors.trust(), request.received)
         status = self.service.status_on(today_of(request))
         if status not in CALLABLE[self.doors.environment]:
             successor = f"call its successor, {self.service.successor}; " if self.service.successor else ""

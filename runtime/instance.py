@@ -106,6 +106,11 @@ class Instance:
         return self.root / "trust"
 
     @property
+    def crl(self) -> Path:
+        """Lists of certificates that those authorities took back, PEM or DER."""
+        return self.root / "crl"
+
+    @property
     def secrets(self) -> Path:
         return self.root / "secrets"
 
@@ -143,7 +148,7 @@ class Instance:
         )  # fmt: skip
         for folder in private:
             folder.mkdir(mode=0o700, exist_ok=True)
-        for folder in (self.registers, self.trust):
+        for folder in (self.registers, self.trust, self.crl):
             folder.mkdir(exist_ok=True)
 
     def subject_key(self) -> bytes:

@@ -2,7 +2,7 @@
 
 import socket
 
-from api import make_app, refusals_to_ledger, serve, server_context
+from api import LiveTls, TlsFiles, make_app, refusals_to_ledger, serve
 from runtime.instance import Instance
 from runtime.politeness import standing_back
 from runtime.processes import listen, stop_on_signals
@@ -18,15 +18,9 @@ def run_api(instance: Instance, settings: Settings, handle: int | None) -> None:
         _socket(handle, settings.api.host, settings.api.port) as listening,
         open_house(instance, settings, "api") as house,
     ):
-        certificate, key = instance.server_files()
-        context = server_context(
-            certificate,
-            key,
-            instance.trust,
-            at=CLOCK.now(),
-            on_refused=refusals_to_ledger(house.observe, CLOCK),
-        )
-        serve(make_app(doors_of(house)), listening, context, drain_s=settings.api.drain_s)
+        files = TlsFiles(*instance.server_files(), trust=instance.trust, crl=instance.crl)
+        with LiveTls(files, CLOCK, on_refused=refusals_to_ledger(house.observe, CLOCK)) as tls:
+            serve(make_app(doors_of(house, tls.trust)), listening, tls.context, drain_s=settings.api.drain_s)
 
 
 def run_sftp(instance: Instance, settings: Settings, handle: int | None) -> None:

@@ -3,7 +3,7 @@
 Rooms get functions and values, never a place to look things up in.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 import pyarrow as pa
 
 from api import Doors
-from control import ControlStore, Counters, PolicyWatcher
+from control import ControlStore, Counters, PolicyWatcher, Trust
 from extract import ExtractPlan, ExtractStore, SftpServer, Shelf
 from kernel import Caller, Observation, Observe, PlatformError, SnapshotId, SystemClock, TraceId, TryAgainLater
 from replica import DatasetNotReady, Found, Lake, Lookups, PastReader, Search, read_past
@@ -86,12 +86,13 @@ def open_control(instance: Instance, settings: Settings) -> ControlStore:
     return ControlStore(instance.control_url, environment=settings.environment, clock=CLOCK)
 
 
-def doors_of(house: House) -> Doors:
+def doors_of(house: House, trust: Callable[[], Trust]) -> Doors:
     """What the API needs from the rooms."""
     lookups = Lookups(house.instance.segments, [dataset.id for dataset in house.registers.datasets])
     return Doors(
         registers=house.registers,
         policy=house.watcher.current,
+        trust=trust,
         counters=house.counters,
         lookups=lookups,
         past=house.scanner.past,

@@ -28,7 +28,7 @@ async def decision(doors: Doors, request: Request) -> Answer:
     caller: Caller | None = None
     try:
         policy = doors.policy()
-        caller = identify(request.peer, policy, request.received)
+        caller = identify(request.peer, policy, doors.trust(), request.received)
         request.parameters()
         trace = request.last_segment.decode("ascii", "replace")
         found = []

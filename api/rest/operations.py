@@ -20,7 +20,7 @@ async def status(doors: Doors, request: Request) -> Answer:
     """Every mirrored dataset: rows, snapshot, age against its target, last run, quarantine, next run, trouble."""
     caller: Caller | None = None
     try:
-        caller = identify(request.peer, doors.policy(), request.received)
+        caller = identify(request.peer, doors.policy(), doors.trust(), request.received)
         request.parameters()
         if not caller.operator:
             raise OperatorsOnly(

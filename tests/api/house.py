@@ -17,7 +17,7 @@ from typing import Any, Literal, Self
 import pyarrow as pa
 from cryptography import x509
 
-from api import ApiServer, Doors, make_app, refusals_to_ledger, server_context
+from api import ApiServer, Doors, LiveTls, TlsFiles, make_app, refusals_to_ledger
 from control import (
     ControlStore,
     Counters,
@@ -133,6 +133,7 @@ class House:
     failing: Exception | None = None
     failing_when: Callable[[], bool] | None = None
     many: int = 0
+    _tls: list[LiveTls] = field(default_factory=list)
     _watcher: list[PolicyWatcher] = field(default_factory=list)
 
     @classmethod
@@ -144,6 +145,7 @@ class House:
         authority = TestAuthority.open_or_create(root / "authority")
         strangers = TestAuthority.open_or_create(root / "strangers")
         (root / "trust").mkdir()
+        (root / "crl").mkdir()
         (root / "trust" / "authority.pem").write_bytes(authority.ca_pem)
         _write(root, "server", authority.issue_server(["localhost"]))
         with ExitStack() as stack:
@@ -158,6 +160,7 @@ class House:
             house.publish("cpr.persons", PERSONS)
             house.publish("municipality.municipalities", MUNICIPALITIES)
             house._found()
+            house._tls.append(stack.enter_context(house.live_tls()))
             house._watcher.append(stack.enter_context(PolicyWatcher(control)))
             yield house
 
@@ -176,10 +179,17 @@ class House:
         self.lake.publish(dataset, Delivery(rows=table, mode=Mode.FULL, quarantine=QUARANTINE.empty_table(), run=run))
         refresh_segments(self.lake, dataset, self.root / "segments", ReplicaSettings())
 
-    def doors(self, environment: Literal["test", "production"] = "test", *, extracts: str = "extracts") -> Doors:
+    def doors(
+        self,
+        environment: Literal["test", "production"] = "test",
+        *,
+        extracts: str = "extracts",
+        tls: LiveTls | None = None,
+    ) -> Doors:
         return Doors(
             registers=self.registers,
             policy=self._watcher[0].current,
+            trust=(tls or self.tls).trust,
             counters=self.counters,
             lookups=Lookups(self.root / "segments", [dataset.id for dataset in self.registers.datasets]),
             extracts=ExtractStore(self.root / extracts, self.scan),
@@ -227,10 +237,15 @@ class House:
             context.load_cert_chain(self.root / f"{certificate}.pem", self.root / f"{certificate}.key")
         return context
 
-    def server_context(self) -> ssl.SSLContext:
-        files = self.root / "server.pem", self.root / "server.key"
-        report = refusals_to_ledger(self.observe, CLOCK)
-        return server_context(*files, self.root / "trust", at=CLOCK.now(), on_refused=report)
+    @property
+    def tls(self) -> LiveTls:
+        return self._tls[0]
+
+    def live_tls(self, folder: Path | None = None) -> LiveTls:
+        """The server's certificate, with what lies in the folders `trust` and `crl`, here or in another folder."""
+        folder = folder or self.root
+        files = TlsFiles(self.root / "server.pem", self.root / "server.key", folder / "trust", folder / "crl")
+        return LiveTls(files, CLOCK, on_refused=refusals_to_ledger(self.observe, CLOCK))
 
     def fingerprint(self, name: str) -> str:
         return fingerprint_of(x509.load_pem_x509_certificate((self.root / f"{name}.pem").read_bytes()))
@@ -356,7 +371,7 @@ def serving(
     listening = socket.create_server(("127.0.0.1", 0))
     port: int = listening.getsockname()[1]
     app = app or make_app(house.doors(extracts=folder))
-    server = ApiServer(app, listening, context or house.server_context(), drain_s=drain_s)
+    server = ApiServer(app, listening, context or house.tls.context, drain_s=drain_s)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from api import server_context
-from tests.api.house import CLOCK, House, Reply, serving
+from api import make_app
+from tests.api.house import House, Reply, serving
 
 NOW = datetime.now(UTC)
 REFUSED = (ssl.SSLError, ConnectionError, http.client.RemoteDisconnected)
@@ -94,11 +94,10 @@ def open_case(house: House, folder: Path) -> Iterator[Case]:
     root = made("root", authority=True)
     (folder / "trust").mkdir()
     (folder / "trust" / "root.pem").write_bytes(root.pem)
-    context = server_context(
-        house.root / "server.pem", house.root / "server.key", folder / "trust",
-        at=CLOCK.now(), on_refused=lambda _: None,
-    )  # fmt: skip
-    with serving(house, context=context) as (_, port):
+    with (
+        house.live_tls(folder) as tls,
+        serving(house, make_app(house.doors(tls=tls)), context=tls.context) as (_, port),
+    ):
         yield Case(house, root, port, folder)
 
 
