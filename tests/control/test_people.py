@@ -1,7 +1,6 @@
 """Users: who they are by their certificate, what they may, and what nobody may do to the roles."""
 
 from collections.abc import Callable
-
 from pathlib import Path
 
 import pytest
