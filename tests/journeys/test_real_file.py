@@ -18,7 +18,7 @@ FILE = ("cpr", "layout_a_80_persons.txt")
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    knudepunkt("init", instance=tmp_path / "instance")
+    knudepunkt("init", "--environment", "production", instance=tmp_path / "instance")
     return tmp_path / "instance"
 
 
