@@ -36,7 +36,7 @@ def run_sftp(instance: Instance, settings: Settings, handle: int | None) -> None
 def run_worker(instance: Instance, settings: Settings) -> None:
     """Run what is due, take ledger files in and keep house, until told to stop."""
     stop = stop_on_signals()
-    with standing_back():
+    with standing_back(idle=settings.worker.idle_time):
         work(Worker(instance, settings, stop).jobs(), stop)
 
 

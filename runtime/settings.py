@@ -51,12 +51,15 @@ class WorkerSettings:
     intake_every_s   how often sealed ledger files enter the usage lake, seconds
     look_every_s     how often schedules are compared with the clock, seconds
     maintain_every_s   how often the mirror is maintained, seconds
+    idle_time        syncs and maintenance run in the processors' idle time alone, so that lookups do not feel them;
+                     on a machine that is never idle say false, or the mirror grows old
     """
 
     fold_every_s: Annotated[float, Field(gt=0)] = 300.0
     intake_every_s: Annotated[float, Field(gt=0)] = 60.0
     look_every_s: Annotated[float, Field(gt=0)] = 10.0
     maintain_every_s: Annotated[float, Field(gt=0)] = 86_400.0
+    idle_time: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config={"extra": "forbid"})

@@ -49,7 +49,7 @@ def _upkeep(instance: Path, *, dry_run: bool) -> "Upkeep":
 
     found = Instance.find(instance)
     settings = settings_of(found)
-    with standing_back(), Lake.open(found.lake, settings.replica, write=True) as lake:
+    with standing_back(idle=settings.worker.idle_time), Lake.open(found.lake, settings.replica, write=True) as lake:
         return lake.maintain(settings.replica, dry_run=dry_run)
 
 

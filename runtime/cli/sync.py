@@ -41,6 +41,10 @@ def sync(
     settings = settings_of(found)
     mirroring = Mirroring.of(found, settings, CLOCK)
     chosen = mirroring.named(sources or [])
-    with standing_back(), Lake.open(found.lake, settings.replica, write=True) as lake, run_progress() as tell:
+    with (
+        standing_back(idle=settings.worker.idle_time),
+        Lake.open(found.lake, settings.replica, write=True) as lake,
+        run_progress() as tell,
+    ):
         reports = [mirroring.run(source, lake, tell, accept=accept) for source in chosen]
     print_reports(reports, as_json=as_json)
