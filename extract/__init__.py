@@ -6,11 +6,14 @@ from extract.delivery.manifest import Manifest
 from extract.delivery.sftp_server import SftpServer
 from extract.delivery.shelf import Shelf
 from extract.errors import ExtractBroken, ExtractNotReady
+from extract.exchange import Exchange, InMetadata
 from extract.plan import ExtractPlan, ExtractRequest, Format, plan_extract
-from extract.settings import SftpSettings
+from extract.settings import ExchangeSettings, SftpSettings
 from extract.store import Extract, ExtractStore
 
 __all__ = [
+    "Exchange",
+    "ExchangeSettings",
     "Extract",
     "ExtractBroken",
     "ExtractNotReady",
@@ -18,6 +21,7 @@ __all__ = [
     "ExtractRequest",
     "ExtractStore",
     "Format",
+    "InMetadata",
     "Manifest",
     "SftpServer",
     "SftpSettings",

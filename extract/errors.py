@@ -3,7 +3,7 @@
 import traceback
 from pathlib import Path
 
-from kernel import NotFound, NotIdentified, TryAgainLater
+from kernel import CallerMistake, NotFound, NotIdentified, TryAgainLater
 
 
 class ExtractNotReady(NotFound):
@@ -29,6 +29,27 @@ class SshMethodRefused(NotIdentified):
 class SshKeyNotProved(NotIdentified):
     code = "ssh_key_not_proved"
     title = "The client named a key and did not show that it holds it"
+
+
+class ExchangeRefused(CallerMistake):
+    code = "exchange_refused"
+    title = "The file was not sent"
+
+
+class ExchangeNameInvalid(CallerMistake):
+    code = "exchange_name_invalid"
+    title = "A file cannot have that name"
+
+
+class ExchangeNameTaken(CallerMistake):
+    code = "exchange_name_taken"
+    status = 409
+    title = "A file of that name lies there"
+
+
+class ExchangeBoxFull(TryAgainLater):
+    code = "exchange_box_full"
+    title = "The receiver's folder is full"
 
 
 def told(error: BaseException) -> dict[str, str]:

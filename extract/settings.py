@@ -21,3 +21,19 @@ class SftpSettings:
     login_s: float = 30.0
     idle_s: float = 600.0
     grace_s: float = 25.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeSettings:
+    """keep_days      how long a file lies in IN or OUT before it is cleaned up
+    file_mb           the largest file that may be sent, megabytes (10^6 bytes)
+    out_mb            how much may lie in one system's OUT, megabytes
+    files             how many names may stand in one system's OUT, and how many parcels in its IN
+    legacy_metadata   SFTP users whose metadata files have the root `Trigger` instead of `FileMetadata`
+    """
+
+    keep_days: int = 30
+    file_mb: int = 2_000
+    out_mb: int = 10_000
+    files: int = 5_000
+    legacy_metadata: tuple[str, ...] = ()

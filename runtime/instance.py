@@ -96,6 +96,11 @@ class Instance:
         return self.root / "extracts"
 
     @property
+    def exchange(self) -> Path:
+        """IN and OUT of every system that exchanges files over SFTP."""
+        return self.root / "exchange"
+
+    @property
     def authority(self) -> Path:
         """The test certificate authority, keys included."""
         return self.root / "authority"
@@ -144,7 +149,7 @@ class Instance:
         self.root.mkdir(parents=True, exist_ok=True)
         private = (
             self.lake, self.segments, self.control, self.inbox, self.ledger, self.usage, self.extracts,
-            self.authority, self.secrets, self.clients, self.run, self.logs, self.work,
+            self.exchange, self.authority, self.secrets, self.clients, self.run, self.logs, self.work,
         )  # fmt: skip
         for folder in private:
             folder.mkdir(mode=0o700, exist_ok=True)

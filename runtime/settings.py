@@ -18,7 +18,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from extract import SftpSettings
+from extract import ExchangeSettings, SftpSettings
 from kernel import OperatorMistake
 from replica import ReplicaSettings
 from usage import UsageSettings
@@ -82,6 +82,7 @@ class Settings(BaseSettings):
     environment: Literal["test", "production"] = "test"
     api: ApiSettings = field(default_factory=ApiSettings)
     sftp: SftpSettings = field(default_factory=SftpSettings)
+    exchange: ExchangeSettings = field(default_factory=ExchangeSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     replica: ReplicaSettings = field(default_factory=ReplicaSettings)
     usage: UsageSettings = field(default_factory=UsageSettings)

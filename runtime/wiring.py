@@ -16,9 +16,10 @@ import pyarrow as pa
 
 from api import Doors
 from control import ControlStore, Counters, PolicyWatcher, Trust
-from extract import ExtractPlan, ExtractStore, SftpServer, Shelf
+from extract import Exchange, ExtractPlan, ExtractStore, SftpServer, Shelf
 from kernel import Caller, Observation, Observe, PlatformError, SnapshotId, SystemClock, TraceId, TryAgainLater
 from replica import DatasetNotReady, Found, Lake, Lookups, PastReader, Search, read_past
+from runtime.exchange import AddressBook
 from runtime.instance import Instance
 from runtime.logs import write_log
 from runtime.mirroring import Mirroring, status_of
@@ -49,6 +50,7 @@ class House:
     observe: Observe
     extracts: ExtractStore
     shelf: Shelf
+    exchange: Exchange
     scanner: "_Scanner"
 
 
@@ -78,8 +80,15 @@ def open_house(instance: Instance, settings: Settings, role: Literal["api", "sft
             observe=partial(_observe, ledger),
             extracts=extracts,
             shelf=Shelf(instance.extracts / "agreements"),
+            exchange=exchange_of(instance, settings, control, watcher),
             scanner=scanner,
         )
+
+
+def exchange_of(instance: Instance, settings: Settings, control: ControlStore, watcher: PolicyWatcher) -> Exchange:
+    """Every system's IN and OUT."""
+    users = AddressBook(control, lambda: watcher.current().version)
+    return Exchange(instance.exchange, users.user_of, CLOCK, settings.exchange)
 
 
 def open_control(instance: Instance, settings: Settings) -> ControlStore:
