@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sync import RunReport
 
 DEFAULT_INSTANCE = Path("instance")
+_ROOM: Final = 10_000
+"""Columns that a table may take where no terminal ends them."""
 
 InstanceOption = Annotated[
     Path,
@@ -62,15 +64,21 @@ def print_reports(reports: Sequence["RunReport"], *, as_json: bool) -> None:
 
 
 def print_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table whose first column, what each row is about, is whole on every terminal; in a pipe, all of it is."""
+    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title=title or None, title_justify="left", header_style="bold")
-    for heading in headings:
-        table.add_column(heading)
+    for number, heading in enumerate(headings):
+        table.add_column(heading, overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*(Text(_shown(cell)) for cell in row))
-    console().print(table)
+    out = console()
+    if not out.is_terminal:
+        roomy = out.options.update(width=_ROOM, max_width=_ROOM)
+        out.width = max(out.width, Measurement.get(out, roomy, table).maximum)
+    out.print(table)
 
 
 def _shown(cell: Any) -> str:

@@ -39,15 +39,15 @@ def status(instance: InstanceOption = DEFAULT_INSTANCE, as_json: JsonOption = Fa
         return
     where = "not running" if addresses is None else f"https port {addresses.api[1]}, sftp port {addresses.sftp[1]}"
     console().print(f"{found.root} ({settings.environment}): {where}", markup=False)
+    now = CLOCK.now()
     print_table(
         "",
-        ("dataset", "rows", "snapshot", "as of", "age", "fresh", "last run", "held back", "next run"),
+        ("dataset", "rows", "snapshot", "age", "fresh", "last run", "held back", "next run"),
         [
             (
-                each.dataset, each.rows, each.snapshot, _minute(each.as_of),
-                age(each.age_s), each.fresh,
-                _minute(each.last_run.finished if each.last_run else None),
-                each.quarantined_rows, _minute(each.next_run),
+                each.dataset, each.rows, each.snapshot, age(each.age_s), each.fresh,
+                _since(each.last_run.finished if each.last_run else None, now),
+                each.quarantined_rows, _until(each.next_run, now),
             )
             for each in datasets
         ],
@@ -70,5 +70,15 @@ def age(seconds: int | None) -> str:
     return f"{seconds} s"
 
 
-def _minute(moment: datetime | None) -> str:
-    return "" if moment is None else f"{moment:%Y-%m-%d %H:%M}"
+def _since(moment: datetime | None, now: datetime) -> str:
+    return "" if moment is None else f"{age(max(0, int((now - moment).total_seconds())))} ago"
+
+
+def _until(moment: datetime | None, now: datetime) -> str:
+    if moment is None:
+        return ""
+    return "now" if moment <= now else f"in {age(int((moment - now).total_seconds()))}"
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}"
