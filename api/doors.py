@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from control import Counters, Policy, Trust
-from extract import ExtractStore, Shelf
+from extract import Corrections, ExtractStore, Shelf
 from integrations import RecordReader
 from kernel import Clock, Observe, SnapshotId, TraceId
 from replica import Found, Lookups, Search, SnapshotInfo
@@ -37,6 +37,7 @@ class Doors:
     past        a reader of a dataset as it was at a moment or in a snapshot; may block
     find        a page of keys that meet a search, of a snapshot; may block
     lookups     readers of this process, by dataset
+    corrections   snapshots of a span that went back to an earlier state; may block
     extracts    files by content; `shelf` is where an agreement finds its own
     observe     keeps a fact, or raises: then the answer does not leave
     readiness   name of a check -> whether it holds; may block
@@ -52,6 +53,7 @@ class Doors:
     lookups: Lookups
     past: Past
     find: Find
+    corrections: Corrections
     extracts: ExtractStore
     shelf: Shelf
     observe: Observe

@@ -2,16 +2,22 @@
 over.
 """
 
+from extract.cursor import Cursor
 from extract.delivery.manifest import Manifest
 from extract.delivery.sftp_server import SftpServer
 from extract.delivery.shelf import Shelf
-from extract.errors import ExtractBroken, ExtractNotReady
+from extract.errors import CursorRefused, DeltaNeedsKey, ExtractBroken, ExtractNotReady, ViewChanged
 from extract.exchange import Exchange, InMetadata
-from extract.plan import ExtractPlan, ExtractRequest, Format, plan_extract
+from extract.plan import Corrections, ExtractPlan, ExtractRequest, Format, plan_extract
+from extract.reading import rows_of
 from extract.settings import ExchangeSettings, SftpSettings
 from extract.store import Extract, ExtractStore
 
 __all__ = [
+    "Corrections",
+    "Cursor",
+    "CursorRefused",
+    "DeltaNeedsKey",
     "Exchange",
     "ExchangeSettings",
     "Extract",
@@ -26,5 +32,7 @@ __all__ = [
     "SftpServer",
     "SftpSettings",
     "Shelf",
+    "ViewChanged",
     "plan_extract",
+    "rows_of",
 ]

@@ -3,7 +3,25 @@
 import traceback
 from pathlib import Path
 
-from kernel import CallerMistake, NotFound, NotIdentified, TryAgainLater
+from kernel import CallerMistake, NotFound, NotIdentified, RequestInvalid, TryAgainLater
+
+
+class CursorRefused(RequestInvalid):
+    code = "extract_cursor_invalid"
+    title = "The cursor does not fit the extract"
+
+
+class DeltaNeedsKey(RequestInvalid):
+    code = "delta_needs_key"
+    title = "A delta needs the column that identifies a row"
+
+
+class ViewChanged(CallerMistake):
+    """The copy that a cursor stands for shows other rows or columns than the extract that is asked for."""
+
+    code = "view_changed"
+    status = 410
+    title = "What the extract shows has changed since the cursor"
 
 
 class ExtractNotReady(NotFound):

@@ -2,17 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
+from extract.cursor import Cursor
+from extract.errors import CursorRefused, DeltaNeedsKey, ViewChanged
 from kernel import DatasetId, Grant, ServiceName, SnapshotId
-from replica import SnapshotInfo
+from replica import HistoryExpired, SnapshotInfo
 from schemas import ColumnsNotCovered, Dataset, visible_columns
 
-ENCODING: Final = 1
+ENCODING: Final = 2
 """Grows when the encoders write other bytes for the same rows, so that files of two makes never pass for one."""
 
 
@@ -34,10 +36,20 @@ class Format(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractRequest:
-    """columns   None for all that the agreement covers"""
+    """columns          None for all that the agreement covers
+    since            where the consumer stands: it wants what changed from there; None for the whole dataset
+    otherwise_full   whether it takes the whole dataset when that cannot be told
+    """
 
     format: Format = Format.CSV
     columns: tuple[str, ...] | None = None
+    since: Cursor | None = None
+    otherwise_full: bool = False
+
+
+Corrections = Callable[[Dataset, SnapshotId, SnapshotId], Sequence[SnapshotId]]
+"""The snapshots of a span that went back to an earlier state. Raises HistoryExpired when the span's changes are not
+kept any more; may block."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +62,10 @@ class ExtractPlan:
     schema_hash          of the columns and their types
     published            when the snapshot was published; the file bears it as its time
     protected            whether names and addresses of protected persons stand in it
+    since                where a delta begins; None for a full extract
+    corrections          snapshots within a delta that went back to an earlier state
+    full_because         the code of what keeps a full extract from being the delta that was asked for
+    keyed                whether the column that identifies a row is among the columns
     """
 
     service: ServiceName
@@ -63,6 +79,10 @@ class ExtractPlan:
     rows: Mapping[str, frozenset[str]] = field(default_factory=dict)
     hide_protected_on: date | None = None
     protected: bool = False
+    since: Cursor | None = None
+    corrections: tuple[SnapshotId, ...] = ()
+    full_because: str | None = field(default=None, compare=False)
+    keyed: bool = True
 
     @property
     def id(self) -> str:
@@ -80,6 +100,7 @@ class ExtractPlan:
                 "rows": self.scope,
                 "hide_protected_on": self.hide_protected_on.isoformat() if self.hide_protected_on else None,
                 "protected": self.protected,
+                "since": str(self.since) if self.since else None,
             },
             sort_keys=True,
             separators=(",", ":"),
@@ -87,9 +108,30 @@ class ExtractPlan:
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
+    def kind(self) -> Literal["full", "delta"]:
+        return "full" if self.since is None else "delta"
+
+    @property
+    def view(self) -> str:
+        """Hash of which rows and columns it shows, of whatever snapshot and in whatever form; lower-case hex."""
+        text = json.dumps(
+            [self.service, self.dataset, self.columns, self.schema_hash, self.scope, self.protected,
+             self.hide_protected_on is not None]
+        )  # fmt: skip
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def cursor(self) -> Cursor | None:
+        """Where a consumer stands that has taken it; None when rows cannot be told apart without their key."""
+        return Cursor(self.snapshot, self.hide_protected_on, self.view) if self.keyed else None
+
+    @property
     def file_name(self) -> str:
-        """`<service>_<snapshot>_full_<part of the id>.<format>`: two plans never share a name."""
-        return f"{self.service}_{self.snapshot:08d}_full_{self.id[:16]}.{self.format}"
+        """`<service>_<snapshot>_full_<part of the id>.<format>`, `<service>_<since>-<snapshot>_delta_...`: two plans
+        never share a name.
+        """
+        span = f"{self.snapshot:08d}" if self.since is None else f"{self.since.snapshot:08d}-{self.snapshot:08d}"
+        return f"{self.service}_{span}_{self.kind}_{self.id[:16]}.{self.format}"
 
     @property
     def scope(self) -> dict[str, list[str]]:
@@ -99,6 +141,12 @@ class ExtractPlan:
     def explain(self) -> tuple[str, ...]:
         """The plan in words."""
         lines = [f"{len(self.columns)} columns of {self.dataset} at snapshot {self.snapshot}, as {self.format}"]
+        if self.since is not None:
+            lines.append(f"only what has changed since snapshot {self.since.snapshot}")
+        if self.corrections:
+            lines.append(f"among it what went back to an earlier state ({len(self.corrections)} times)")
+        if self.full_because is not None:
+            lines.append(f"all of it, since a delta is not possible: {self.full_because}")
         lines += [f"rows where {name} is one of {len(values)} values" for name, values in self.scope.items()]
         if self.hide_protected_on is not None:
             lines.append(f"name and address withheld for persons protected on {self.hide_protected_on}")
@@ -108,9 +156,54 @@ class ExtractPlan:
 
 
 def plan_extract(
-    request: ExtractRequest, grant: Grant, dataset: Dataset, info: SnapshotInfo, today: date
+    request: ExtractRequest,
+    grant: Grant,
+    dataset: Dataset,
+    info: SnapshotInfo,
+    today: date,
+    corrections: Corrections = lambda *_: (),
 ) -> ExtractPlan:
-    """Choose what to write. Pure. Raises ColumnUnknown, ColumnsNotCovered."""
+    """Choose what to write. Pure, but for what `corrections` asks the mirror when it is to be a delta.
+
+    Raises ColumnUnknown, ColumnsNotCovered; for a delta also CursorRefused, DeltaNeedsKey, and, unless the request
+    takes a full extract then, ViewChanged and HistoryExpired.
+    """
+    full = _full(request, grant, dataset, info, today)
+    if request.since is None:
+        return full
+    try:
+        found = _corrected(full, request.since, dataset, corrections)
+    except (ViewChanged, HistoryExpired) as reason:
+        if not request.otherwise_full:
+            raise
+        return replace(full, full_because=reason.code)
+    return replace(full, since=request.since, corrections=found)
+
+
+def _corrected(full: ExtractPlan, since: Cursor, dataset: Dataset, corrections: Corrections) -> tuple[SnapshotId, ...]:
+    """Raises what keeps a delta since then from being made."""
+    if not full.keyed:
+        raise DeltaNeedsKey(
+            f"{dataset.key} is not among the columns, and nothing else says which row has changed",
+            remedy=f"ask for {dataset.key} too, or have the agreement extended with it",
+            rule="extract.delta",
+        )
+    if since.snapshot > full.snapshot:
+        raise CursorRefused(
+            "the cursor is later than what is asked for",
+            remedy="ask again in a moment; with as_of or snapshot, name a later one",
+            rule="parameter.since",
+        )
+    if since.view != full.view:
+        raise ViewChanged(
+            "the extract shows other rows or columns than the one that the cursor comes from",
+            remedy="take a full extract and go on from its cursor (otherwise=full does so by itself)",
+            rule="extract.view",
+        )
+    return tuple(corrections(dataset, since.snapshot, full.snapshot))
+
+
+def _full(request: ExtractRequest, grant: Grant, dataset: Dataset, info: SnapshotInfo, today: date) -> ExtractPlan:
     columns = visible_columns(dataset, grant, request.columns)
     if not columns:
         raise ColumnsNotCovered(
@@ -134,4 +227,5 @@ def plan_extract(
         rows=grant.rows,
         hide_protected_on=today if guarded and not grant.protected else None,
         protected=guarded and grant.protected,
+        keyed=dataset.key in columns,
     )

@@ -5,6 +5,7 @@ memory-mapped segments that are made from the newest snapshot; extracts scan the
 """
 
 from replica.delivery import QUARANTINE, Counts, Delivery, Mode, Publication, RunRecord, RunSummary, SnapshotInfo
+from replica.deltas import OPERATION, AsOf, View
 from replica.errors import (
     CatalogueShared,
     CursorInvalid,
@@ -30,9 +31,11 @@ from replica.settings import ReplicaSettings
 
 __all__ = [
     "MOST_ROWS",
+    "OPERATION",
     "QUARANTINE",
     "ROLLBACK",
     "AppliedContract",
+    "AsOf",
     "CatalogueShared",
     "Condition",
     "Counts",
@@ -62,6 +65,7 @@ __all__ = [
     "SearchTooSlow",
     "SnapshotInfo",
     "Upkeep",
+    "View",
     "fold_segments",
     "read_past",
     "refresh_segments",

@@ -81,6 +81,12 @@ SELECT last(snapshot ORDER BY finished, run) FILTER (WHERE changed) AS snapshot,
   FROM lake.knudepunkt.runs
  WHERE dataset = $dataset AND ($time IS NULL OR finished <= $time) AND ($snapshot IS NULL OR snapshot <= $snapshot);
 
+-- corrections --
+-- Publications of a span that went back to an earlier state.
+SELECT DISTINCT snapshot FROM lake.knudepunkt.runs
+ WHERE changed AND source = $rollback AND dataset = $dataset AND snapshot > $since AND snapshot <= $until
+ ORDER BY snapshot;
+
 -- kept --
 -- Whether a snapshot can still be read.
 SELECT count(*) AS kept FROM lake.snapshots() WHERE snapshot_id = $snapshot;

@@ -5,7 +5,7 @@ Whatever is read is pinned while it is read: maintenance leaves it alone.
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -15,12 +15,13 @@ import duckdb
 import pyarrow as pa
 
 from kernel import DatasetId, SnapshotId
-from replica import statements
+from replica import deltas, statements
 from replica.books import Books, rows_of
 from replica.delivery import SnapshotInfo
 from replica.errors import DatasetNotReady, HistoryExpired, SearchTooSlow
 from replica.pins import Pin
 from replica.queries import query
+from replica.rollback import ROLLBACK
 from replica.search import Found, Search, page_of, search_statement, snapshot_of
 from schemas import Dataset
 
@@ -118,6 +119,43 @@ class Reading(Books):
             return schema.empty_table()
         return self._feed(dataset, since, until, statements.changes).cast(schema)
 
+    def corrections(self, dataset: Dataset, since: SnapshotId, until: SnapshotId) -> tuple[SnapshotId, ...]:
+        """The publications after `since` up to `until` that took the dataset back to an earlier state.
+
+        Raises HistoryExpired when what changed in between cannot be told any more.
+        """
+        values = {"dataset": dataset.id, "since": since, "until": until}
+        with self._cursor() as cursor:
+            if until > since:
+                _first(cursor, dataset, since, until)
+            found = rows_of(cursor, query("corrections"), values | {"rollback": ROLLBACK})
+        return tuple(SnapshotId(row["snapshot"]) for row in found)
+
+    def scan_delta(
+        self,
+        dataset: Dataset,
+        view: deltas.View,
+        since: deltas.AsOf,
+        until: deltas.AsOf,
+        *,
+        batch_rows: int = 65_536,
+    ) -> pa.RecordBatchReader:
+        """Stream what a view has at `until` otherwise than at `since`: see `deltas.delta`. Sorted by key.
+
+        Raises HistoryExpired, KeyError for a column that the dataset lacks.
+        """
+        fields = [pa.field(deltas.OPERATION, pa.string()), *(dataset.arrow.field(name) for name in view.columns)]
+        schema = pa.schema(fields)
+        pins = [self._pinned(moment.snapshot) for moment in (since, until)]
+        cursor = self._con.cursor()
+        # In one transaction, so that nothing expires between the question and the reading.
+        cursor.execute("BEGIN TRANSACTION")
+        moved = until.snapshot > since.snapshot
+        first = _first(cursor, dataset, since.snapshot, until.snapshot) if moved else until.snapshot
+        found = partial(deltas.delta, dataset, view, since, until, first)
+        reader = _answered(cursor, found).to_arrow_reader(batch_rows)
+        return pa.RecordBatchReader.from_batches(schema, _as(schema, reader, *pins))
+
     def packed(self, dataset: Dataset, snapshot: SnapshotId) -> Iterator[pa.RecordBatch]:
         """The rows of a snapshot as segments keep them, sorted by key: nested columns as one text.
 
@@ -162,21 +200,27 @@ class Reading(Books):
         until: SnapshotId,
         text: Callable[[Dataset, SnapshotId, SnapshotId], str],
     ) -> pa.Table:
-        values = {"dataset": dataset.id, "since": since, "until": until}
         with self._cursor() as cursor:
             # In one transaction, so that nothing expires between the question and the reading.
             cursor.execute("BEGIN TRANSACTION")
             try:
-                first = rows_of(cursor, query("feed"), values)[0]["first"]
-                if first is None:
-                    raise HistoryExpired(
-                        f"the change feed of {dataset.id} does not reach back to snapshot {since}",
-                        remedy="take the whole dataset, and go on from its snapshot",
-                        rule="replica.keep_days",
-                    )
+                first = _first(cursor, dataset, since, until)
                 return cursor.execute(text(dataset, first, until)).to_arrow_table()
             finally:
                 cursor.execute("ROLLBACK")
+
+
+def _first(cursor: duckdb.DuckDBPyConnection, dataset: Dataset, since: SnapshotId, until: SnapshotId) -> SnapshotId:
+    """Where a change feed begins. Raises HistoryExpired."""
+    values = {"dataset": dataset.id, "since": since, "until": until}
+    first = rows_of(cursor, query("feed"), values)[0]["first"]
+    if first is None:
+        raise HistoryExpired(
+            f"the change feed of {dataset.id} does not reach back to snapshot {since}",
+            remedy="take the whole dataset, and go on from its snapshot",
+            rule="replica.keep_days",
+        )
+    return SnapshotId(first)
 
 
 def not_ready(dataset: Dataset) -> DatasetNotReady:
@@ -225,7 +269,9 @@ def _answered(
         return cursor.execute(statement.text, statement.values)
 
 
-def _as(schema: pa.Schema, reader: pa.RecordBatchReader, pin: Pin) -> Iterator[pa.RecordBatch]:
-    with pin:
+def _as(schema: pa.Schema, reader: pa.RecordBatchReader, *pins: Pin) -> Iterator[pa.RecordBatch]:
+    with ExitStack() as held:
+        for pin in pins:
+            held.enter_context(pin)
         for batch in reader:
             yield batch if batch.schema.equals(schema) else batch.cast(schema)

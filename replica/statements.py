@@ -51,8 +51,8 @@ def make_table(dataset: Dataset) -> str:
     )
 
 
-def protected(dataset: Dataset) -> str:
-    """True for a row whose protection is active on $day: the rule of ProtectionRule.active, in SQL.
+def protected(dataset: Dataset, day: str = "$day") -> str:
+    """True for a row whose protection is active on a day: the rule of ProtectionRule.active, in SQL.
 
     Without a rule, what is classified as protected is withheld in every row.
     """
@@ -64,7 +64,7 @@ def protected(dataset: Dataset) -> str:
     return (
         f"coalesce(len(list_filter({quoted(rule.list_column)}, lambda p: {kind} IN ({types}) "
         f"AND ({start} IS NOT NULL OR {end} IS NOT NULL) "
-        f"AND ({start} IS NULL OR {start} <= $day) AND ({end} IS NULL OR $day < {end}))) > 0, false)"
+        f"AND ({start} IS NULL OR {start} <= {day}) AND ({end} IS NULL OR {day} < {end}))) > 0, false)"
     )
 
 
@@ -137,18 +137,10 @@ def changes(dataset: Dataset, first: SnapshotId, until: SnapshotId) -> str:
     key = quoted(dataset.key)
     others = [name for name in dataset.names if name != dataset.key]
     values = "".join(f", n.{quoted(name)} AS {quoted(name)}" for name in others)
-    register, name = (part.replace("'", "''") for part in (dataset.register, dataset.name))
-    # Not ducklake_table_changes: it reads whole rows of what was deleted too. And not by snapshot: from a merged file,
-    # a deletion is told under the snapshot that the row came with, and a rewritten one tells rows that stayed. Each
-    # row's comings and goings are balanced instead, by its id, which compaction keeps.
-    span = f"'lake', '{register}', '{name}', {int(first)}, {int(until)}"
     return f"""
-        WITH came AS (SELECT rowid AS place, {listed(dataset.names)} FROM ducklake_table_insertions({span})),
-        balance AS (
-            SELECT place, key, sum(step) AS balance
-              FROM (SELECT place, {key} AS key, 1 AS step FROM came
-                     UNION ALL SELECT rowid, {key}, -1 FROM ducklake_table_deletions({span}))
-             GROUP BY place, key),
+        WITH came AS (SELECT rowid AS place, {listed(dataset.names)}
+                        FROM ducklake_table_insertions({_span(dataset, first, until)})),
+        balance AS ({balance(dataset, first, until)}),
         ends AS (
             SELECT key, max(place) FILTER (WHERE balance > 0) AS place, bool_or(balance < 0) AS existed
               FROM balance WHERE balance <> 0
@@ -159,6 +151,26 @@ def changes(dataset: Dataset, first: SnapshotId, until: SnapshotId) -> str:
           FROM ends e
           LEFT JOIN arrived n USING (place)
          ORDER BY e.key"""
+
+
+def balance(dataset: Dataset, first: SnapshotId, until: SnapshotId) -> str:
+    """`place`, `key` and `balance` of each row that came (1), went (-1) or did both (0) in a span of snapshots.
+
+    Not ducklake_table_changes: it reads whole rows of what was deleted too. And not by snapshot: from a merged file, a
+    deletion is told under the snapshot that the row came with, and a rewritten one tells rows that stayed. Each row's
+    comings and goings are balanced instead, by its id, which compaction keeps.
+    """
+    key, span = quoted(dataset.key), _span(dataset, first, until)
+    return f"""
+        SELECT place, key, sum(step) AS balance
+          FROM (SELECT rowid AS place, {key} AS key, 1 AS step FROM ducklake_table_insertions({span})
+                 UNION ALL SELECT rowid, {key}, -1 FROM ducklake_table_deletions({span}))
+         GROUP BY place, key"""
+
+
+def _span(dataset: Dataset, first: SnapshotId, until: SnapshotId) -> str:
+    register, name = (part.replace("'", "''") for part in (dataset.register, dataset.name))
+    return f"'lake', '{register}', '{name}', {int(first)}, {int(until)}"
 
 
 def packed_rows(dataset: Dataset, snapshot: SnapshotId) -> str:

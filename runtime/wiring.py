@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from api import Doors
 from control import ControlStore, Counters, PolicyWatcher, Trust
-from extract import Exchange, ExtractPlan, ExtractStore, SftpServer, Shelf
+from extract import Exchange, ExtractPlan, ExtractStore, SftpServer, Shelf, rows_of
 from kernel import Caller, Observation, Observe, PlatformError, SnapshotId, SystemClock, TraceId, TryAgainLater
 from replica import DatasetNotReady, Found, Lake, Lookups, PastReader, Search, read_past
 from runtime.exchange import AddressBook
@@ -106,6 +106,7 @@ def doors_of(house: House, trust: Callable[[], Trust]) -> Doors:
         lookups=lookups,
         past=house.scanner.past,
         find=house.scanner.find,
+        corrections=house.scanner.corrections,
         extracts=house.extracts,
         shelf=house.shelf,
         observe=house.observe,
@@ -227,13 +228,10 @@ class _Scanner:
             return self._lake
 
     def scan(self, plan: ExtractPlan) -> pa.RecordBatchReader:
-        return self._opened().scan(
-            self._registers.dataset(plan.dataset),
-            snapshot=plan.snapshot,
-            columns=plan.columns,
-            rows=plan.rows,
-            hide_protected_on=plan.hide_protected_on,
-        )
+        return rows_of(self._opened(), self._registers.dataset(plan.dataset), plan)
+
+    def corrections(self, dataset: Dataset, since: SnapshotId, until: SnapshotId) -> tuple[SnapshotId, ...]:
+        return self._opened().corrections(dataset, since, until)
 
 
 __all__ = ["CLOCK", "House", "PlatformError", "ask_usage", "doors_of", "open_control", "open_house", "sftp_server_of"]

@@ -23,7 +23,7 @@ from api.request import Request, Send, columns_of
 from api.rest.ranges import matches, wanted_range
 from api.threads import file_slices, in_thread, pulled
 from api.visit import Visit, keep, today_of
-from extract import Extract, ExtractPlan, ExtractRequest, Format, Manifest, plan_extract
+from extract import Cursor, Extract, ExtractPlan, ExtractRequest, Format, Manifest, plan_extract
 from kernel import Channel, Grant, PlatformError, RowsDelivered, new_event_id
 from replica import SnapshotInfo
 
@@ -43,7 +43,11 @@ async def extract(visit: Visit) -> Answer:
     else:
         past = visit.doors.past
         info = await in_thread(lambda: past(visit.dataset, moment).info)
-    plan = plan_extract(wanted, grant, visit.dataset, info, today_of(request))
+    corrections, today = visit.doors.corrections, today_of(request)
+    if wanted.since is None:
+        plan = plan_extract(wanted, grant, visit.dataset, info, today)
+    else:
+        plan = await in_thread(lambda: plan_extract(wanted, grant, visit.dataset, info, today, corrections))
     store = visit.doors.extracts
     # HEAD starts no production: it tells what is known now.
     file = await in_thread(lambda: store.find(plan) if request.method == "HEAD" else store.open(plan))
@@ -191,20 +195,41 @@ class _Delivery:
 
 
 def _asked(request: Request) -> tuple[ExtractRequest, Moment | None]:
-    asked = request.parameters("format", "columns", *FIELDS)
+    asked = request.parameters("format", "columns", "since", "otherwise", *FIELDS)
     try:
         kind = Format(asked.get("format", Format.CSV))
     except ValueError:
         raise ParameterInvalid(
             "there is no such format", remedy=f"format is one of {', '.join(Format)}", rule="parameter.format"
         ) from None
-    return ExtractRequest(format=kind, columns=columns_of(asked)), moment_of(asked)
+    since, otherwise = asked.get("since"), asked.get("otherwise")
+    if otherwise not in {None, "full"} or (otherwise is not None and since is None):
+        raise ParameterInvalid(
+            "otherwise does not say what it may",
+            remedy="with since, otherwise=full takes the whole dataset when a delta is not possible; else leave it out",
+            rule="parameter.otherwise",
+        )
+    wanted = ExtractRequest(
+        format=kind,
+        columns=columns_of(asked),
+        since=None if since is None else Cursor.read(since),
+        otherwise_full=otherwise is not None,
+    )
+    return wanted, moment_of(asked)
 
 
 def _described(plan: ExtractPlan) -> Headers:
     name = plan.file_name
-    return [
+    fields = [
         (b"content-type", plan.format.media_type.encode()),
         (b"content-disposition", f'attachment; filename="{name}"'.encode()),
         (b"link", f'</v1/services/{plan.service}/files/{name}.manifest.json>; rel="describedby"'.encode()),
+        (b"knudepunkt-extract", plan.kind.encode()),
     ]
+    if plan.cursor is not None:
+        fields.append((b"knudepunkt-cursor", str(plan.cursor).encode()))
+    if plan.full_because is not None:
+        fields.append((b"knudepunkt-full-because", plan.full_because.encode()))
+    if plan.corrections:
+        fields.append((b"knudepunkt-corrections", ", ".join(map(str, plan.corrections)).encode()))
+    return fields

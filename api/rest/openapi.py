@@ -61,6 +61,12 @@ MOMENT: dict[str, Schema] = {
 }
 
 
+_DELTA: dict[str, Schema] = {
+    "since": {"type": "string", "description": "Only what has changed since the extract with this cursor."},
+    "otherwise": {"type": "string", "enum": ["full"], "description": "Take all of it when a delta is not possible."},
+}
+
+
 def serve(doors: Doors) -> Callable[[Doors, Request], Awaitable[Answer]]:
     """The route; the document is made once."""
     body = orjson.dumps(document(doors.registers, doors.version))
@@ -142,7 +148,8 @@ def _extract(service: Service, dataset: Dataset) -> dict[str, Any]:
     made = _operation(service, "extract", "the whole dataset as a file", (400, 401, 403, 404, 410, 416, 500, 503))
     kinds = {"name": "format", "in": "query", "schema": {"type": "string", "enum": list(Format), "default": Format.CSV}}
     made["parameters"] += [kinds, _columns_parameter(dataset)]
-    made["parameters"] += [{"name": name, "in": "query", "schema": schema} for name, schema in MOMENT.items()]
+    queries = {**MOMENT, **_DELTA}
+    made["parameters"] += [{"name": name, "in": "query", "schema": schema} for name, schema in queries.items()]
     made["parameters"] += [
         {"name": name, "in": "header", "schema": TEXT, "description": text}
         for name, text in (
@@ -160,6 +167,13 @@ def _extract(service: Service, dataset: Dataset) -> dict[str, Any]:
             ("ETag", "The SHA-256 of the file; only when the file is ready."),
             ("Accept-Ranges", "`bytes`, when the file is ready."),
             ("Repr-Digest", "The SHA-256 of the whole file (RFC 9530), when it is ready."),
+            (
+                "Knudepunkt-Extract",
+                "`full`, or `delta`: what changed since the cursor, with the column `_operation`.",
+            ),
+            ("Knudepunkt-Cursor", "What to send as `since` next time; absent when the key is not among the columns."),
+            ("Knudepunkt-Full-Because", "Why it is full although `since` was there: the code of the refusal."),
+            ("Knudepunkt-Corrections", "Snapshots within the delta that went back to an earlier state."),
         )
     }
     file = {"content": content, "headers": {**_stamped(), **extra}}

@@ -13,6 +13,10 @@ from kernel import Grant
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """plan              SHA-256 of the extract's plan: the file's identity
+    kind                 full, or delta: what has changed since `cursor_from`
+    cursor_from          where a delta begins, None for a full extract
+    cursor               where who has taken it goes on; None when rows cannot be told apart
+    corrections          snapshots within a delta that went back to an earlier state
     sha256               of the file's bytes, lower-case hex
     scope                column -> the values that rows were limited to
     hide_protected_on    the day on which protection was judged, None when nothing was withheld
@@ -26,6 +30,10 @@ class Manifest:
     service: str
     dataset: str
     snapshot: int
+    kind: str
+    cursor_from: str | None
+    cursor: str | None
+    corrections: tuple[int, ...]
     format: str
     columns: tuple[str, ...]
     schema_hash: str
@@ -47,6 +55,10 @@ class Manifest:
             service=plan.service,
             dataset=plan.dataset,
             snapshot=plan.snapshot,
+            kind=plan.kind,
+            cursor_from=str(plan.since) if plan.since else None,
+            cursor=str(plan.cursor) if plan.cursor else None,
+            corrections=plan.corrections,
             format=plan.format.value,
             columns=plan.columns,
             schema_hash=plan.schema_hash,
@@ -89,8 +101,12 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
-        """Fields that it does not know are left out: they are of a later version."""
-        data: dict[str, Any] = json.loads(text)
+        """Fields that it does not know are left out: they are of a later version. An earlier one knew full extracts
+        alone.
+        """
+        data: dict[str, Any] = {"kind": "full", "cursor_from": None, "cursor": None, "corrections": ()}
+        data |= json.loads(text)
+        data["corrections"] = tuple(data["corrections"])
         data["size_bytes"] = data["bytes"]
         data["columns"] = tuple(data["columns"])
         data["scope"] = {name: tuple(values) for name, values in data["scope"].items()}

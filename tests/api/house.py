@@ -31,7 +31,7 @@ from control import (
     fingerprint_of,
 )
 from control.store import policy_version
-from extract import ExtractPlan, ExtractStore, Shelf
+from extract import ExtractPlan, ExtractStore, Shelf, rows_of
 from kernel import (
     AgreementId,
     Caller,
@@ -196,6 +196,7 @@ class House:
             shelf=Shelf(self.root / "shelves"),
             past=partial(read_past, self.lake),
             find=partial(self.lake.search, timeout_s=30.0),
+            corrections=self.lake.corrections,
             observe=self.observe,
             clock=CLOCK,
             environment=environment,
@@ -211,10 +212,7 @@ class House:
             raise OSError("the lake is gone")
         if self.many:
             return _repeated(self.dataset(plan.dataset), plan, self.many)
-        return self.lake.scan(
-            self.dataset(plan.dataset), snapshot=plan.snapshot, columns=plan.columns, rows=plan.rows,
-            hide_protected_on=plan.hide_protected_on,
-        )  # fmt: skip
+        return rows_of(self.lake, self.dataset(plan.dataset), plan)
 
     def observe(self, fact: Observation) -> None:
         if self.failing is not None:

@@ -5,9 +5,11 @@ import csv
 import hashlib
 import http.client
 import json
+import re
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +19,7 @@ from api.errors import RangeUnsatisfiable
 from api.rest.ranges import matches, wanted_range
 from kernel import CallAnswered, RowsDelivered
 from tests.api.conftest import Connect
-from tests.api.house import Client, House, serving
+from tests.api.house import MUNICIPALITIES, Client, House, serving
 
 PATH = "/v1/services/municipalities-extract/extract"
 
@@ -257,3 +259,48 @@ class TestOnRecord:
             house.many = 0
         assert (reply.status, reply.code) == (503, "extract_broken")
         assert house.refused().code == "extract_broken"
+
+
+class TestDeltas:
+    """Over the wire; what a delta holds is tested where it is made."""
+
+    def test_goes_on_from_the_cursor_of_the_extract_before(self, tmp_path: Path) -> None:
+        with House.open(tmp_path) as house, serving(house) as (_, port):
+            client = Client(house, port)
+            cursor = client.get(PATH).headers["knudepunkt-cursor"]
+            house.publish("municipality.municipalities", [MUNICIPALITIES[0] | {"population": 1}])
+            reply = client.get(f"{PATH}?format=ndjson&since={cursor}&columns=")
+            assert reply.code == "parameter_invalid"
+            reply = client.get(f"{PATH}?format=ndjson&since={cursor}")
+            lines = [json.loads(line) for line in reply.body.splitlines()]
+            assert [(row["_operation"], row["code"], row["population"]) for row in lines] == [
+                ("update", "0461", 1), ("delete", "0851", None),
+            ]  # fmt: skip
+            assert reply.headers["knudepunkt-extract"] == "delta"
+            assert "_delta_" in reply.headers["content-disposition"]
+            onward = reply.headers["knudepunkt-cursor"]
+            path = re.findall("<(.*)>", reply.headers["link"])[0]
+            manifest = client.get(path).json
+            assert (manifest["kind"], manifest["cursor_from"], manifest["cursor"]) == ("delta", cursor, onward)
+            assert manifest["rows"] == 2
+            assert client.get(f"{PATH}?since={onward}&columns=code").code == "view_changed"
+            full = client.get(f"{PATH}?since={onward}&columns=code&otherwise=full")
+            assert full.headers["knudepunkt-extract"] == "full"
+            assert full.headers["knudepunkt-full-because"] == "view_changed"
+            client.close()
+
+    @pytest.mark.parametrize(
+        ("query", "status", "code"),
+        [
+            ("since=6101701001", 400, "extract_cursor_invalid"),
+            ("otherwise=full", 400, "parameter_invalid"),
+            ("since=1.0.0123456789abcdef&otherwise=nothing", 400, "parameter_invalid"),
+            ("since=999999.0.0123456789abcdef", 400, "extract_cursor_invalid"),
+            ("since=1.0.0123456789abcdef", 410, "view_changed"),
+        ],
+    )
+    def test_a_cursor_that_does_not_fit_is_explained(self, client: Client, query: str, status: int, code: str) -> None:
+        reply = client.get(f"{PATH}?{query}")
+        assert (reply.status, reply.code) == (status, code)
+        assert reply.json["remedy"]
+        assert "6101701001" not in reply.body.decode()

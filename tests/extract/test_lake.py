@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from extract import ExtractPlan, ExtractStore, Format
+from extract import ExtractPlan, ExtractStore, Format, rows_of
 from kernel import Grant, SnapshotId
 from replica import QUARANTINE, Delivery, Lake, Mode, ReplicaSettings, RunRecord, SnapshotInfo
 from tests.extract.builders import PUBLISHED, RESIDENTS, grant, plan, residents
@@ -25,16 +26,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
 
 @pytest.fixture
 def store(lake: Lake, tmp_path: Path) -> Iterator[ExtractStore]:
-    def scan(wanted: ExtractPlan) -> pa.RecordBatchReader:
-        return lake.scan(
-            RESIDENTS,
-            snapshot=wanted.snapshot,
-            columns=wanted.columns,
-            rows=wanted.rows,
-            hide_protected_on=wanted.hide_protected_on,
-        )
-
-    with ExtractStore(tmp_path / "files", scan) as store:
+    with ExtractStore(tmp_path / "files", partial(rows_of, lake, RESIDENTS)) as store:
         yield store
 
 
