@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from control import Counters, Policy, Trust
+from control import ControlStore, Counters, Policy, TestAuthority, Trust
 from extract import Corrections, ExtractStore, Shelf
 from integrations import RecordReader
 from kernel import Clock, Observe, SnapshotId, TraceId
@@ -43,6 +43,8 @@ class Doors:
     readiness   name of a check -> whether it holds; may block
     status      every mirrored dataset as operators see it; may block
     decisions   ledger lines of a trace, newest first; may block
+    control     the control database, for administration; None: there is none here
+    authority   the test authority, which answers signing requests; None in production
     version     of the platform, as it stands in the OpenAPI document
     """
 
@@ -62,4 +64,6 @@ class Doors:
     readiness: Callable[[], Mapping[str, bool]] = dict
     status: Callable[[], Sequence[Mapping[str, Any]]] = tuple
     decisions: Callable[[TraceId], Sequence[Mapping[str, Any]]] = lambda _: ()
+    control: ControlStore | None = None
+    authority: Callable[[], TestAuthority] | None = None
     version: str = "0.1.0"

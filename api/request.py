@@ -57,6 +57,12 @@ class Request:
         return found
 
     @property
+    def certificate(self) -> bytes | None:
+        """The peer's own certificate, PEM: the ASGI TLS extension has it."""
+        chain = self._scope.get("extensions", {}).get("tls", {}).get("client_cert_chain", ())
+        return chain[0].encode() if chain else None
+
+    @property
     def address(self) -> str | None:
         """The client's network address."""
         client = self._scope.get("client")

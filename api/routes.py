@@ -12,7 +12,7 @@ from api.errors import MethodNotAllowed, OperationUnknown, RouteUnknown, Unexpec
 from api.identity import identify
 from api.problem import problem
 from api.request import ClientGone, Request
-from api.rest import catalogue, decisions, extract, health, lookup, openapi, operations, problems, search
+from api.rest import admin, catalogue, decisions, extract, health, lookup, openapi, operations, problems, search
 from api.visit import Offer, Visit, refusal_on_record
 from kernel import Caller, HouseFault, Operation, PlatformError
 from schemas import Dataset, Service
@@ -31,6 +31,7 @@ _PUBLIC: Final[Mapping[str, PublicRoute]] = {
     "/v1/services": catalogue.moved,
     "/.well-known/api-catalog": catalogue.api_catalog,
     "/v1/operations/status": operations.status,
+    "/v1/me": admin.me,
     "/health/live": health.live,
     "/health/ready": health.ready,
 }
@@ -55,6 +56,7 @@ class Routes:
         self._doors = doors
         self._exact: dict[str, Methods] = {path: self._public(route) for path, route in _PUBLIC.items()}
         self._exact["/openapi.json"] = self._public(openapi.serve(doors))
+        self._admin = admin.AdminRoutes(doors)
         # Of paths that end in a name that the caller chooses: what comes before it.
         self._prefixed: dict[str, Methods] = {
             "/problems/": self._public(problems.page),
@@ -66,10 +68,12 @@ class Routes:
             if service.dataset is not None:
                 self._add(service, doors.registers.dataset(service.dataset))
 
-    def find(self, path: str) -> Methods:
+    def find(self, path: str) -> Route:
         """Raises RouteUnknown; and for a path of a service, what the catalogue says of that service."""
         found = self._exact.get(path)
         if found is None:
+            if path.startswith(admin.PREFIX):
+                return self._admin
             prefix, _, name = path.rpartition("/")
             found = self._prefixed.get(f"{prefix}/") if name else None
         return found or self._missing(path)

@@ -193,6 +193,22 @@ class CertificateNotIssued(CallerMistake):
     title = "The certificate cannot be issued"
 
 
+class KeyReused(CallerMistake):
+    """An idempotency key stands for one request: another one needs another key."""
+
+    code = "idempotency_key_reused"
+    status = 422
+    title = "The idempotency key was used for another request"
+
+
+class RepeatUnanswered(CallerMistake):
+    """A request with this key is being carried out now, or was, and its answer was not kept."""
+
+    code = "idempotency_unanswered"
+    status = 409
+    title = "The first request with this key has no answer to give again"
+
+
 class Unregistered(NotFound):
     code = "unregistered"
     title = "Nothing is registered under this"

@@ -4,7 +4,7 @@ A change, its line in the audit trail and the new version of the policy are one 
 sees the version sees the change, and no change is without its line.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from pathlib import Path
@@ -31,6 +31,8 @@ from kernel import AgreementId, Clock, OrganisationId, SystemId, Window, new_id
 
 Environment = Literal["test", "production"]
 
+OnChange = Callable[[Connection], None]
+
 APPROVED_BY_RULE: Final = "rule: in the test environment a request is approved at once"
 
 _VERBS: Final[Mapping[Step, Verb]] = {
@@ -55,6 +57,7 @@ class ControlStore:
     def __init__(self, url: str, *, environment: Environment, clock: Clock) -> None:
         self._engine, self._environment, self._clock = open_engine(url), environment, clock
         self._actor = HOUSE
+        self._first: list[OnChange] = []
         try:
             with self.reading() as db:
                 policy_version(db)
@@ -78,10 +81,16 @@ class ControlStore:
     def environment(self) -> Environment:
         return self._environment
 
-    def acting(self, actor: Actor) -> "ControlStore":
-        """The same database, for changes in somebody's name: steps that are not theirs are refused with NotYours."""
+    def acting(self, actor: Actor, *, first: OnChange | None = None) -> "ControlStore":
+        """The same database, for changes in somebody's name: steps that are not theirs are refused with NotYours.
+
+        first   run once, at the beginning of the first change and within it: what it raises leaves all as it was. No
+                other change comes in between.
+        """
         seen = copy(self)
         seen._actor = actor
+        if first is not None:
+            seen._first = [first]
         return seen
 
     def __enter__(self) -> Self:
@@ -207,6 +216,10 @@ class ControlStore:
         """One consistent picture of the database."""
         return reading(self._engine)
 
+    def noting(self) -> AbstractContextManager[Connection]:
+        """A transaction for what decides nothing: it has no line in the trail, and no process looks for it."""
+        return writing(self._engine)
+
     @contextmanager
     def changing(
         self, verb: Verb, about: str, *whose: OrganisationId, details: Mapping[str, str] | None = None
@@ -222,6 +235,8 @@ class ControlStore:
         with writing(self._engine) as db:
             # First, so that on every engine the writers queue here and read nothing that is about to change.
             db.execute(update(POLICY_VERSION).values(version=POLICY_VERSION.c.version + 1))
+            while self._first:
+                self._first.pop()(db)
             yield db
             audit.append(db, self._actor, verb, about, details or {}, self._clock.now())
 

@@ -196,6 +196,19 @@ AUDIT = Table(
     Column("hash", String(64), nullable=False),
 )
 
+REPEATS = Table(
+    "repeats",
+    METADATA,
+    Column("actor", String(40), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("request", String(64), nullable=False),
+    Column("at", String(32), nullable=False, index=True),
+    # Together, or none of them: the answer to the first of the requests.
+    Column("status", Integer),
+    Column("location", Text),
+    Column("body", Text),
+)
+
 POLICY_VERSION = Table(
     "policy_version",
     METADATA,

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 import pyarrow as pa
 
 from api import Doors
-from control import ControlStore, Counters, PolicyWatcher, Trust
+from control import ControlStore, Counters, PolicyWatcher, TestAuthority, Trust
 from extract import Exchange, ExtractPlan, ExtractStore, SftpServer, Shelf, rows_of
 from kernel import Caller, Observation, Observe, PlatformError, SnapshotId, SystemClock, TraceId, TryAgainLater
 from replica import DatasetNotReady, Found, Lake, Lookups, PastReader, Search, read_past
@@ -45,6 +45,7 @@ class House:
     instance: Instance
     settings: Settings
     registers: Registers
+    control: ControlStore
     watcher: PolicyWatcher
     counters: Counters
     observe: Observe
@@ -75,6 +76,7 @@ def open_house(instance: Instance, settings: Settings, role: Literal["api", "sft
             instance=instance,
             settings=settings,
             registers=registers,
+            control=control,
             watcher=watcher,
             counters=counters,
             observe=partial(_observe, ledger),
@@ -115,6 +117,10 @@ def doors_of(house: House, trust: Callable[[], Trust]) -> Doors:
         readiness=partial(readiness, house, lookups),
         status=partial(_status, house),
         decisions=partial(decisions_of, house.instance),
+        control=house.control,
+        authority=partial(TestAuthority.open_or_create, house.instance.authority)
+        if house.settings.environment == "test"
+        else None,
         version=version("knudepunkt"),
     )
 

@@ -8,6 +8,7 @@ import orjson
 from api.answer import Answer
 from api.doors import Doors
 from api.request import MOST_BODY_BYTES, Request
+from api.rest.admin import admin_paths, admin_schemas
 from api.rest.components import STAMPS, TEXT, reference, shared_components, shared_schemas
 from api.rest.record_schema import Schema, key_example, key_schema, record_schema
 from api.rest.search_schema import search_example, search_schema
@@ -47,10 +48,10 @@ def document(registers: Registers, version: str) -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "security": [{"certificate": []}],
-        "paths": {**_public_paths(), **paths},
+        "paths": {**_public_paths(), **paths, **admin_paths()},
         "components": {
             **shared_components(),
-            "schemas": {**records, **shared_schemas()},
+            "schemas": {**records, **shared_schemas(), **admin_schemas()},
         },
     }
 

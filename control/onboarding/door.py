@@ -8,6 +8,7 @@ from control.actors import HOUSE, Role, Verb
 from control.certificates import fingerprint_of
 from control.errors import CertificateRefused, OrganisationInvalid, Unregistered
 from control.notices import tell
+from control.onboarding.flood import ensure_room
 from control.onboarding.values import Application, Applied
 from control.organisations import (
     Organisation,
@@ -54,7 +55,8 @@ class Onboarding:
 
         trust   the authorities whose employee certificates are taken
 
-        Raises OrganisationInvalid, UserInvalid, CertificateRefused; in production also without a certificate.
+        Raises OrganisationInvalid, UserInvalid, CertificateRefused; in production also without a certificate;
+        RateLimited.
         """
         store = self._store
         if application.kind not in _FIRST:
@@ -76,6 +78,8 @@ class Onboarding:
         certificate = self._proof(application, trust)
         details = {"cvr": organisation.cvr, "name": organisation.name, "kind": organisation.kind.value}
         with store.changing(Verb.ORGANISATION_APPLY, f"organisation {organisation.id}", details=details) as db:
+            if not store.actor.house:
+                ensure_room(db, store.actor.address, now)
             add_organisation(db, organisation)
             add_user(db, user)
             if certificate is not None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from control.actors import Actor, Role, Verb
 from control.certificates import fingerprint_of, load_certificates
-from control.errors import Unregistered
+from control.errors import CertificateRevoked, Unregistered
 from control.organisations import Organisation, OrganisationKind, OrganisationState, load_organisations
 from control.people.certificate import read_employee
 from control.people.rules import ensure_administered, ensure_fitting, ensure_not_raising_oneself
@@ -24,6 +24,7 @@ from control.people.store import (
     user_of_certificate,
 )
 from control.people.values import User, UserId
+from control.refusals import not_active
 from control.systems import load_systems
 from control.trust import Trust
 from kernel import OrganisationId, Window, new_id
@@ -130,6 +131,28 @@ class People:
                 remedy="`knudepunkt user list` shows them",
             )
         return _actor(found[0], organisations[found[0].organisation], address)
+
+    def speaker(self, fingerprint: str, at: datetime, address: str) -> Actor | None:
+        """The user whom a certificate speaks for; None when it was never one of a user's.
+
+        Raises CertificateRevoked for one that speaks for nobody any more, OrganisationNotActive.
+        """
+        with self._store.reading() as db:
+            user = user_of_certificate(db, fingerprint)
+            if user is None:
+                return None
+            owner = load_organisations(db)[user.organisation]
+            good = user_of_certificate(db, fingerprint, at) is not None
+        if not good:
+            raise CertificateRevoked(
+                "the certificate speaks for no user any more",
+                remedy="have an administrator of the organisation bind a new one to you",
+                rule="user.certificate",
+                owner=f"organisation {owner.cvr}",
+            )
+        if owner.state is not OrganisationState.CONFIRMED:
+            raise not_active(owner.cvr, owner.state)
+        return _actor(user, owner, address)
 
     def actor_of_certificate(self, fingerprint: str, at: datetime, address: str) -> Actor | None:
         """Whom a certificate speaks for: a user by an employee's certificate, the operator by one of its systems'.

@@ -200,6 +200,8 @@ class House:
             observe=self.observe,
             clock=CLOCK,
             environment=environment,
+            control=self.control,
+            authority=lambda: self.authority,
             readiness=lambda: {"ledger": self.failing is None},
             decisions=lambda trace: find_decisions(
                 self.root / "ledger", self.root / "usage", trace, since=CLOCK.now() - timedelta(days=35)

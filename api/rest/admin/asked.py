@@ -1,0 +1,106 @@
+"""What administrators send: JSON objects without a field too many. These are schemas of the OpenAPI document too."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from control import OrganisationKind, OrganisationStep, Role
+
+Moment = Annotated[datetime, Meta(tz=True)]
+
+
+class _Asked(Struct, forbid_unknown_fields=True):
+    pass
+
+
+class Application(_Asked):
+    """signing_request: PEM of a PKCS#10 request for the first user's certificate; answered in the test environment.
+    Without it the connection must show the first user's own employee certificate.
+    """
+
+    kind: Literal["supplier", "municipality"]
+    cvr: str
+    name: str
+    email: str
+    user_name: str
+    user_email: str
+    signing_request: str | None = None
+
+
+class NewOrganisation(_Asked):
+    kind: OrganisationKind
+    cvr: str
+    name: str
+
+
+class OrganisationChange(_Asked):
+    """What is left out stays as it is."""
+
+    name: str | None = None
+    email: str | None = None
+
+
+class OrganisationStanding(_Asked):
+    step: OrganisationStep
+    note: str = ""
+
+
+class NewUser(_Asked):
+    name: str
+    email: str
+    roles: list[Role]
+
+
+class UserChange(_Asked):
+    roles: list[Role]
+
+
+class NewCertificate(_Asked):
+    """One of the two: a certificate to bind (PEM), or a PKCS#10 request (PEM), answered in the test environment."""
+
+    certificate: str | None = None
+    signing_request: str | None = None
+
+
+class NewSystem(_Asked):
+    """endpoints: https and sftp addresses where the system can be reached itself."""
+
+    name: str
+    purpose: str
+    contact: str
+    endpoints: list[str] = []
+
+
+class SystemChange(_Asked):
+    """What is left out stays as it is."""
+
+    name: str | None = None
+    purpose: str | None = None
+    contact: str | None = None
+    endpoints: list[str] | None = None
+
+
+class NewSshKey(_Asked):
+    """public_key: a line as in a .pub file of OpenSSH."""
+
+    public_key: str
+
+
+class NewProcessingAgreement(_Asked):
+    """document: the signed document in base64; its SHA-256 is kept, and nothing else of it."""
+
+    reference: str
+    document: bytes
+    valid_from: Moment
+    valid_to: Moment | None = None
+
+
+class Ending(_Asked):
+    """at: now without it."""
+
+    at: Moment | None = None
+
+
+class Nothing(_Asked):
+    """An empty object, or no body."""
