@@ -6,7 +6,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
 
+from control.tables import METADATA as CONTROL
+from extract.delivery.outbox_tables import METADATA as DELIVERY
 from kernel import OperatorMistake
+
+METADATA = (CONTROL, DELIVERY)
+"""The tables of all rooms that keep some in the control database."""
 
 
 class MigrationRefused(OperatorMistake):

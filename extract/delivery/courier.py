@@ -1,0 +1,236 @@
+"""The courier: takes one delivery after another from the outbox and brings it to its receiver.
+
+agreement -> file -> ledger -> the first byte leaves -> ledger -> the receiver is told -> outbox. The agreement is asked
+at each attempt. A courier that is killed anywhere leaves a lease that ends; the next one asks the receiver what is
+there and goes on.
+"""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from extract.delivery.faults import DeliveriesStopped, LeaseLost
+from extract.delivery.outbox import Outbox
+from extract.delivery.outbox_rows import PLACED, Delivery
+from extract.delivery.parcel import Handover, Parcel, Sender
+from extract.delivery.subscription import Subscription
+from extract.delivery.subscriptions import Subscriptions
+from extract.errors import told
+from kernel import (
+    CallAnswered,
+    CallerMistake,
+    Channel,
+    Clock,
+    Grant,
+    Observe,
+    Operation,
+    PlatformError,
+    RowsDelivered,
+    Timing,
+    TraceId,
+    new_event_id,
+)
+
+LOOK_AGAIN_S: Final = 300.0
+"""How soon a delivery that no agreement carries is looked at again."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Unexpected(PlatformError):
+    code = "delivery_unexpected"
+    title = "A fault of ours"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Courier:
+    """grant_of    the permission that carries a subscription now; raises the refusals of `control`
+    make        the file of a delivery, made or found; may take long
+    sender_of   who brings it; None for what is fetched from the shelf
+    shelve      put a delivery's file where its agreement finds it
+    notice      tell those whom it concerns, in words: a subject and a text
+    stopping    whether the platform stops: what is under way is cut, and gone on with later
+    """
+
+    outbox: Outbox
+    subscriptions: Subscriptions
+    grant_of: Callable[[Subscription], Grant]
+    make: Callable[[Subscription, Grant, Delivery, Callable[[], None]], Parcel]
+    sender_of: Callable[[Subscription], Sender | None]
+    shelve: Callable[[Subscription, Parcel], None]
+    notice: Callable[[Subscription, str, str], None]
+    observe: Observe
+    clock: Clock
+    stopping: Callable[[], bool] = lambda: False
+
+    def turn(self) -> Delivery | None:
+        """Work on one delivery; as it is afterwards, None when there was none to work on."""
+        delivery = self.outbox.claim()
+        if delivery is None:
+            return None
+        try:
+            with _kept(self.outbox, delivery, self.stopping) as alive:
+                return self._bring(delivery, alive)
+        except LeaseLost:
+            _log.info("delivery_taken_over", delivery=delivery.id)
+        except DeliveriesStopped:
+            self.outbox.release(delivery)
+        return delivery
+
+    def _bring(self, delivery: Delivery, alive: Callable[[], None]) -> Delivery:
+        subscription = self.subscriptions.get(delivery.subscription)
+        try:
+            grant = self.grant_of(subscription)
+        except CallerMistake as refusal:
+            return self._withheld(subscription, delivery, refusal)
+        try:
+            parcel = self.make(subscription, grant, delivery, alive)
+        except (LeaseLost, DeliveriesStopped):
+            raise
+        except CallerMistake as refusal:
+            return self._withheld(subscription, delivery, refusal)
+        except Exception as error:
+            return self._failed(subscription, delivery, error, blame_endpoint=False)
+        placed = delivery.stage == PLACED and delivery.sha256 == parcel.sha256
+        delivery = self.outbox.produced(delivery, parcel)
+        sender = self.sender_of(subscription)
+        if sender is None:
+            self.shelve(subscription, parcel)
+            return self.outbox.arrived(delivery, "on the shelf")
+        began = time.monotonic()
+        try:
+            delivery = self.outbox.sending(delivery)
+            if sender.carries and not placed:
+                self.observe(_answered(subscription, grant, delivery, parcel, self.clock))
+
+            def place() -> None:
+                # On record before the receiver is told: what it may use is accounted for.
+                if not placed:
+                    self.observe(_delivered(subscription, grant, delivery, parcel, self.clock, began))
+                self.outbox.placed(delivery)
+
+            confirmed = sender.send(parcel, Handover(alive, place, placed))
+        except (LeaseLost, DeliveriesStopped):
+            raise
+        except Exception as error:
+            return self._failed(subscription, delivery, error)
+        done = self.outbox.arrived(delivery)
+        return self.outbox.confirmed(done.id, "the receiver said so") if confirmed else done
+
+    def _withheld(self, subscription: Subscription, delivery: Delivery, refusal: CallerMistake) -> Delivery:
+        known = delivery.fault_code == refusal.code
+        done = self.outbox.withheld(delivery, refusal, again_s=LOOK_AGAIN_S)
+        _log.warning("delivery_withheld", delivery=delivery.id, code=refusal.code)
+        if not known:
+            self.notice(
+                subscription,
+                "A delivery is withheld",
+                f"Delivery {delivery.number} of the subscription {subscription.id} does not leave: {refusal.message}. "
+                f"What to do: {refusal.remedy}. It is sent when an agreement carries it again.",
+            )
+        return done
+
+    def _failed(
+        self, subscription: Subscription, delivery: Delivery, error: Exception, *, blame_endpoint: bool = True
+    ) -> Delivery:
+        if not isinstance(error, PlatformError):
+            _log.error("delivery_broke", delivery=delivery.id, **told(error))
+            error = Unexpected("something failed that should not", remedy="see the platform's log")
+        done = self.outbox.failed(delivery, error, blame_endpoint=blame_endpoint)
+        _log.warning("delivery_failed", delivery=delivery.id, code=error.code, attempts=done.attempts, state=done.state)
+        if done.state == "dead":
+            self.notice(
+                subscription,
+                "A delivery has been given up",
+                f"Delivery {delivery.number} of the subscription {subscription.id} failed {done.attempts} times, the "
+                f"last time because {error.message}. The later ones wait for it. When the receiver is well again: "
+                f"knudepunkt delivery retry {delivery.id}",
+            )
+        return done
+
+
+@contextmanager
+def _kept(outbox: Outbox, delivery: Delivery, stopping: Callable[[], bool]) -> Iterator[Callable[[], None]]:
+    """Keep the lease of a delivery while the block runs. Gives what raises when the block is to end.
+
+    Raises LeaseLost, DeliveriesStopped.
+    """
+    over, lost = threading.Event(), threading.Event()
+
+    def beat() -> None:
+        while not over.wait(outbox.lease_s / 3):
+            try:
+                outbox.renew(delivery)
+            except LeaseLost:
+                lost.set()
+                return
+            except Exception as error:
+                # The database may be there again before the lease is over; if it is not, the lease is lost.
+                _log.warning("lease_not_renewed", delivery=delivery.id, **told(error))
+
+    def alive() -> None:
+        if lost.is_set():
+            raise LeaseLost("another worker has taken the delivery over", remedy="nothing: the other one finishes it")
+        if stopping():
+            raise DeliveriesStopped("the platform is stopping", remedy="nothing: it goes on when it is up again")
+
+    heart = threading.Thread(target=beat, name="lease", daemon=True)
+    heart.start()
+    try:
+        yield alive
+    finally:
+        over.set()
+        heart.join()
+
+
+def trace_of(delivery: Delivery) -> TraceId:
+    """The trace id of a delivery: its own id. What the ledger says of it is found by that."""
+    return TraceId(uuid.UUID(delivery.id).hex)
+
+
+def _answered(
+    subscription: Subscription, grant: Grant, delivery: Delivery, parcel: Parcel, clock: Clock
+) -> CallAnswered:
+    return CallAnswered(
+        event=new_event_id(),
+        at=clock.now(),
+        trace=trace_of(delivery),
+        channel=Channel.PUSH,
+        service=subscription.wish.service,
+        operation=Operation.EXTRACT,
+        system=grant.system,
+        agreement=grant.agreement,
+        terms_hash=grant.terms_hash,
+        municipality_cvr=grant.municipality_cvr,
+        status=200,
+        timing=Timing(out_us=0),
+        snapshot=parcel.snapshot,
+    )
+
+
+def _delivered(
+    subscription: Subscription, grant: Grant, delivery: Delivery, parcel: Parcel, clock: Clock, began: float
+) -> RowsDelivered:
+    return RowsDelivered(
+        event=new_event_id(),
+        at=clock.now(),
+        trace=trace_of(delivery),
+        channel=Channel.PUSH,
+        service=subscription.wish.service,
+        system=grant.system,
+        agreement=grant.agreement,
+        terms_hash=grant.terms_hash,
+        municipality_cvr=grant.municipality_cvr,
+        extract=parcel.extract,
+        snapshot=parcel.snapshot,
+        rows=parcel.rows,
+        size_bytes=parcel.size_bytes,
+        whole=True,
+        timing=Timing(out_us=int((time.monotonic() - began) * 1_000_000)),
+    )
