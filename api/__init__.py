@@ -8,6 +8,7 @@ from api.app import App, make_app
 from api.doors import Doors
 from api.live import LiveTls, TlsFiles
 from api.protocol import TlsProtocol
+from api.proxy import Proxies, ProxySettings
 from api.rest.problems import error_tree
 from api.server import ApiServer, serve
 from api.tls import Peer, refusals_to_ledger, server_context
@@ -18,6 +19,8 @@ __all__ = [
     "Doors",
     "LiveTls",
     "Peer",
+    "Proxies",
+    "ProxySettings",
     "TlsFiles",
     "TlsProtocol",
     "error_tree",

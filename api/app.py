@@ -6,6 +6,7 @@ from api.doors import Doors
 from api.problem import problem
 from api.request import ClientGone, Receive, Request, Scope, Send
 from api.routes import Routes, unexpected
+from api.visit import refusal_on_record
 from kernel import PlatformError
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -21,6 +22,7 @@ def make_app(doors: Doors) -> App:
             raise RuntimeError(f"this application does not speak {scope['type']}")
         request = Request(scope, receive, clock)
         try:
+            _receive(doors, request)
             answer = await routes.find(request.path)(request)
         except PlatformError as error:
             answer = problem(error, request.trace)
@@ -31,3 +33,11 @@ def make_app(doors: Doors) -> App:
         await answer.send(send)
 
     return app
+
+
+def _receive(doors: Doors, request: Request) -> None:
+    """Settle who is at the other end. A forged header is refused on every path, public ones too, and on record."""
+    try:
+        doors.proxies.receive(request, doors.trust())
+    except PlatformError as error:
+        raise refusal_on_record(doors, request, error) from None

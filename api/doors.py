@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from api.proxy import NO_PROXIES, Proxies
 from control import ControlStore, Counters, Policy, TestAuthority, Trust
 from extract import Corrections, ExtractStore, Shelf
 from integrations import RecordReader
@@ -45,6 +46,7 @@ class Doors:
     decisions   ledger lines of a trace, newest first; may block
     control     the control database, for administration; None: there is none here
     authority   the test authority, which answers signing requests; None in production
+    proxies     whose word on their clients is taken
     version     of the platform, as it stands in the OpenAPI document
     """
 
@@ -66,4 +68,5 @@ class Doors:
     decisions: Callable[[TraceId], Sequence[Mapping[str, Any]]] = lambda _: ()
     control: ControlStore | None = None
     authority: Callable[[], TestAuthority] | None = None
+    proxies: Proxies = NO_PROXIES
     version: str = "0.1.0"

@@ -41,6 +41,7 @@ class TlsProtocol(HttpToolsProtocol):
         self._extensions: dict[str, Any] = {CONNECTION: self}
         self._in_head = True
         self._head_bytes = 0
+        self._idle_bytes = 0
         self._answered_at = 0.0
         self._begun = False
         self._deadline: TimerHandle | None = None
@@ -60,9 +61,11 @@ class TlsProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._in_head:
             self._head_bytes += len(data)
+        self._idle_bytes += len(data)
         super().data_received(data)
-        # The parser itself collects a header of any length.
-        if self._in_head and self._head_bytes > MOST_HEAD_BYTES and not self.transport.is_closing():
+        # The parser itself collects a header of any length, and what a chunk may have beside its content.
+        most = self._head_bytes if self._in_head else self._idle_bytes
+        if most > MOST_HEAD_BYTES and not self.transport.is_closing():
             self._refuse(HeadTooLarge("the headers are too large", remedy=f"send at most {MOST_HEAD_BYTES} bytes"))
         # Most requests come in one piece, and need no timer.
         elif (self._begun or self._head_bytes) and self._deadline is None:
@@ -77,12 +80,21 @@ class TlsProtocol(HttpToolsProtocol):
         self._begun = True
         self.scope["extensions"] = self._extensions
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # A trailer comes after the headers were judged, perhaps by a proxy that looks at those alone: it is no header.
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        self._in_head = False
+        self._in_head, self._idle_bytes = False, 0
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        self._idle_bytes = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
-        self._in_head, self._head_bytes, self._begun = True, 0, False
+        self._in_head, self._head_bytes, self._idle_bytes, self._begun = True, 0, 0, False
         self._on_time()
         super().on_message_complete()
 

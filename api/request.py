@@ -37,10 +37,24 @@ class Connection(Protocol):
 class Request:
     """received   when it came in, UTC
     headers    by lower-case name; of a repeated one, the last
-    peer       who holds the other end of the TLS connection; None without a client certificate
+    peer       whose certificate it is that the client showed, here or to a proxy of ours; None without one
+    certificate   the peer's own certificate, PEM
+    address    the client's network address; behind a proxy, what the proxy says
     """
 
-    __slots__ = ("_began_ns", "_receive", "_scope", "headers", "method", "path", "received", "trace")
+    __slots__ = (
+        "_began_ns",
+        "_receive",
+        "_scope",
+        "address",
+        "certificate",
+        "headers",
+        "method",
+        "path",
+        "peer",
+        "received",
+        "trace",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, clock: Clock) -> None:
         self._began_ns = time.perf_counter_ns()
@@ -50,23 +64,11 @@ class Request:
         self.path: str = scope["path"]
         self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
         self.trace = trace_of(self.headers.get(b"traceparent"))
-
-    @property
-    def peer(self) -> Peer | None:
-        found: Peer | None = self._scope.get("extensions", {}).get(PEER)
-        return found
-
-    @property
-    def certificate(self) -> bytes | None:
-        """The peer's own certificate, PEM: the ASGI TLS extension has it."""
-        chain = self._scope.get("extensions", {}).get("tls", {}).get("client_cert_chain", ())
-        return chain[0].encode() if chain else None
-
-    @property
-    def address(self) -> str | None:
-        """The client's network address."""
-        client = self._scope.get("client")
-        return client[0] if client else None
+        extensions, client = scope.get("extensions", {}), scope.get("client")
+        self.peer: Peer | None = extensions.get(PEER)
+        chain = extensions.get("tls", {}).get("client_cert_chain")
+        self.certificate: bytes | None = chain[0].encode() if chain else None
+        self.address: str | None = client[0] if client else None
 
     @property
     def last_segment(self) -> bytes:
@@ -90,12 +92,20 @@ class Request:
     def once(self, name: str) -> str | None:
         """As `text`, for a header that may stand there once. Raises HeaderInvalid."""
         value = self.text(name)
-        if value is not None:
-            raw = name.lower().encode()
-            if sum(each == raw for each, _ in self._scope["headers"]) > 1:
-                # Which of two would count, and which would a proxy before us have looked at?
-                raise HeaderInvalid(f"the header {name} stands there twice", remedy="give it once")
+        if value is not None and self.count(name) > 1:
+            # Which of two would count, and which would a proxy before us have looked at?
+            raise HeaderInvalid(f"the header {name} stands there twice", remedy="give it once")
         return value
+
+    def count(self, name: str) -> int:
+        """How often a header stands there."""
+        raw = name.lower().encode()
+        return sum(each == raw for each, _ in self._scope["headers"]) if raw in self.headers else 0
+
+    def joined(self, name: str) -> str:
+        """A header that is a list, from all the fields of its name (RFC 9110, 5.3); empty without one."""
+        raw = name.lower().encode()
+        return ", ".join(value.decode("latin-1") for each, value in self._scope["headers"] if each == raw)
 
     def parameters(self, *allowed: str) -> dict[str, str]:
         """The query, each parameter at most once. Raises ParameterInvalid, naming what is not known."""

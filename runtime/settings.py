@@ -18,6 +18,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from api import ProxySettings
 from extract import ExchangeSettings, SftpSettings
 from kernel import OperatorMistake
 from replica import ReplicaSettings
@@ -81,6 +82,7 @@ class Settings(BaseSettings):
 
     environment: Literal["test", "production"] = "test"
     api: ApiSettings = field(default_factory=ApiSettings)
+    proxy: ProxySettings = field(default_factory=ProxySettings)
     sftp: SftpSettings = field(default_factory=SftpSettings)
     exchange: ExchangeSettings = field(default_factory=ExchangeSettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)

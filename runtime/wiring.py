@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 import pyarrow as pa
 
-from api import Doors
+from api import Doors, Proxies
 from control import ControlStore, Counters, PolicyWatcher, TestAuthority, Trust
 from extract import Exchange, ExtractPlan, ExtractStore, SftpServer, Shelf, rows_of
 from kernel import Caller, Observation, Observe, PlatformError, SnapshotId, SystemClock, TraceId, TryAgainLater
@@ -121,6 +121,7 @@ def doors_of(house: House, trust: Callable[[], Trust]) -> Doors:
         authority=partial(TestAuthority.open_or_create, house.instance.authority)
         if house.settings.environment == "test"
         else None,
+        proxies=Proxies(house.settings.proxy),
         version=version("knudepunkt"),
     )
 
