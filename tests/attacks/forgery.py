@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.hashes import SHA256, HashAlgorithm
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
@@ -79,7 +79,6 @@ def made(
     path_length: int | None = None,
     digital_signature: bool = True,
     purposes: Sequence[x509.ObjectIdentifier] = (),
-    digest: HashAlgorithm | None = None,
     start: datetime | None = None,
     days: int = 30,
     signed_with: Key | None = None,
@@ -110,7 +109,7 @@ def made(
     )
     if purposes:
         builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
-    return Holder(builder.sign(signed_with or signer, digest or SHA256()), own)
+    return Holder(builder.sign(signed_with or signer, SHA256()), own)
 
 
 def tampered(holder: Holder, at: int) -> Holder:
