@@ -3,7 +3,10 @@ over.
 """
 
 from extract.cursor import Cursor
+from extract.delivery.circle import Circle, Filter, FilterKind, Outcome
+from extract.delivery.circles import Circles, Seal
 from extract.delivery.manifest import Manifest
+from extract.delivery.outbox_tables import Database
 from extract.delivery.sftp_server import SftpServer
 from extract.delivery.shelf import Shelf
 from extract.errors import CursorRefused, DeltaNeedsKey, ExtractBroken, ExtractNotReady, ViewChanged
@@ -14,9 +17,12 @@ from extract.settings import ExchangeSettings, SftpSettings
 from extract.store import Extract, ExtractStore
 
 __all__ = [
+    "Circle",
+    "Circles",
     "Corrections",
     "Cursor",
     "CursorRefused",
+    "Database",
     "DeltaNeedsKey",
     "Exchange",
     "ExchangeSettings",
@@ -26,9 +32,13 @@ __all__ = [
     "ExtractPlan",
     "ExtractRequest",
     "ExtractStore",
+    "Filter",
+    "FilterKind",
     "Format",
     "InMetadata",
     "Manifest",
+    "Outcome",
+    "Seal",
     "SftpServer",
     "SftpSettings",
     "Shelf",

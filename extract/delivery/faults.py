@@ -79,3 +79,19 @@ class DeliveriesStopped(TryAgainLater):
 class DeliveryKeyInvalid(OperatorMistake):
     code = "delivery_key_invalid"
     title = "The key that deliveries are sent with cannot be used"
+
+
+class CircleFilterInvalid(RequestInvalid):
+    code = "circle_filter_invalid"
+    title = "The filter of a circle is not as it must be"
+
+
+class CircleFull(CallerMistake):
+    code = "circle_full"
+    status = 409
+    title = "The circle has as many filters as it may"
+
+
+class CircleKeyInvalid(OperatorMistake):
+    code = "circle_key_invalid"
+    title = "The key of the circles is not the one they were kept under"

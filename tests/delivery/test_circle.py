@@ -1,0 +1,128 @@
+"""Circles: whom they take, what they answer, and what the database knows."""
+
+import sqlite3
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from extract.delivery.circle import Circle, Filter, FilterKind, Outcome, age_on
+from extract.delivery.circles import Circles, Seal
+from extract.delivery.faults import CircleFilterInvalid, CircleKeyInvalid
+from kernel import Grant
+from schemas import ColumnsNotCovered
+from tests.delivery.builders import Desk
+from tests.extract.builders import grant
+
+# Fictitious: 60 is added to the day.
+ANNA, BENT, NOBODY = "6101701001", "6101701002", "6101709999"
+TODAY = date(2031, 3, 10)
+
+
+@pytest.fixture
+def circles(desk: Desk) -> Circles:
+    return Circles(desk.database, Seal(b"k" * 32), lambda _, number: number in {ANNA, BENT}, desk.clock)
+
+
+class TestOutcomes:
+    def test_as_the_established_service_says_them(self, circles: Circles) -> None:
+        anna = Filter.of(FilterKind.NUMBER, ANNA)
+        assert circles.add(grant(), anna) is Outcome.ADDED
+        assert circles.add(grant(), anna) is Outcome.ALREADY_EXISTED
+        assert circles.add(grant(), Filter.of(FilterKind.NUMBER, NOBODY)) is Outcome.NON_EXISTING_PNR
+        assert circles.remove(grant(), anna) is Outcome.REMOVED
+        assert circles.remove(grant(), anna) is Outcome.NON_EXISTING_PNR
+
+    def test_filters_of_all_kinds_and_all_of_a_kind_at_once(self, circles: Circles) -> None:
+        added = [
+            Filter.of(FilterKind.NUMBER, ANNA), Filter.of(FilterKind.NUMBER, BENT),
+            Filter.of(FilterKind.MUNICIPALITY, "851"), Filter.ages(0, 17), Filter.of(FilterKind.EVENT, "a01"),
+            Filter.of(FilterKind.EVERYBODY),
+        ]  # fmt: skip
+        assert {circles.add(grant(), each) for each in added} == {Outcome.ADDED}
+        assert set(circles.filters(grant())) == set(added)
+        assert circles.clear(grant(), FilterKind.NUMBER) == 2
+        assert {each.kind for each in circles.filters(grant())} == set(FilterKind) - {FilterKind.NUMBER}
+        assert circles.clear(grant()) == 4
+
+    def test_a_circle_is_of_one_agreement(self, circles: Circles) -> None:
+        circles.add(grant(), Filter.of(FilterKind.NUMBER, ANNA))
+        assert circles.filters(grant(agreement="agreement-2")) == ()
+        assert circles.circle(grant(agreement="agreement-2").agreement).empty
+
+    def test_a_filter_by_what_the_agreement_hides_is_refused(self, circles: Circles) -> None:
+        narrow: Grant = grant("pnr name")
+        circles.add(narrow, Filter.of(FilterKind.NUMBER, ANNA))
+        for each in (Filter.ages(0, 17), Filter.of(FilterKind.MUNICIPALITY, "851"), Filter.of(FilterKind.EVENT, "A01")):
+            with pytest.raises(ColumnsNotCovered):
+                circles.add(narrow, each)
+
+
+class TestSecrecy:
+    def test_no_number_is_in_the_database(self, circles: Circles, tmp_path: Path) -> None:
+        circles.add(grant(), Filter.of(FilterKind.NUMBER, ANNA))
+        with sqlite3.connect(tmp_path / "control.sqlite") as db:
+            dump = "\n".join(db.iterdump())
+        db.close()
+        assert ANNA not in dump
+        assert ANNA.encode().hex() not in dump.lower()
+
+    def test_the_same_person_in_two_agreements_cannot_be_told_to_be_the_same(self) -> None:
+        seal = Seal(b"k" * 32)
+        one, two = grant().agreement, grant(agreement="agreement-2").agreement
+        assert seal.hashed(one, ANNA) != seal.hashed(two, ANNA)
+        assert seal.sealed(one, ANNA) != seal.sealed(one, ANNA)
+
+    def test_a_number_moved_to_another_agreements_row_or_under_another_key_does_not_open(self) -> None:
+        seal, other = Seal(b"k" * 32), Seal(b"x" * 32)
+        one, two = grant().agreement, grant(agreement="agreement-2").agreement
+        kept = seal.sealed(one, ANNA)
+        assert seal.opened(one, kept) == ANNA
+        for opener, agreement in ((seal, two), (other, one)):
+            with pytest.raises(CircleKeyInvalid):
+                opener.opened(agreement, kept)
+
+    def test_a_filter_does_not_show_its_value(self) -> None:
+        assert ANNA not in repr(Filter.of(FilterKind.NUMBER, ANNA))
+
+    @pytest.mark.parametrize(
+        ("kind", "value"),
+        [
+            (FilterKind.NUMBER, "610170100"), (FilterKind.NUMBER, "61017010011"), (FilterKind.NUMBER, ""),
+            (FilterKind.NUMBER, "61O1701001"), (FilterKind.MUNICIPALITY, "08510"), (FilterKind.MUNICIPALITY, "x"),
+            (FilterKind.EVENT, "A0011"), (FilterKind.EVENT, ""), (FilterKind.EVENT, "'--"), (FilterKind.AGE, "17-3"),
+            (FilterKind.AGE, "0-200"), (FilterKind.AGE, "-1-3"), (FilterKind.AGE, "3"), (FilterKind.EVERYBODY, "1"),
+        ],
+    )  # fmt: skip
+    def test_what_is_not_as_it_must_be_is_refused_and_not_repeated(self, kind: FilterKind, value: str) -> None:
+        with pytest.raises(CircleFilterInvalid) as refusal:
+            Filter.of(kind, value)
+        assert len(value) < 3 or value not in refusal.value.message + refusal.value.remedy
+
+
+class TestTaking:
+    def row(self, **more: Any) -> dict[str, Any]:
+        return {"pnr": ANNA, "municipality_code": "0851", "birth_date": date(2013, 3, 10), "events": []} | more
+
+    def test_any_filter_is_enough(self) -> None:
+        assert Circle(municipalities=frozenset({"0851"})).takes(self.row(), TODAY)
+        assert Circle(numbers=frozenset({ANNA})).takes(self.row(), TODAY)
+        assert Circle(ages=((18, 18),)).takes(self.row(), TODAY)
+        assert Circle(events=frozenset({"A01"})).takes(self.row(events=[{"code": "A01"}]), TODAY)
+        assert Circle(everybody=True).takes(self.row(), TODAY)
+
+    def test_an_empty_circle_takes_nobody(self) -> None:
+        assert Circle().empty
+        assert not Circle().takes(self.row(), TODAY)
+
+    @given(st.dates(date(1900, 1, 1), date(2031, 3, 10)))
+    def test_an_age_grows_on_the_birthday(self, born: date) -> None:
+        age = age_on(born, TODAY)
+        assert age is not None
+        assert born.year + age in {TODAY.year, TODAY.year - 1}
+        assert age_on(None, TODAY) is None
+        assert age_on(TODAY.replace(year=2013), TODAY) == 18
+        assert age_on(date(2013, 3, 11), TODAY) == 17
