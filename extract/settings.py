@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SftpSettings:
-    """connections    at once, in one process
+    """workers        processes that share the port; two per core that is free for it spread connections well
+    connections       at once, in one process
     logins            connections at once that have not proved yet who they are
     attempts          keys that one connection may offer in vain
     login_s           how long a client may take to prove who it is, seconds
@@ -15,6 +16,7 @@ class SftpSettings:
 
     host: str = "127.0.0.1"
     port: int = 2222
+    workers: int = 1
     connections: int = 100
     logins: int = 20
     attempts: int = 6

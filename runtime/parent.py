@@ -17,7 +17,14 @@ def run_parent(instance: Instance, settings: Settings) -> None:
         parent = Parent(instance, grace_s=settings.api.drain_s + 5.0, stop=stop_on_signals())
         for number in range(settings.api.workers):
             parent.add(f"api-{number + 1}", "api", "--fd", str(api.fileno()), handles=[api.fileno()])
-        parent.add("sftp", "sftp", "--fd", str(sftp.fileno()), handles=[sftp.fileno()])
+        for number in range(settings.sftp.workers):
+            parent.add(
+                "sftp" if settings.sftp.workers == 1 else f"sftp-{number + 1}",
+                "sftp",
+                "--fd",
+                str(sftp.fileno()),
+                handles=[sftp.fileno()],
+            )
         parent.add("worker", "worker")
         write_whole(instance.pid_file, str(os.getpid()).encode())
         bound = Addresses(api=api.getsockname()[:2], sftp=sftp.getsockname()[:2])

@@ -21,6 +21,7 @@ from extract.delivery.sftp_session import ReadOnlyFiles, Session
 from extract.delivery.sftp_subsystem import Subsystem
 from extract.delivery.sftp_transfer import Transfer
 from extract.delivery.sftp_tree import Tree
+from extract.delivery.sftp_wire import Wire
 from extract.delivery.shelf import Shelf
 from extract.errors import SshKeyNotProved, SshMethodRefused, told
 from extract.settings import SftpSettings
@@ -47,6 +48,9 @@ MACS: Final = (
     "hmac-sha2-256",
     "hmac-sha2-512",
 )
+WINDOW_BYTES: Final = 4 * 1024 * 1024
+PACKET_BYTES: Final = 128 * 1024
+"""How much a client may send ahead, and in one packet: twice and four times what paramiko has by itself."""
 CHANNELS: Final = 10
 """In one connection, at once; as many as OpenSSH's MaxSessions."""
 
@@ -125,7 +129,9 @@ class Connection(threading.Thread):
     def _made(self) -> paramiko.Transport:
         # paramiko speaks no DSA and makes no SHA-1 signature any more (5.x); nor do we let SHA-1 or MD5 guard the
         # packets.
-        transport = paramiko.Transport(self._client)
+        transport = paramiko.Transport(
+            self._client, default_window_size=WINDOW_BYTES, default_max_packet_size=PACKET_BYTES, packetizer_class=Wire
+        )
         options = transport.get_security_options()
         options.ciphers, options.digests = CIPHERS, MACS
         transport.add_server_key(self._reception.host_key)

@@ -4,6 +4,7 @@ One listening socket, a few threads per connection. Limits on connections, login
 SftpSettings.
 """
 
+import select
 import socket
 import threading
 import time
@@ -21,6 +22,7 @@ from kernel import Clock, Observe
 _log = structlog.get_logger(__name__)
 
 _LOOK_EVERY_S: Final = 0.1
+_SHARE_S: Final = 0.002
 
 
 class SftpServer:
@@ -42,6 +44,7 @@ class SftpServer:
         settings: SftpSettings,
     ) -> None:
         self._settings = settings
+        self._connections: list[Connection] = []
         self._reception = Reception(
             host_key=paramiko.Ed25519Key.from_private_key_file(str(host_key)),
             shelf=shelf,
@@ -52,15 +55,23 @@ class SftpServer:
             settings=settings,
         )
 
+    @property
+    def connections(self) -> int:
+        """Held now."""
+        return len(self._connections)
+
     def serve(self, listening: socket.socket, stop: threading.Event) -> None:
         """Answer connections until `stop` is set; then let running transfers end, for as long as `grace_s`, and
         return.
         """
         connections: list[Connection] = []
+        self._connections = connections
         listening.settimeout(_LOOK_EVERY_S)
         while not stop.is_set():
-            connections = self._kept(connections)
+            self._connections = connections = self._kept(connections)
             try:
+                if connections:
+                    self._let_others(listening, len(connections))
                 client, address = listening.accept()
             except TimeoutError:
                 continue
@@ -78,6 +89,14 @@ class SftpServer:
             connections.append(connection)
             connection.start()
         self._finish(connections)
+
+    @staticmethod
+    def _let_others(listening: socket.socket, connections: int) -> None:
+        """Workers share the socket, and whoever wakes up first takes a connection. The more one has, the later it
+        looks, so that connections spread over the workers.
+        """
+        if select.select([listening], [], [], _LOOK_EVERY_S)[0]:
+            time.sleep(min(connections, 10) * _SHARE_S)
 
     def _full(self, connections: list[Connection]) -> bool:
         waiting = sum(not each.proved for each in connections)

@@ -4,6 +4,7 @@ closed.
 
 import os
 import time
+from dataclasses import dataclass
 from typing import Final
 
 import paramiko
@@ -34,6 +35,14 @@ memory.
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """count   bytes read; `status` instead of them when there are none, as the protocol has it"""
+
+    count: int = 0
+    status: int | None = None
+
+
 class Transfer(paramiko.SFTPHandle):
     """A file that is being read. Manifests and sums hold no rows: they are read without a line in the ledger.
 
@@ -58,22 +67,22 @@ class Transfer(paramiko.SFTPHandle):
             raise
         session.open_files += 1
 
-    def read(self, offset: int, length: int) -> bytes | int:
+    def read_into(self, offset: int, length: int, room: memoryview) -> Outcome:
+        """Read a piece at an offset: requests that a client sends ahead need no seek between them."""
         now = time.monotonic()
         self._session.active = now
         if now - self._checked > RECHECK_S:
             self._checked = now
             if not self._still_covered():
-                return ENDED
+                return Outcome(status=ENDED)
         if offset >= self._size:
-            return SFTP_EOF
+            return Outcome(status=SFTP_EOF)
         try:
-            # A read at an offset of its own: requests that the client sends ahead need no seek between them.
-            piece = os.pread(self._handle, min(length, READ_BYTES), offset)
+            count = os.preadv(self._handle, [room[: min(length, READ_BYTES, len(room))]], offset)
         except OSError:
-            return FAILED
-        self._sent.add(offset, offset + len(piece))
-        return piece
+            return Outcome(status=FAILED)
+        self._sent.add(offset, offset + count)
+        return Outcome(count) if count else Outcome(status=SFTP_EOF)
 
     def write(self, _: int, __: object) -> int:
         return READ_ONLY

@@ -98,6 +98,24 @@ def policy(
     _report(result, json_file)
 
 
+@app.command()
+def sftp(
+    megabytes: Annotated[int, typer.Option(min=8, help="Size of the file, megabytes.")] = 256,
+    rounds: Annotated[int, typer.Option(min=1, help="Measured rounds of each kind.")] = 3,
+    workers: Annotated[int, typer.Option(min=0, help="Our processes on the port; 0 for two per core.")] = 0,
+    cipher: Annotated[str, typer.Option(help="Of both servers.")] = "aes128-gcm@openssh.com",
+    json_file: FileOption = None,
+) -> None:
+    """How fast is our SFTP server beside OpenSSH's, with 1, 4 and 16 clients?
+
+    Example: `knudepunkt bench sftp --megabytes 256 --json sftp.json`
+    """
+    measure = _benchmark("sftp")
+    with console(stderr=True).status("Starting an instance ...") as status:
+        result = measure(megabytes, rounds=rounds, workers=workers, cipher=cipher, progress=status.update)
+    _report(result, json_file)
+
+
 def _benchmark(name: str) -> Any:
     # The benchmarks lie beside the rooms in the source tree; processes that they start must find them too.
     tree = str(Path(__file__).parents[2])

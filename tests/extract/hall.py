@@ -57,6 +57,7 @@ class Hall:
     facts: list[Observation] = field(default_factory=list)
     deaf: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
+    servers: list[SftpServer] = field(default_factory=list)
 
     @property
     def key_file(self) -> Path:
@@ -88,6 +89,10 @@ class Hall:
                 pass
             self.shelf.put(grant.agreement, extract)
 
+    def connections(self) -> list[int]:
+        """How many each server holds."""
+        return [each.connections for each in self.servers]
+
     def connect(self, key: paramiko.PKey | None = None) -> paramiko.Transport:
         transport = paramiko.Transport(socket.create_connection(("127.0.0.1", self.port)))
         transport.connect(username="anyone", pkey=key or paramiko.Ed25519Key.from_private_key_file(str(self.key_file)))
@@ -109,28 +114,42 @@ class LedgerFull(OSError):
 
 
 @contextmanager
-def open_hall(folder: Path, source: Source, settings: SftpSettings | None = None) -> Iterator[Hall]:
+def open_hall(
+    folder: Path,
+    source: Source,
+    settings: SftpSettings | None = None,
+    *,
+    workers: int = 1,
+    keep_host_key: bool = False,
+) -> Iterator[Hall]:
+    """workers   servers that share the port"""
     folder.mkdir(parents=True, exist_ok=True)
-    new_key(folder / "host_key")
+    if not keep_host_key:
+        new_key(folder / "host_key")
     with (
         ExtractStore(folder / "files", source.scan) as store,
         socket.create_server(("127.0.0.1", 0)) as listening,
     ):
         hall = Hall(folder, store, Shelf(folder / "agreements"), port=listening.getsockname()[1])
         hall.keys[fingerprint(new_key(hall.key_file))] = "system-1"
-        server = SftpServer(
-            host_key=folder / "host_key",
-            shelf=hall.shelf,
-            authenticate=hall.authenticate,
-            grants_of=hall.grants_of,
-            observe=hall.observe,
-            clock=StoppedClock(),
-            settings=settings or SftpSettings(grace_s=5),
-        )
-        serving = threading.Thread(target=server.serve, args=(listening, hall.stop))
-        serving.start()
+        hall.servers = [
+            SftpServer(
+                host_key=folder / "host_key",
+                shelf=hall.shelf,
+                authenticate=hall.authenticate,
+                grants_of=hall.grants_of,
+                observe=hall.observe,
+                clock=StoppedClock(),
+                settings=settings or SftpSettings(grace_s=5),
+            )
+            for _ in range(workers)
+        ]
+        serving = [threading.Thread(target=each.serve, args=(listening, hall.stop)) for each in hall.servers]
+        for each in serving:
+            each.start()
         try:
             yield hall
         finally:
             hall.stop.set()
-            serving.join()
+            for each in serving:
+                each.join()
