@@ -10,25 +10,33 @@ import typer
 from kernel import PlatformError
 from runtime.cli import (
     api,
+    audit,
     bench,
     catalogue,
+    cert,
     contract,
     demo,
     down,
     explain,
     extract,
     init,
+    key,
     ledger,
     lookup,
     maintenance,
+    notice,
+    org,
+    processing,
     quarantine,
     rollback,
     sftp,
     sql,
     status,
     sync,
+    system,
     testdata,
     up,
+    user,
     worker,
 )
 from runtime.cli.console import print_error
@@ -48,6 +56,7 @@ TRY = "Try it"
 RUN = "Run it"
 USE = "Use it"
 LOOK = "Look into it"
+ADMINISTER = "Administer it"
 
 app.command(rich_help_panel=TRY)(demo.demo)
 app.command(rich_help_panel=TRY)(testdata.testdata)
@@ -70,6 +79,12 @@ app.add_typer(quarantine.app, name="quarantine", rich_help_panel=LOOK)
 app.add_typer(ledger.app, name="ledger", rich_help_panel=LOOK)
 app.add_typer(contract.app, name="contract", rich_help_panel=LOOK)
 app.add_typer(bench.app, name="bench", rich_help_panel=LOOK)
+
+for verb, group in (
+    ("org", org.app), ("user", user.app), ("system", system.app), ("cert", cert.app), ("key", key.app),
+    ("processing", processing.app), ("notice", notice.app), ("audit", audit.app),
+):  # fmt: skip
+    app.add_typer(group, name=verb, rich_help_panel=ADMINISTER)
 
 
 def main() -> None:
