@@ -15,15 +15,16 @@ from typing import Any
 from benchmarks.result import percentile, result
 from control import (
     HOUSE,
-    Agreement,
+    Agreements,
     Certificate,
     ControlStore,
     Counters,
+    Deed,
     Organisation,
     OrganisationKind,
+    Party,
     Policy,
     ServiceTerms,
-    State,
     Step,
     System,
     Terms,
@@ -76,7 +77,7 @@ def measure(
             load_s = time.perf_counter() - began
             reloads = []
             for turn in range(6):
-                store.step(made[0][1], Step.RESUME if turn % 2 else Step.SUSPEND, by="bench")
+                Agreements(store, None).step(made[0][1], Step.RESUME if turn % 2 else Step.SUSPEND)
                 began = time.perf_counter()
                 with store.reading() as db:
                     policy = Policy.load(db, before=policy)
@@ -121,11 +122,11 @@ def found(store: ControlStore, many: int) -> list[tuple[str, AgreementId, System
             systems.append((system, print_))
         pairs = [(system, each) for system in systems for each in whose]
         for (system, print_), municipality in chance.sample(pairs, many):
-            draft = Agreement(
-                id=AgreementId(new_id()), municipality=municipality.id, system=system, terms=terms,
-                terms_hash=terms.hash, valid=window, state=State.DRAFT, since=now,
+            deed = Deed(
+                id=AgreementId(new_id()), municipality=Party.of(municipality), supplier=Party.of(supplier),
+                system=system, system_name="s", terms=terms, valid=window,
             )  # fmt: skip
-            add_agreement(db, draft, by="bench")
+            draft = add_agreement(db, deed, by="bench", at=now)
             for step in (Step.REQUEST, Step.APPROVE):
                 take_step(db, draft.id, step, by="bench", at=now, note="")
             made.append((print_, draft.id, system, municipality.cvr))

@@ -4,7 +4,19 @@ Changes go through ControlStore; the data rooms only ever see a Grant, which the
 """
 
 from control.actors import HOUSE, Actor, Role, Verb
-from control.agreements import Agreement, AgreementStep, ServiceTerms, State, Step, Terms
+from control.agreements import (
+    Agreement,
+    AgreementStep,
+    AgreementType,
+    Deed,
+    Party,
+    PurposeTerms,
+    ServiceTerms,
+    State,
+    Step,
+    Terms,
+)
+from control.agreements.door import Agreements
 from control.audit import AuditEntry
 from control.certificates import (
     Certificate,
@@ -41,6 +53,8 @@ __all__ = [
     "Actor",
     "Agreement",
     "AgreementStep",
+    "AgreementType",
+    "Agreements",
     "Allowance",
     "Answered",
     "Application",
@@ -51,6 +65,7 @@ __all__ = [
     "ControlStore",
     "Counters",
     "Credentials",
+    "Deed",
     "Inbox",
     "IssuedCertificate",
     "Kind",
@@ -61,11 +76,13 @@ __all__ = [
     "OrganisationKind",
     "OrganisationState",
     "OrganisationStep",
+    "Party",
     "People",
     "Policy",
     "PolicyWatcher",
     "Processing",
     "ProcessingAgreement",
+    "PurposeTerms",
     "QuotaExhausted",
     "RateLimited",
     "RevocationList",

@@ -68,6 +68,9 @@ class Verb(StrEnum):
     AGREEMENT_DECIDE = "agreement.decide"
     AGREEMENT_STOP = "agreement.stop"
     AGREEMENT_TERMINATE = "agreement.terminate"
+    AGREEMENT_LEAVE = "agreement.leave"
+    """The supplier ends what it no longer needs."""
+    AGREEMENT_SEE = "agreement.see"
     DELEGATION_CHANGE = "delegation.change"
     CATALOGUE_CHANGE = "catalogue.change"
     HOUSE_KEEP = "house.keep"
@@ -97,7 +100,9 @@ MAY: Final[Mapping[Verb, frozenset[Role]]] = {
     Verb.AGREEMENT_DECIDE: frozenset({_D}),
     # The operator may stop what must be stopped; only the municipality lets it run again.
     Verb.AGREEMENT_STOP: frozenset({_D, _O}),
-    Verb.AGREEMENT_TERMINATE: frozenset({_D, _U}),
+    Verb.AGREEMENT_TERMINATE: frozenset({_D}),
+    Verb.AGREEMENT_LEAVE: frozenset({_U}),
+    Verb.AGREEMENT_SEE: frozenset({_A, _U, _D, _O}),
     Verb.DELEGATION_CHANGE: frozenset({_D}),
     Verb.CATALOGUE_CHANGE: frozenset({_O}),
     Verb.HOUSE_KEEP: frozenset(),

@@ -308,11 +308,11 @@ def _covered(
         municipality = owners[agreement.municipality]
         for service, terms in agreement.terms.services.items():
             key = (agreement.id, service)
-            # What an agreement grants is settled when it is written down: only its state changes.
+            # What an agreement grants is settled when it is written down: its state changes, and it can end earlier.
             known = before.get(key)
             grant = (
                 known.grant
-                if known
+                if known and known.grant.valid == agreement.valid
                 else Grant(
                     agreement=agreement.id,
                     system=agreement.system,
@@ -325,6 +325,7 @@ def _covered(
                     rows=terms.rows,
                     protected=terms.protected,
                     limits=agreement.terms.limits,
+                    purposes=agreement.terms.quotas,
                 )
             )
             found[key] = Covered(agreement, grant, windows, municipality.state)

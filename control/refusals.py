@@ -48,6 +48,7 @@ _WORDS: Final[Mapping[State, tuple[str, str]]] = {
     State.EXPIRED: ("ended {end}", "request a new agreement from the municipality"),
     State.TERMINATED: ("was terminated {since}", "request a new agreement from the municipality"),
     State.REJECTED: ("was rejected {since}", "ask the municipality why, and request a new agreement"),
+    State.WITHDRAWN: ("was withdrawn {since}", "request a new agreement from the municipality"),
     State.DRAFT: ("is a draft since {since}", "send it to the municipality as a request"),
 }
 _NEAREST: Final = {state: place for place, state in enumerate(_WORDS)}
@@ -78,6 +79,8 @@ def not_live(covered: Covered, at: datetime) -> PlatformError:
     """The refusal for an agreement that does not carry calls at `at`."""
     if covered.agreement.live(at):
         return _not_served(covered, at)
+    if not covered.agreement.sound:
+        return _not_sound(covered)
     agreement, state = covered.agreement, covered.agreement.state_at(at)
     why, remedy = _WORDS[state]
     rules = {State.APPROVED: "agreement.valid_from", State.EXPIRED: "agreement.valid_to"}
@@ -93,6 +96,17 @@ def not_live(covered: Covered, at: datetime) -> PlatformError:
         ends=end,
         next=agreement.valid.start if state is State.APPROVED else None,
         agreement=agreement.id,
+        municipality_cvr=covered.grant.municipality_cvr,
+    )
+
+
+def _not_sound(covered: Covered) -> PlatformError:
+    return AgreementNotLive(
+        f"the agreement {covered.agreement.id} is not in the database as it was written down",
+        remedy="ask the operator to restore it",
+        rule="agreement.hash",
+        owner="the operator",
+        agreement=covered.agreement.id,
         municipality_cvr=covered.grant.municipality_cvr,
     )
 

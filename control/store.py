@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Literal, Self
 
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import DBAPIError
 
-from control import agreements, audit, organisations, systems
+from control import audit, organisations, systems
 from control.actors import HOUSE, Actor, Verb, ensure_may
-from control.agreements import Agreement, AgreementStep, State, Step, Terms
 from control.certificates import Certificate
 from control.certificates.door import Credentials
 from control.engine import open_engine, reading, writing
@@ -25,24 +24,12 @@ from control.systems import SshKey, System
 from control.systems.door import Systems
 from control.systems.keys import SshKeys
 from control.tables import POLICY_VERSION
-from control.texts import LONGEST_NAME
 from control.trust import Trust
-from kernel import AgreementId, Clock, OrganisationId, SystemId, Window, new_id
+from kernel import Clock, OrganisationId, SystemId, new_id
 
 Environment = Literal["test", "production"]
 
 OnChange = Callable[[Connection], None]
-
-APPROVED_BY_RULE: Final = "rule: in the test environment a request is approved at once"
-
-_VERBS: Final[Mapping[Step, Verb]] = {
-    Step.REQUEST: Verb.AGREEMENT_REQUEST,
-    Step.APPROVE: Verb.AGREEMENT_DECIDE,
-    Step.REJECT: Verb.AGREEMENT_DECIDE,
-    Step.RESUME: Verb.AGREEMENT_DECIDE,
-    Step.SUSPEND: Verb.AGREEMENT_STOP,
-    Step.TERMINATE: Verb.AGREEMENT_TERMINATE,
-}
 
 
 class ControlStore:
@@ -102,9 +89,11 @@ class ControlStore:
     def close(self) -> None:
         self._engine.dispose()
 
-    def add_organisation(self, kind: OrganisationKind, cvr: str, name: str) -> Organisation:
-        """Raises OrganisationInvalid."""
-        made = Organisation(id=OrganisationId(new_id()), kind=kind, cvr=cvr, name=name, created=self._clock.now())
+    def add_organisation(self, kind: OrganisationKind, cvr: str, name: str, *, code: str = "") -> Organisation:
+        """code   of a municipality, four digits. Raises OrganisationInvalid."""
+        made = Organisation(
+            id=OrganisationId(new_id()), kind=kind, cvr=cvr, name=name, created=self._clock.now(), code=code
+        )
         with self.changing(Verb.ORGANISATION_ADD, f"organisation {made.id}", details={"cvr": cvr, "name": name}) as db:
             organisations.add_organisation(db, made)
         return made
@@ -139,66 +128,6 @@ class ControlStore:
     def revoke_ssh_key(self, fingerprint: str) -> None:
         """As `SshKeys.revoke`."""
         SshKeys(self).revoke(fingerprint)
-
-    def draft_agreement(
-        self, municipality: OrganisationId, system: SystemId, terms: Terms, valid: Window, *, by: str | None = None
-    ) -> Agreement:
-        """Write down what a system's owner would like to agree on with a municipality.
-
-        by   who did it, for the history; without it, the organisation that owns the system
-
-        Raises Unregistered when the municipality or the system is not registered.
-        """
-        made = Agreement(
-            id=AgreementId(new_id()),
-            municipality=municipality,
-            system=system,
-            terms=terms,
-            terms_hash=terms.hash,
-            valid=valid,
-            state=State.DRAFT,
-            since=self._clock.now(),
-        )
-        owner = self.owner_of(system)
-        with self.changing(Verb.AGREEMENT_REQUEST, f"agreement {made.id}", owner.id, details={"step": "draft"}) as db:
-            found = organisations.load_organisations(db).get(municipality)
-            if found is None or found.kind is not OrganisationKind.MUNICIPALITY:
-                raise Unregistered("no such municipality", remedy="an agreement is made with a municipality")
-            agreements.add_agreement(db, made, by=by or f"CVR {owner.cvr}, {owner.name}"[:LONGEST_NAME])
-        return made
-
-    def step(self, agreement: AgreementId, step: Step, *, by: str, note: str = "") -> Agreement:
-        """Take a step in an agreement's life, and write it in its history.
-
-        by   who took it, for the history
-
-        Raises Unregistered, IllegalStep, AgreementTaken.
-        """
-        found = self.find_agreement(agreement)
-        if found is None:
-            raise Unregistered("no such agreement", remedy="check the agreement's id")
-        verb = _VERBS[step]
-        whose = {self.owner_of(found.system).id} if verb is Verb.AGREEMENT_REQUEST else {found.municipality}
-        if verb is Verb.AGREEMENT_TERMINATE:
-            whose.add(self.owner_of(found.system).id)
-        with self.changing(verb, f"agreement {agreement}", *whose, details={"step": step.value, "note": note}) as db:
-            at = self._clock.now()
-            done = agreements.take_step(db, agreement, step, by=by, at=at, note=note)
-            if step is Step.REQUEST and self._environment == "test":
-                done = agreements.take_step(db, agreement, Step.APPROVE, by=APPROVED_BY_RULE, at=at, note="")
-            return done
-
-    def find_agreement(self, agreement: AgreementId) -> Agreement | None:
-        with self.reading() as db:
-            return agreements.find_agreement(db, agreement)
-
-    def agreements(self, system: SystemId | None = None) -> tuple[Agreement, ...]:
-        with self.reading() as db:
-            return agreements.load_agreements(db, system)
-
-    def history(self, agreement: AgreementId) -> tuple[AgreementStep, ...]:
-        with self.reading() as db:
-            return agreements.load_steps(db, agreement)
 
     def owner_of(self, system: SystemId) -> Organisation:
         """Whose a system is, which never changes. Raises Unregistered."""

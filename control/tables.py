@@ -36,6 +36,9 @@ ORGANISATIONS = Table(
     Column("created", String(32), nullable=False),
     Column("state", String(20), nullable=False, server_default="confirmed"),
     Column("email", Text),
+    # A municipality's: what "own municipality" means in its agreements.
+    Column("code", String(4)),
+    Index("uq_organisations_code", "code", unique=True),
     CheckConstraint("kind IN ('supplier', 'municipality', 'operator')", name="kind"),
 )
 
@@ -91,6 +94,8 @@ AGREEMENTS = Table(
     Column("state", String(20), nullable=False),
     Column("replaces", String(36)),
     Column("delegation", String(36)),
+    # When it ends because another took its place; the deed in `terms` stays as it was written.
+    Column("replaced", String(32)),
     Index("ix_agreements_system_municipality", "system", "municipality"),
 )
 
@@ -157,6 +162,9 @@ NOTICES = Table(
     Column("read", String(32)),
     Column("mailed", String(32)),
     Column("attempts", Integer, nullable=False, server_default="0"),
+    # What a reminder is about and which one it is: it is told once, however often it falls due.
+    Column("reminder", String(200)),
+    Index("uq_notices_reminder", "reminder", unique=True),
 )
 
 DELEGATIONS = Table(

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from control import Agreement, ControlStore
+from control import Agreement, Agreements, ControlStore
 from kernel import OperatorMistake
 from replica import AppliedContract, Lake
 from schemas import Change, Contract, Dataset, Grade, Registers, compare, grade_of, read_contract, version_fault
@@ -223,7 +223,7 @@ def _affected(
             columns |= {*change.path[:1], *([change.former] if change.former and len(change.path) == 1 else [])} or {
                 _WHOLE
             }
-    live = [agreement for agreement in control.agreements() if agreement.live(now)]
+    live = [agreement for agreement in Agreements(control, registers).all() if agreement.live(now)]
     municipalities = {each.id: each.name for each in control.organisations()}
     systems = {each.id: each.name for each in control.systems()}
     for service in registers.services:

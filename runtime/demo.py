@@ -12,7 +12,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from control import ControlStore, Organisation, OrganisationKind, ServiceTerms, Step, Terms, TestAuthority
+from control import Agreements, ControlStore, Organisation, OrganisationKind, ServiceTerms, Terms, TestAuthority
 from kernel import AgreementId, ServiceName, SystemId, Window
 from replica import Lake
 from runtime.client import Profile
@@ -25,6 +25,7 @@ from runtime.processes import Addresses
 from runtime.ssh_keys import new_ssh_key
 from runtime.tries import OPERATORS_PROFILE
 from runtime.wiring import CLOCK, open_control
+from schemas import SHIPPED, load_registers
 from sync import Progress, RunReport, write_testdata
 
 PROFILE: Final = "demo"
@@ -113,11 +114,11 @@ def _cast(instance: Instance, control: ControlStore, services: tuple[str, ...]) 
     operator = control.find_organisation(OPERATOR[0]) or control.add_organisation(OrganisationKind.OPERATOR, *OPERATOR)
     _system(instance, control, operator, OPERATORS_PROFILE, "Watches the platform.")
     system, profile = _system(instance, control, supplier, PROFILE, "Tries the platform.")
-    live = [each for each in control.agreements(system) if each.live(CLOCK.now())]
+    agreements = Agreements(control, load_registers(SHIPPED, instance.registers))
+    live = [each for each in agreements.all(system=system) if each.live(CLOCK.now())]
     if live:
         return profile, live[0].id
-    drafted = control.draft_agreement(municipality.id, system, terms(services), Window(CLOCK.now()))
-    return profile, control.step(drafted.id, Step.REQUEST, by=SUPPLIER[1]).id
+    return profile, agreements.request(municipality.id, system, terms(services), Window(CLOCK.now())).id
 
 
 def terms(services: tuple[str, ...] = SERVICES) -> Terms:

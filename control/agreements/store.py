@@ -5,14 +5,16 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
+from control.agreements.deed import Deed, hash_of, read_terms
 from control.agreements.lifecycle import State, Step, advance
 from control.agreements.rules import ensure_free
-from control.agreements.values import Agreement, AgreementStep, Terms
+from control.agreements.terms import ServiceTerms, Terms
+from control.agreements.values import Agreement, AgreementStep
 from control.errors import AgreementInvalid, Unregistered
 from control.tables import AGREEMENT_STEPS, AGREEMENTS
 from control.texts import ensure_name, ensure_text
 from control.times import from_text, from_text_or_none, to_text
-from kernel import AgreementId, OrganisationId, SystemId, Window
+from kernel import AgreementId, OrganisationId, ServiceName, SystemId, Window
 
 _SELECT: Final = select(
     AGREEMENTS,
@@ -22,27 +24,41 @@ _SELECT: Final = select(
     .scalar_subquery()
     .label("since"),
 )
+_UNREADABLE: Final = Terms(
+    services={ServiceName("unreadable"): ServiceTerms()}, purpose="-", legal_basis="-", reason="-"
+)
 
 
-def add_agreement(db: Connection, agreement: Agreement, *, by: str, note: str = "") -> None:
+def add_agreement(db: Connection, deed: Deed, *, by: str, at: datetime, note: str = "") -> Agreement:
     """Write down a draft, with the first line of its history."""
+    text = deed.text
     values: dict[str, Any] = {
-        "id": agreement.id,
-        "municipality": agreement.municipality,
-        "system": agreement.system,
-        "terms": agreement.terms.to_json(),
-        "terms_hash": agreement.terms_hash,
-        "valid_from": to_text(agreement.valid.start),
-        "valid_to": to_text(agreement.valid.end) if agreement.valid.end else None,
-        "state": agreement.state.value,
+        "id": deed.id,
+        "municipality": deed.municipality.id,
+        "system": deed.system,
+        "terms": text,
+        "terms_hash": hash_of(text),
+        "valid_from": to_text(deed.valid.start),
+        "valid_to": to_text(deed.valid.end) if deed.valid.end else None,
+        "state": State.DRAFT.value,
+        "replaces": deed.replaces,
     }
     db.execute(insert(AGREEMENTS).values(values))
-    _write_step(db, agreement, Step.DRAFT, by, note)
+    _write_step(db, deed.id, Step.DRAFT, State.DRAFT, by=by, at=at, note=note)
+    return found_agreement(db, deed.id)
 
 
 def find_agreement(db: Connection, agreement: AgreementId) -> Agreement | None:
     row = db.execute(_SELECT.where(AGREEMENTS.c.id == agreement)).mappings().first()
     return None if row is None else _agreement(row, {})
+
+
+def found_agreement(db: Connection, agreement: AgreementId) -> Agreement:
+    """Raises Unregistered."""
+    found = find_agreement(db, agreement)
+    if found is None:
+        raise Unregistered("no such agreement", remedy="check the agreement's id")
+    return found
 
 
 def load_agreements(
@@ -58,21 +74,50 @@ def load_agreements(
     return tuple(_agreement(row, known or {}) for row in db.execute(query).mappings())
 
 
+def load_deed(db: Connection, agreement: AgreementId) -> tuple[str, Deed | None]:
+    """What was written down, as text and as a value; the value is None for an agreement of the first release.
+
+    Raises Unregistered, and AgreementInvalid when the text is not what its hash says.
+    """
+    row = db.execute(select(AGREEMENTS).where(AGREEMENTS.c.id == agreement)).mappings().first()
+    if row is None:
+        raise Unregistered("no such agreement", remedy="check the agreement's id")
+    terms, deed, sound = _read(row)
+    del terms
+    if not sound:
+        raise AgreementInvalid(
+            f"what stands in the database of agreement {agreement} is not what was written down",
+            remedy="the operator restores it from a copy",
+            rule="agreement.hash",
+        )
+    return row["terms"], deed
+
+
 def take_step(db: Connection, agreement: AgreementId, step: Step, *, by: str, at: datetime, note: str) -> Agreement:
     """Change an agreement's state and write the history, in the caller's transaction.
 
     Raises Unregistered, IllegalStep, and AgreementTaken when another agreement in force covers one of its services
     for the same system and municipality at the same time.
     """
-    found = find_agreement(db, agreement)
-    if found is None:
-        raise Unregistered("no such agreement", remedy="check the agreement's id")
+    found = found_agreement(db, agreement)
     done = replace(found, state=advance(found.state_at(at), step), since=at)
     if done.state is State.APPROVED:
         ensure_free(done, load_agreements(db, done.system), at)
-    db.execute(update(AGREEMENTS).where(AGREEMENTS.c.id == agreement).values(state=done.state.value))
-    _write_step(db, done, step, by, note)
+    _write_state(db, agreement, step, done.state, by=by, at=at, note=note)
     return done
+
+
+def end_by_replacement(db: Connection, agreement: AgreementId, *, end: datetime, by: str, at: datetime) -> None:
+    """Let an agreement end at `end`, where its successor begins; its deed stays as it is. Raises IllegalStep."""
+    found = found_agreement(db, agreement)
+    after = advance(found.state_at(at), Step.REPLACE)
+    db.execute(update(AGREEMENTS).where(AGREEMENTS.c.id == agreement).values(replaced=to_text(end)))
+    _write_state(db, agreement, Step.REPLACE, after, by=by, at=at, note=f"It ends {to_text(end)}.")
+
+
+def set_delegation(db: Connection, agreement: AgreementId, delegation: str | None) -> None:
+    """Note under which delegation an agreement was decided on; None: by the municipality itself."""
+    db.execute(update(AGREEMENTS).where(AGREEMENTS.c.id == agreement).values(delegation=delegation))
 
 
 def load_steps(db: Connection, agreement: AgreementId) -> tuple[AgreementStep, ...]:
@@ -91,17 +136,26 @@ def load_steps(db: Connection, agreement: AgreementId) -> tuple[AgreementStep, .
     )
 
 
-def _write_step(db: Connection, agreement: Agreement, step: Step, by: str, note: str) -> None:
+def _write_state(
+    db: Connection, agreement: AgreementId, step: Step, state: State, *, by: str, at: datetime, note: str
+) -> None:
+    db.execute(update(AGREEMENTS).where(AGREEMENTS.c.id == agreement).values(state=state.value))
+    _write_step(db, agreement, step, state, by=by, at=at, note=note)
+
+
+def _write_step(
+    db: Connection, agreement: AgreementId, step: Step, state: State, *, by: str, at: datetime, note: str
+) -> None:
     ensure_name(by, "the name of whoever takes the step", AgreementInvalid)
     ensure_text(note or "-", "the note", AgreementInvalid)
-    before = select(func.count()).select_from(AGREEMENT_STEPS).where(AGREEMENT_STEPS.c.agreement == agreement.id)
+    before = select(func.count()).select_from(AGREEMENT_STEPS).where(AGREEMENT_STEPS.c.agreement == agreement)
     values: dict[str, Any] = {
-        "agreement": agreement.id,
+        "agreement": agreement,
         "number": db.execute(before).scalar_one() + 1,
         "step": step.value,
-        "state": agreement.state.value,
+        "state": state.value,
         "by": by,
-        "at": to_text(agreement.since),
+        "at": to_text(at),
         "note": note,
     }
     db.execute(insert(AGREEMENT_STEPS).values(values))
@@ -110,13 +164,36 @@ def _write_step(db: Connection, agreement: Agreement, step: Step, by: str, note:
 def _agreement(row: RowMapping, known: Mapping[AgreementId, Agreement]) -> Agreement:
     agreement = AgreementId(row["id"])
     before = known.get(agreement)
+    terms, sound = (before.terms, before.sound) if before is not None else _read(row)[::2]
     return Agreement(
         id=agreement,
         municipality=OrganisationId(row["municipality"]),
         system=SystemId(row["system"]),
-        terms=Terms.from_json(row["terms"]) if before is None else before.terms,
+        terms=terms,
         terms_hash=row["terms_hash"],
-        valid=Window(from_text(row["valid_from"]), from_text_or_none(row["valid_to"])),
+        valid=_window(row),
         state=State(row["state"]),
         since=from_text(row["since"]),
+        replaces=None if row["replaces"] is None else AgreementId(row["replaces"]),
+        delegation=row["delegation"],
+        sound=sound,
     )
+
+
+def _read(row: RowMapping) -> tuple[Terms, Deed | None, bool]:
+    """(terms, deed, whether the row says what was written down). A row that somebody changed by hand grants nothing."""
+    try:
+        terms, deed = read_terms(row["terms"])
+    except (ValueError, KeyError, TypeError, AttributeError, AgreementInvalid):
+        return _UNREADABLE, None, False
+    sound = hash_of(row["terms"]) == row["terms_hash"]
+    if deed is not None:
+        said = (deed.id, deed.municipality.id, deed.system, deed.valid)
+        written = Window(from_text(row["valid_from"]), from_text_or_none(row["valid_to"]))
+        sound = sound and said == (row["id"], row["municipality"], row["system"], written)
+    return terms, deed, sound
+
+
+def _window(row: RowMapping) -> Window:
+    ends = [each for each in (row["valid_to"], row["replaced"]) if each is not None]
+    return Window(from_text(row["valid_from"]), from_text(min(ends)) if ends else None)

@@ -114,6 +114,18 @@ class Onboarding:
             change_organisation(db, changed)
             return changed
 
+    def set_code(self, organisation: OrganisationId, code: str) -> Organisation:
+        """Record a municipality's code, for agreements on its own rows; the operator does, since a municipality must
+        not choose whose rows are its own. Agreements that are written down keep the code that stands in them.
+
+        Raises OrganisationInvalid, Unregistered, NotYours.
+        """
+        details = {"step": "code", "code": code}
+        with self._store.changing(Verb.ORGANISATION_CONFIRM, f"organisation {organisation}", details=details) as db:
+            changed = replace(_found(db, organisation), code=code)
+            change_organisation(db, changed)
+            return changed
+
     def _proof(self, application: Application, trust: Trust) -> x509.Certificate | None:
         """That whoever applies works there. In production nobody can apply in another organisation's name."""
         store = self._store

@@ -11,11 +11,12 @@ from kernel import OrganisationId
 
 
 def add_organisation(db: Connection, organisation: Organisation) -> None:
-    """Raises OrganisationInvalid when the CVR number is registered already."""
+    """Raises OrganisationInvalid when the CVR number is registered already, or the municipality's code."""
     if find_organisation(db, organisation.cvr) is not None:
         raise OrganisationInvalid(
             f"CVR {organisation.cvr} is registered already", remedy="use the organisation that is there"
         )
+    _ensure_code_free(db, organisation)
     values: dict[str, Any] = {
         "id": organisation.id,
         "kind": organisation.kind.value,
@@ -24,13 +25,21 @@ def add_organisation(db: Connection, organisation: Organisation) -> None:
         "created": to_text(organisation.created),
         "state": organisation.state.value,
         "email": organisation.email,
+        "code": organisation.code or None,
     }
     db.execute(insert(ORGANISATIONS).values(values))
 
 
 def change_organisation(db: Connection, organisation: Organisation) -> None:
-    """Name, e-mail address and standing as they are now; kind and CVR number never change."""
-    values = {"name": organisation.name, "email": organisation.email, "state": organisation.state.value}
+    """Name, e-mail address, standing and code as they are now; kind and CVR number never change.
+
+    Raises OrganisationInvalid when another municipality has the code.
+    """
+    _ensure_code_free(db, organisation)
+    values: dict[str, Any] = {
+        "name": organisation.name, "email": organisation.email, "state": organisation.state.value,
+        "code": organisation.code or None,
+    }  # fmt: skip
     db.execute(update(ORGANISATIONS).where(ORGANISATIONS.c.id == organisation.id).values(values))
 
 
@@ -53,4 +62,13 @@ def _organisation(row: RowMapping) -> Organisation:
         created=from_text(row["created"]),
         state=OrganisationState(row["state"]),
         email=row["email"] or "",
+        code=row["code"] or "",
     )
+
+
+def _ensure_code_free(db: Connection, organisation: Organisation) -> None:
+    same = (ORGANISATIONS.c.code == organisation.code) & (ORGANISATIONS.c.id != organisation.id)
+    if organisation.code and db.execute(select(ORGANISATIONS.c.id).where(same)).first() is not None:
+        raise OrganisationInvalid(
+            f"another municipality has the code {organisation.code}", remedy="one code is one municipality's"
+        )

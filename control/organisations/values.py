@@ -10,6 +10,7 @@ from control.texts import ensure_name
 from kernel import OrganisationId
 
 _CVR: Final = re.compile(r"[0-9]{8}")
+_CODE: Final = re.compile(r"[0-9]{4}")
 _WEIGHTS: Final = (2, 7, 6, 5, 4, 3, 2, 1)
 
 
@@ -23,6 +24,7 @@ class OrganisationKind(StrEnum):
 class Organisation:
     """cvr     eight digits; those of test organisations may fail modulus 11 (`checked`), so that is not demanded
     email   where the organisation is reached; empty for one that the platform was founded with
+    code    four digits, of a municipality: what "own municipality" means in its agreements; empty while it is not told
     """
 
     id: OrganisationId
@@ -32,11 +34,19 @@ class Organisation:
     created: datetime
     state: OrganisationState = OrganisationState.CONFIRMED
     email: str = ""
+    code: str = ""
 
     def __post_init__(self) -> None:
         if not is_cvr(self.cvr):
             raise OrganisationInvalid("the CVR number is not eight digits", remedy="give eight digits without blanks")
         ensure_name(self.name, "the organisation's name", OrganisationInvalid)
+        municipal = self.kind is OrganisationKind.MUNICIPALITY
+        if self.code and not (municipal and _CODE.fullmatch(self.code)):
+            raise OrganisationInvalid(
+                "a municipality's code is four digits, and no other organisation has one",
+                remedy="give the code as the municipality register has it, or leave it out",
+                rule="organisation.code",
+            )
 
     @property
     def checked(self) -> bool:

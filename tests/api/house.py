@@ -19,13 +19,13 @@ from cryptography import x509
 
 from api import ApiServer, Doors, LiveTls, TlsFiles, make_app, refusals_to_ledger
 from control import (
+    Agreements,
     ControlStore,
     Counters,
     IssuedCertificate,
     OrganisationKind,
     PolicyWatcher,
     ServiceTerms,
-    Step,
     Terms,
     TestAuthority,
     fingerprint_of,
@@ -274,8 +274,7 @@ class House:
         )  # fmt: skip
         window = Window(CLOCK.now() - timedelta(days=1), CLOCK.now() + timedelta(days=30))
         system_id = next(each.id for each in self.control.systems() if each.name == system)
-        made = self.control.draft_agreement(OrganisationId(municipality.id), system_id, terms, window)
-        self.control.step(made.id, Step.REQUEST, by="test")
+        made = Agreements(self.control, None).request(OrganisationId(municipality.id), system_id, terms, window)
         self.agreements[name] = made.id
 
     def settle(self) -> None:

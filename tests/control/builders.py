@@ -1,7 +1,7 @@
 """What the control room's tests are made of: a clock that is set by hand, a small cast, certificates of every shape."""
 
 import sqlite3
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,11 +13,15 @@ from cryptography.x509.name import _ASN1Type
 from cryptography.x509.oid import NameOID
 
 from control import (
+    HOUSE,
+    Actor,
     Agreement,
+    Agreements,
     ControlStore,
     Organisation,
     OrganisationKind,
     Processing,
+    Role,
     ServiceTerms,
     Step,
     System,
@@ -34,6 +38,7 @@ from kernel import (
     Window,
     new_trace_id,
 )
+from schemas import Registers
 
 START = datetime(2031, 2, 10, 8, tzinfo=UTC)
 PERSONS = ServiceName("cpr-persons")
@@ -69,7 +74,7 @@ class Cast:
     @classmethod
     def gather(cls, store: ControlStore, clock: HandClock, url: str) -> "Cast":
         supplier = store.add_organisation(OrganisationKind.SUPPLIER, "12345678", "Fagsystemer ApS")
-        north = store.add_organisation(OrganisationKind.MUNICIPALITY, "11111111", "Nordby Kommune")
+        north = store.add_organisation(OrganisationKind.MUNICIPALITY, "11111111", "Nordby Kommune", code="0851")
         south = store.add_organisation(OrganisationKind.MUNICIPALITY, "22222222", "Sønderby Kommune")
         for each in (north, south):
             Processing(store).record(each.id, "2031-17", b"the signed document", Window(START - 1_000 * DAY))
@@ -90,13 +95,28 @@ class Cast:
         for name, value in choices.items():
             setattr(made, name, value)
         valid = Window(made.start or self.clock.now(), made.end)
-        return self.store.draft_agreement(made.municipality.id, made.system.id, terms(*made.services), valid)
+        return self.agreements.draft(
+            made.municipality.id, made.system.id, made.terms or terms(*made.services), valid, replaces=made.replaces
+        )
+
+    def step(self, agreement: AgreementId, step: Step, *, by: str = "somebody", note: str = "") -> Agreement:
+        """A step of somebody who may take every step, under the name `by`."""
+        return Agreements(self.store.acting(replace(HOUSE, name=by)), None).step(agreement, step, note=note)
+
+    @property
+    def agreements(self) -> Agreements:
+        return Agreements(self.store, None)
+
+    def acting(self, organisation: Organisation, *roles: Role, registers: Registers | None = None) -> Agreements:
+        """The door for somebody of an organisation."""
+        who = Actor(name=f"one of {organisation.name}", roles=frozenset(roles), organisation=organisation.id)
+        return Agreements(self.store.acting(who), registers)
 
     def approved(self, **choices: object) -> Agreement:
         """An agreement that the municipality has approved (in the test environment: the rule)."""
-        found = self.store.step(self.draft(**choices).id, Step.REQUEST, by="the supplier")
+        found = self.step(self.draft(**choices).id, Step.REQUEST, by="the supplier")
         if found.state == "requested":
-            found = self.store.step(found.id, Step.APPROVE, by="the municipality")
+            found = self.step(found.id, Step.APPROVE, by="the municipality")
         return found
 
     def call(
@@ -136,6 +156,8 @@ class Draft:
     services: tuple[ServiceName, ...] = field(default=(PERSONS,))
     start: datetime | None = None
     end: datetime | None = None
+    terms: Terms | None = None
+    replaces: AgreementId | None = None
 
 
 def terms(*services: ServiceName) -> Terms:

@@ -4,7 +4,7 @@ import itertools
 import sys
 import time
 
-from control import ControlStore, OrganisationKind, PolicyWatcher, Step
+from control import Agreements, ControlStore, OrganisationKind, PolicyWatcher, Step
 from kernel import PlatformError, SystemClock, Window
 from tests.control.builders import terms
 
@@ -42,9 +42,10 @@ def change(url: str, rounds: str) -> None:
             if turn == int(rounds) and turn:
                 return
             system = store.add_system(supplier.id, f"{time.time_ns()} {turn}", purpose="x", contact="x")
-            drafted = store.draft_agreement(municipality.id, system.id, terms(), Window(SystemClock().now()))
+            agreements = Agreements(store, None)
+            drafted = agreements.draft(municipality.id, system.id, terms(), Window(SystemClock().now()))
             for step in (Step.REQUEST, Step.SUSPEND, Step.RESUME, Step.TERMINATE):
-                say(drafted.id, store.step(drafted.id, step, by="somebody").state.value)
+                say(drafted.id, agreements.step(drafted.id, step).state.value)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DatabaseError
 
-from control import HOUSE, Actor, OrganisationKind, Role, Step, Verb
+from control import HOUSE, Actor, OrganisationKind, Role, Verb
 from control.actors import MAY, OPEN, ensure_may
 from control.audit import load_entries, verify
 from control.errors import NotYours
@@ -103,11 +103,10 @@ class TestWhoMay:
 
     def test_a_supplier_cannot_approve_what_it_asks_for(self, cast: Cast) -> None:
         drafted = cast.draft()
-        supplier = cast.store.acting(an_actor(Role.USER, cast.supplier.id))
-        supplier.step(drafted.id, Step.REQUEST, by="Ane")
+        cast.acting(cast.supplier, Role.USER).send(drafted.id)
         for role in (Role.USER, Role.ADMINISTRATOR, Role.DATA_CONTROLLER):
             with pytest.raises(NotYours):
-                cast.store.acting(an_actor(role, cast.supplier.id)).step(drafted.id, Step.APPROVE, by="Ane")
+                cast.acting(cast.supplier, role).approve(drafted.id)
         with pytest.raises(NotYours):
-            cast.store.acting(an_actor(Role.OPERATOR, None)).step(drafted.id, Step.APPROVE, by="Ane")
-        cast.store.acting(an_actor(Role.DATA_CONTROLLER, drafted.municipality)).step(drafted.id, Step.APPROVE, by="Bo")
+            cast.acting(cast.rival, Role.OPERATOR).approve(drafted.id)
+        cast.acting(cast.north, Role.DATA_CONTROLLER).approve(drafted.id)

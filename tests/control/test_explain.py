@@ -42,7 +42,7 @@ def test_without_an_agreement_the_rule_and_the_remedy(cast: Cast, counters: Coun
 
 def test_an_agreement_that_is_suspended_says_until_when_it_would_have_run(cast: Cast, counters: Counters) -> None:
     made = cast.approved(end=START + DAY)
-    cast.store.step(made.id, Step.SUSPEND, by="x")
+    cast.step(made.id, Step.SUSPEND, by="x")
     (refusal,) = verdict_of(cast, counters).as_dict()["refusals"]
     assert (refusal["code"], refusal["ends"]) == ("agreement_not_live", START + DAY)
     assert refusal["owner"] == f"municipality {cast.north.cvr}"

@@ -48,9 +48,9 @@ class TestThreeWaysToOneGrant:
             limits=Limits(keys_per_call=5, calls_per_minute=60),
         )  # fmt: skip
         valid = Window(START, START + DAY)
-        drafted = cast.store.draft_agreement(cast.north.id, cast.system.id, terms, valid)
-        cast.store.step(drafted.id, Step.REQUEST, by="x")
-        cast.store.step(drafted.id, Step.APPROVE, by="y")
+        drafted = cast.agreements.draft(cast.north.id, cast.system.id, terms, valid)
+        cast.step(drafted.id, Step.REQUEST, by="x")
+        cast.step(drafted.id, Step.APPROVE, by="y")
         grant = policy_of(cast).grant(cast.call(), START)
         assert (grant.columns, dict(grant.rows), grant.protected) == (
             frozenset({"pnr", "name"}),
@@ -62,7 +62,7 @@ class TestThreeWaysToOneGrant:
             cast.north.id,
             cast.north.cvr,
         )
-        assert (grant.valid, grant.limits, grant.terms_hash) == (valid, terms.limits, terms.hash)
+        assert (grant.valid, grant.limits, grant.terms_hash) == (valid, terms.limits, drafted.terms_hash)
         other = policy_of(cast).grant(cast.call(EXTRACT), START)
         assert (other.columns, dict(other.rows), other.protected) == (None, {}, False)
 
@@ -77,13 +77,13 @@ class TestThreeWaysToOneGrant:
         assert grant.municipality_cvr == cast.south.cvr
 
     def test_one_that_is_live_is_found_beside_one_that_is_over(self, cast: Cast) -> None:
-        cast.store.step(cast.approved(municipality=cast.south).id, Step.SUSPEND, by="x")
+        cast.step(cast.approved(municipality=cast.south).id, Step.SUSPEND, by="x")
         live = cast.approved()
         assert policy_of(cast).grant(cast.call(), START).agreement == live.id
 
     def test_all_grants_of_a_system_are_those_in_force(self, cast: Cast) -> None:
         both = cast.approved(services=(PERSONS, EXTRACT))
-        cast.store.step(cast.approved(services=(MUNICIPALITIES,)).id, Step.SUSPEND, by="x")
+        cast.step(cast.approved(services=(MUNICIPALITIES,)).id, Step.SUSPEND, by="x")
         cast.approved(system=cast.sibling)
         cast.draft(municipality=cast.south)
         found = policy_of(cast).grants_of(cast.system.id, START)
@@ -130,7 +130,7 @@ class TestRefusals:
     ) -> None:
         agreement = cast.draft(end=START + 30 * DAY)
         for step in steps:
-            cast.store.step(agreement.id, step, by="somebody")
+            cast.step(agreement.id, step, by="somebody")
         cast.clock.moment += days * DAY
         refusal = refusal_of(cast, AgreementNotLive, agreement=agreement.id if named else None)
         assert told in refusal.message
@@ -138,15 +138,15 @@ class TestRefusals:
 
     def test_of_several_that_are_not_in_force_the_nearest_is_told(self, cast: Cast) -> None:
         suspended = cast.approved()
-        cast.store.step(suspended.id, Step.SUSPEND, by="x")
+        cast.step(suspended.id, Step.SUSPEND, by="x")
         cast.draft()
-        cast.store.step(cast.store.step(cast.draft().id, Step.REQUEST, by="x").id, Step.REJECT, by="y")
+        cast.step(cast.step(cast.draft().id, Step.REQUEST, by="x").id, Step.REJECT, by="y")
         assert suspended.id in refusal_of(cast, AgreementNotLive).message
 
     def test_no_refusal_names_a_person(self, cast: Cast) -> None:
         agreement = cast.draft()
-        cast.store.step(agreement.id, Step.REQUEST, by="Karen Blixen")
-        cast.store.step(agreement.id, Step.REJECT, by="Karen Blixen", note="Karen said no")
+        cast.step(agreement.id, Step.REQUEST, by="Karen Blixen")
+        cast.step(agreement.id, Step.REJECT, by="Karen Blixen", note="Karen said no")
         refusal = refusal_of(cast, AgreementNotLive)
         assert "Karen" not in f"{refusal.message} {refusal.remedy} {refusal.owner}"
 

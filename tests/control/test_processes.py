@@ -69,7 +69,7 @@ class TestWatcher:
     def test_every_change_moves_the_version_by_one(self, today: Cast, fingerprint: str) -> None:
         before = version_of(today)
         agreement = today.approved()
-        today.store.step(agreement.id, Step.SUSPEND, by="x")
+        today.step(agreement.id, Step.SUSPEND, by="x")
         today.store.revoke_certificate(fingerprint)
         assert version_of(today) == before + 4
 
@@ -110,7 +110,7 @@ class TestWriters:
         before = version_of(today)
         with another_process("change", today.url, "5") as one, another_process("change", today.url, "5") as other:
             for _ in range(5):
-                today.store.step(today.approved().id, Step.TERMINATE, by="x")
+                today.step(today.approved().id, Step.TERMINATE, by="x")
             for process in (one, other):
                 process.communicate(timeout=60)
                 assert process.returncode == 0
@@ -125,8 +125,8 @@ class TestWriters:
             said, _ = process.communicate()
         told = [line.split() for line in said.splitlines() if line.endswith(("ed", "ed\n"))]
         order = ["approved", "suspended", "approved", "terminated"]
-        for agreement in today.store.agreements():
-            history = today.store.history(agreement.id)
+        for agreement in today.agreements.all():
+            history = today.agreements.history(agreement.id)
             assert [each.number for each in history] == list(range(1, len(history) + 1))
             assert history[-1].state is agreement.state
             acknowledged = [state for name, state in told if name == agreement.id]

@@ -48,7 +48,7 @@ class TestWithoutOne:
 
     def test_a_suspended_agreement_is_told_before_it(self, bare: Cast, clock: HandClock) -> None:
         agreement = bare.approved()
-        bare.store.step(agreement.id, Step.SUSPEND, by="the municipality")
+        bare.step(agreement.id, Step.SUSPEND, by="the municipality")
         with pytest.raises(Exception, match="is suspended since"):
             policy_of(bare.store).grant(bare.call(), clock.now())
 

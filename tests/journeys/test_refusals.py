@@ -9,11 +9,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from control import ControlStore, OrganisationKind, ServiceTerms, Step, TestAuthority
+from control import Agreements, ControlStore, OrganisationKind, ServiceTerms, TestAuthority
 from kernel import ServiceName, SystemClock, SystemId, Window
 from runtime.demo import MUNICIPALITY, SUPPLIER, terms
 from runtime.environment import settings_of
 from runtime.wiring import open_control
+from schemas import SHIPPED, load_registers
 from tests.journeys.platform import Platform, another_profile
 
 LOOKUP = "/v1/services/municipalities/lookup"
@@ -122,8 +123,8 @@ def test_outside_the_columns_of_the_agreement(platform: Platform, tmp_path: Path
         municipality = control.find_organisation(MUNICIPALITY[0])
         assert municipality is not None
         assert municipality.kind is OrganisationKind.MUNICIPALITY
-        drafted = control.draft_agreement(municipality.id, system, narrow, Window(SystemClock().now()))
-        control.step(drafted.id, Step.REQUEST, by="a test")
+        agreements = Agreements(control, load_registers(SHIPPED))
+        agreements.request(municipality.id, system, narrow, Window(SystemClock().now()))
     with platform.client(*files) as http:
         in_force(lambda: http.post(LOOKUP, json=BODY).status_code == 200)
         assert sorted(http.post(LOOKUP, json=BODY).json()["record"]) == ["code", "name"]

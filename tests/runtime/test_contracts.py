@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from control import OrganisationKind, ServiceTerms, Step, Terms
+from control import Agreements, OrganisationKind, ServiceTerms, Terms
 from kernel import DatasetId, ServiceName, SystemClock, Window
 from replica import Lake, Lookups
 from runtime.checking import load_among
@@ -128,8 +128,7 @@ def agree(yard: Yard, columns: frozenset[str] | None) -> None:
         )
         now = datetime.now(UTC)
         window = Window(now - timedelta(days=1), now + timedelta(days=1))
-        drafted = store.draft_agreement(municipality.id, system.id, terms, window)
-        store.step(drafted.id, Step.REQUEST, by="test")
+        Agreements(store, None).request(municipality.id, system.id, terms, window)
 
 
 class TestAPlan:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from control import OrganisationKind, ServiceTerms, Step, Terms
+from control import Agreements, OrganisationKind, ServiceTerms, Terms
 from control.errors import Unregistered
 from kernel import ServiceName, Window
 from runtime.environment import settings_of
@@ -10,6 +10,7 @@ from runtime.explaining import Asked, explain_call
 from runtime.founding import found_instance
 from runtime.instance import Instance
 from runtime.wiring import CLOCK, open_control
+from schemas import SHIPPED, load_registers
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +24,7 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Instance:
             services={ServiceName("cpr-persons"): ServiceTerms(columns=frozenset({"pnr", "status"}))},
             purpose="x", legal_basis="x", reason="x",
         )  # fmt: skip
-        made = store.draft_agreement(whose.id, system.id, terms, Window(CLOCK.now()))
-        store.step(made.id, Step.REQUEST, by="x")
+        Agreements(store, load_registers(SHIPPED)).request(whose.id, system.id, terms, Window(CLOCK.now()))
     return found
 
 
