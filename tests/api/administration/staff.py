@@ -51,8 +51,11 @@ class Office:
             for name, (cvr, roles) in STAFF.items():
                 office.hire(name, cvr, roles)
             yield office
-            for client in office._clients.values():
-                client.close()
+            office.close()
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
 
     def organisation(self, cvr: str) -> str:
         found = self.house.control.find_organisation(cvr)

@@ -1,0 +1,33 @@
+"""The guide's road from nothing to a first call, run as it stands."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.platform import Platform
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "administration.md"
+
+
+def commands() -> str:
+    """Every shell block of the section, one after the other."""
+    section = GUIDE.read_text(encoding="utf-8").partition("## From nothing to a first call\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"^```sh\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+    assert len(blocks) > 4
+    return "\n".join(blocks)
+
+
+@pytest.mark.slow
+class TestFromNothing:
+    def test_the_commands_of_the_guide_lead_there(self, platform: Platform, tmp_path: Path) -> None:
+        authority = platform.stage.profile.authority
+        script = commands().replace("https://localhost:8443", platform.url)
+        script = script.replace("instance/clients/demo/authority.pem", str(authority))
+        done = subprocess.run(
+            ["/bin/sh", "-e", "-c", script],
+            cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert '"as":"system"' in (tmp_path / "care.json").read_text()
