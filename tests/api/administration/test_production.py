@@ -7,9 +7,9 @@ import pytest
 
 from api import make_app
 from control import ControlStore, OrganisationKind, Role
-from tests.api.administration.staff import ADMIN, OPERATOR, Office, signing_request
+from tests.api.administration.staff import ADMIN, Office, signing_request
 from tests.api.administration.test_onboarding import application
-from tests.api.house import CLOCK, House, serving
+from tests.api.house import CLOCK, OPERATOR, House, serving
 
 
 @pytest.fixture(scope="module")
