@@ -18,6 +18,9 @@ def make_app(doors: Doors) -> App:
     clock = doors.clock
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _live(routes, receive, send)
+            return
         if scope["type"] != "http":
             raise RuntimeError(f"this application does not speak {scope['type']}")
         request = Request(scope, receive, clock)
@@ -41,3 +44,11 @@ def _receive(doors: Doors, request: Request) -> None:
         doors.proxies.receive(request, doors.trust())
     except PlatformError as error:
         raise refusal_on_record(doors, request, error) from None
+
+
+async def _live(routes: Routes, receive: Receive, send: Send) -> None:
+    """The life of the process: what was opened on its loop is closed on it."""
+    while (await receive())["type"] != "lifespan.shutdown":
+        await send({"type": "lifespan.startup.complete"})
+    await routes.close()
+    await send({"type": "lifespan.shutdown.complete"})

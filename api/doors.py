@@ -1,14 +1,14 @@
 """What the api needs from the other rooms. Filled once, by the wiring; nothing here is looked up anywhere else."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from api.proxy import NO_PROXIES, Proxies
 from control import ControlStore, Counters, Policy, TestAuthority, Trust
 from extract import Corrections, ExtractStore, Shelf
-from integrations import RecordReader
+from integrations import LiveSource, RecordReader
 from kernel import Clock, Observe, SnapshotId, TraceId
 from replica import Found, Lookups, Search, SnapshotInfo
 from schemas import Dataset, Registers
@@ -47,6 +47,7 @@ class Doors:
     control     the control database, for administration; None: there is none here
     authority   the test authority, which answers signing requests; None in production
     proxies     whose word on their clients is taken
+    sources     that are asked while a caller waits, by the name that descriptors know them by
     version     of the platform, as it stands in the OpenAPI document
     """
 
@@ -69,4 +70,5 @@ class Doors:
     control: ControlStore | None = None
     authority: Callable[[], TestAuthority] | None = None
     proxies: Proxies = NO_PROXIES
+    sources: Mapping[str, LiveSource] = field(default_factory=dict)
     version: str = "0.1.0"

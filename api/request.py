@@ -1,13 +1,13 @@
 """One HTTP request as the routes see it."""
 
 import re
-import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
 from datetime import datetime
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
 
 from api.errors import BodyTooLarge, HeaderInvalid, ParameterInvalid
+from api.stopwatch import Stopwatch
 from api.tls import PEER, Peer
 from api.trace import trace_of
 from kernel import Clock, Timing
@@ -43,7 +43,6 @@ class Request:
     """
 
     __slots__ = (
-        "_began_ns",
         "_receive",
         "_scope",
         "address",
@@ -54,10 +53,11 @@ class Request:
         "peer",
         "received",
         "trace",
+        "watch",
     )
 
     def __init__(self, scope: Scope, receive: Receive, clock: Clock) -> None:
-        self._began_ns = time.perf_counter_ns()
+        self.watch = Stopwatch()
         self._scope, self._receive = scope, receive
         self.received: datetime = clock.now()
         self.method: str = scope["method"]
@@ -77,7 +77,7 @@ class Request:
         return raw.rpartition(b"/")[2]
 
     def timing(self) -> Timing:
-        return Timing(out_us=(time.perf_counter_ns() - self._began_ns) // 1_000)
+        return self.watch.timing()
 
     def text(self, name: str) -> str | None:
         """A header, without blanks around it. Raises HeaderInvalid."""
@@ -148,6 +148,21 @@ class Request:
                 raise _too_large()
         return b"".join(pieces)
 
+    async def pieces(self, most: int) -> AsyncGenerator[bytes]:
+        """The body as it comes. Raises BodyTooLarge, reading no further than `most` bytes; ClientGone."""
+        length = self.headers.get(b"content-length", b"")
+        if length.isdigit() and int(length[:20]) > most:
+            raise _too_large(most)
+        size, more = 0, True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            size, more = size + len(message["body"]), message["more_body"]
+            if size > most:
+                raise _too_large(most)
+            yield message["body"]
+
     @property
     def connected(self) -> bool:
         """Whether the client is still there, as far as can be known."""
@@ -175,8 +190,8 @@ def nameable(name: str) -> str:
     return repr(name) if _COLUMN.fullmatch(name) else "of that name"
 
 
-def _too_large() -> BodyTooLarge:
+def _too_large(most: int = MOST_BODY_BYTES) -> BodyTooLarge:
     return BodyTooLarge(
-        f"the body has more than {MOST_BODY_BYTES} bytes",
+        f"the body has more than {most} bytes",
         remedy="ask for fewer keys at a time; for a whole dataset, use its extract service",
     )

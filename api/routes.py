@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
@@ -12,13 +12,15 @@ from api.errors import MethodNotAllowed, OperationUnknown, RouteUnknown, Unexpec
 from api.identity import identify
 from api.problem import problem
 from api.request import ClientGone, Request
-from api.rest import admin, catalogue, decisions, extract, health, lookup, openapi, operations, problems, search
+from api.rest import admin, catalogue, decisions, extract, health, live, lookup, openapi, operations, problems, search
+from api.stopwatch import server_timing
 from api.visit import Offer, Visit, refusal_on_record
 from kernel import Caller, HouseFault, Operation, PlatformError
 from schemas import Dataset, Service
 
 _log = structlog.get_logger(__name__)
 
+_Visit = TypeVar("_Visit", bound=Visit)
 Route = Callable[[Request], Awaitable[Answer]]
 DataRoute = Callable[[Visit], Awaitable[Answer]]
 PublicRoute = Callable[[Doors, Request], Awaitable[Answer]]
@@ -64,8 +66,11 @@ class Routes:
             "/v1/services/": self._public(catalogue.moved),
             "/v1/decisions/": self._public(decisions.decision),
         }
+        self._live = live.Live(doors)
         for service in doors.registers.services:
-            if service.dataset is not None:
+            if service.live is not None:
+                self._add_live(service)
+            elif service.dataset is not None:
                 self._add(service, doors.registers.dataset(service.dataset))
 
     def find(self, path: str) -> Route:
@@ -96,6 +101,22 @@ class Routes:
             self._exact[f"{base}/extract"] = _readable(data(Operation.EXTRACT, extract.extract))
             self._prefixed[f"{base}/files/"] = _readable(data(Operation.EXTRACT, extract.manifest))
 
+    def _add_live(self, service: Service) -> None:
+        base, offer = f"/v1/services/{service.name}", self._live.offer(service)
+
+        def data(operation: Operation, route: live.LiveRoute) -> Route:
+            async def guarded(request: Request) -> Answer:
+                return await on_record(live.LiveVisit(self._doors, request, offer, operation), route)
+
+            return guarded
+
+        for path, methods, operation, route in self._live.routes(service):
+            self._exact[f"{base}/{path}"] = Methods(dict.fromkeys(methods, data(operation, route)))
+
+    async def close(self) -> None:
+        """Let go of what was opened for the sake of calls. On the loop that they came by."""
+        await self._live.close()
+
     def _public(self, route: PublicRoute) -> Methods:
         async def with_doors(request: Request) -> Answer:
             return await route(self._doors, request)
@@ -125,7 +146,7 @@ class Routes:
         return Methods(dict.fromkeys(("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"), refuse))
 
 
-async def on_record(visit: Visit, route: DataRoute) -> Answer:
+async def on_record(visit: _Visit, route: Callable[[_Visit], Awaitable[Answer]]) -> Answer:
     """Run a route that hands out data; whatever it refuses is on record before the caller is told."""
     try:
         answer = await route(visit)
@@ -137,6 +158,7 @@ async def on_record(visit: Visit, route: DataRoute) -> Answer:
         answer = problem(visit.refused(unexpected(error, visit.request)), visit.request.trace)
     answer.headers += visit.allowance.fields()
     answer.headers += visit.offer.farewell
+    answer.headers.append(server_timing(visit.timing or visit.watch.timing()))
     return answer
 
 

@@ -34,7 +34,7 @@ class ApiServer(uvicorn.Server):
                 http=TlsProtocol,
                 ws="none",
                 loop="uvloop",
-                lifespan="off",
+                lifespan="auto",
                 interface="asgi3",
                 ssl_context_factory=lambda *_: context,
                 access_log=False,

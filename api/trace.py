@@ -1,5 +1,6 @@
 """Trace ids: taken from the caller's W3C Trace Context when it sends one, else made here."""
 
+import os
 import re
 
 from kernel import TraceId, new_trace_id
@@ -15,3 +16,8 @@ def trace_of(traceparent: bytes | None) -> TraceId:
         if found is not None and found[1] != _NONE:
             return TraceId(found[1].decode())
     return new_trace_id()
+
+
+def child_of(trace: TraceId) -> str:
+    """A `traceparent` for a request that belongs to this trace."""
+    return f"00-{trace}-{os.urandom(8).hex()}-00"

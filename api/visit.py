@@ -14,6 +14,7 @@ from api.doors import Doors
 from api.errors import HeaderInvalid, NotOnRecord, ServiceNotOffered
 from api.identity import identify
 from api.request import Request
+from api.stopwatch import Stopwatch
 from control import NO_LIMITS, Allowance, QuotaExhausted, RateLimited, purpose_of
 from kernel import (
     COPENHAGEN,
@@ -29,6 +30,7 @@ from kernel import (
     PlatformError,
     ServiceName,
     SnapshotId,
+    Timing,
     new_event_id,
 )
 from schemas import Dataset, Service, ServiceStatus
@@ -53,19 +55,23 @@ _MOST_SUBJECTS: Final = 1_000
 class Offer:
     """A service as it can be called, with what every call needs to know of its dataset.
 
+    dataset         None of a service that is answered from elsewhere
     personal        whether the dataset holds anything personal: then no answer may be kept on the way
     key_is_public   whether a key may stand in an address, and is nobody's identifier
     farewell        header fields of a service that will end: Sunset (RFC 8594), and a link to its successor
     """
 
     service: Service
-    dataset: Dataset
+    dataset: Dataset | None
     personal: bool
     key_is_public: bool
     farewell: Headers
 
     @classmethod
-    def of(cls, service: Service, dataset: Dataset) -> Self:
+    def of(cls, service: Service, dataset: Dataset | None) -> Self:
+        if dataset is None:
+            # What a source answers may be anything, and so may what it is asked about.
+            return cls(service, None, personal=True, key_is_public=False, farewell=_farewell(service))
         return cls(service, dataset, dataset.personal, dataset.key_is_public, _farewell(service))
 
 
@@ -79,7 +85,6 @@ class Visit:
     __slots__ = (
         "allowance",
         "caller",
-        "dataset",
         "doors",
         "grant",
         "offer",
@@ -87,15 +92,24 @@ class Visit:
         "request",
         "service",
         "subjects",
+        "timing",
+        "watch",
     )
 
     def __init__(self, doors: Doors, request: Request, offer: Offer, operation: Operation) -> None:
         self.doors, self.request, self.offer, self.operation = doors, request, offer, operation
-        self.service, self.dataset = offer.service, offer.dataset
+        self.service = offer.service
+        self.watch = request.watch
+        self.timing: Timing | None = None
         self.caller: Caller | None = None
         self.grant: Grant | None = None
         self.subjects: tuple[str, ...] = ()
         self.allowance: Allowance = NO_LIMITS
+
+    @property
+    def dataset(self) -> Dataset:
+        """Raises DatasetUnknown for a service that has none."""
+        return self.offer.dataset or self.doors.registers.dataset_of(self.service)
 
     def identify(self) -> Caller:
         """Raises what `identity.identify` raises, and ServiceNotOffered."""
@@ -117,7 +131,7 @@ class Visit:
         Raises HeaderInvalid and the refusals of `control`.
         """
         received = self.request.received
-        agreement = _named(self.request, AGREEMENT, _UUID, "a UUID")
+        agreement, municipality_cvr = self._under()
         call = Call(
             trace=self.request.trace,
             caller=caller,
@@ -125,13 +139,13 @@ class Visit:
             service=self.service.name,
             operation=self.operation,
             received=received,
-            agreement=None if agreement is None else AgreementId(agreement),
-            municipality_cvr=_named(self.request, MUNICIPALITY, _CVR, "a CVR number of eight digits"),
+            agreement=agreement,
+            municipality_cvr=municipality_cvr,
             columns=columns,
         )
         named = _named(self.request, PURPOSE, _CODE, "the code of a purpose")
         self.grant = grant = self.doors.policy().grant(call, received)
-        purpose, counters = purpose_of(grant, named), self.doors.counters
+        purpose, counters = purpose_of(grant, self._purpose(grant, named)), self.doors.counters
         try:
             self.allowance = counters.admit(grant, purpose, received)
         except (RateLimited, QuotaExhausted):
@@ -139,14 +153,32 @@ class Visit:
             raise
         return call, grant
 
+    def _under(self) -> tuple[AgreementId | None, str | None]:
+        """The agreement that the call names, and the municipality. Raises HeaderInvalid."""
+        agreement = _named(self.request, AGREEMENT, _UUID, "a UUID")
+        municipality_cvr = _named(self.request, MUNICIPALITY, _CVR, "a CVR number of eight digits")
+        return None if agreement is None else AgreementId(agreement), municipality_cvr
+
+    def _purpose(self, grant: Grant, named: str | None) -> str | None:
+        del grant
+        return named
+
     def asks_about(self, keys: list[str]) -> None:
         if not self.offer.key_is_public and len(keys) <= _MOST_SUBJECTS:
             self.subjects = tuple(keys)
 
     def answered(
-        self, grant: Grant, *, status: int, snapshot: SnapshotId, keys: int = 0, rows: int = 0, size_bytes: int = 0
+        self,
+        grant: Grant,
+        *,
+        status: int,
+        snapshot: SnapshotId | None = None,
+        keys: int = 0,
+        rows: int = 0,
+        size_bytes: int = 0,
     ) -> None:
         """Put the answer on record; it may leave when this returns. Raises NotOnRecord, or what the ledger raises."""
+        self.timing = self.watch.timing()
         keep(
             self.doors,
             CallAnswered(
@@ -161,7 +193,7 @@ class Visit:
                 terms_hash=grant.terms_hash,
                 municipality_cvr=grant.municipality_cvr,
                 status=status,
-                timing=self.request.timing(),
+                timing=self.timing,
                 snapshot=snapshot,
                 keys=keys,
                 rows=rows,
@@ -179,6 +211,7 @@ class Visit:
             caller=self.caller,
             grant=self.grant,
             subjects=self.subjects,
+            watch=self.watch,
         )  # fmt: skip
 
 
@@ -192,6 +225,7 @@ def refusal_on_record(
     caller: Caller | None = None,
     grant: Grant | None = None,
     subjects: tuple[str, ...] = (),
+    watch: Stopwatch | None = None,
 ) -> PlatformError:
     """Put a refusal on record, and give what the caller is told: the refusal, or that it cannot be put on record."""
     peer = request.peer
@@ -213,7 +247,7 @@ def refusal_on_record(
         remedy=error.remedy or None,
         credential=peer.fingerprint if peer else None,
         peer=request.address,
-        timing=request.timing(),
+        timing=(watch or request.watch).timing(),
         subjects=subjects,
     )
     try:

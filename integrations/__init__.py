@@ -1,20 +1,65 @@
-"""Integrations: how a call gets its answer. So far by the replica road: from the platform's own mirror."""
+"""Integrations: how a call gets its answer: from the mirror, from the source itself, from several services joined, or
+from a function that comes with the platform.
+"""
 
-from integrations.errors import KeyInvalid, NotSearchable, TooManyKeys
-from integrations.invoke import LookupAnswer, RecordReader, ensure_within_limits, lookup
+from integrations.asked import Asked, Begin, Came, Exchange, Next, Pause, Piecewise, Read, Reply, Road, Wanted, Work
+from integrations.breaker import Breaker
+from integrations.breakers import Breakers
+from integrations.carried import Desk, Visit
+from integrations.components import FUNCTIONS
+from integrations.errors import (
+    KeyInvalid,
+    NotSearchable,
+    SourceAnswerInvalid,
+    SourceBusy,
+    SourceNotConfigured,
+    SourceTooSlow,
+    SourceUnreachable,
+    TooManyKeys,
+)
+from integrations.invoke import invoke
+from integrations.lookup import LookupAnswer, RecordReader, ensure_within_limits, lookup
 from integrations.projection import Projection, project
+from integrations.redirect import location
 from integrations.search import SearchAnswer, find_by_key, search
+from integrations.sources import LiveSettings, LiveSource
 
 __all__ = [
+    "FUNCTIONS",
+    "Asked",
+    "Begin",
+    "Breaker",
+    "Breakers",
+    "Came",
+    "Desk",
+    "Exchange",
     "KeyInvalid",
+    "LiveSettings",
+    "LiveSource",
     "LookupAnswer",
+    "Next",
     "NotSearchable",
+    "Pause",
+    "Piecewise",
     "Projection",
+    "Read",
     "RecordReader",
+    "Reply",
+    "Road",
     "SearchAnswer",
+    "SourceAnswerInvalid",
+    "SourceBusy",
+    "SourceNotConfigured",
+    "SourceTooSlow",
+    "SourceUnreachable",
     "TooManyKeys",
+    "Visit",
+    "Wanted",
+    "Work",
     "ensure_within_limits",
     "find_by_key",
+    "invoke",
+    "location",
     "lookup",
     "project",
     "search",

@@ -1,6 +1,8 @@
-"""What can be wrong with a lookup. No message repeats a key: it may be a personal number."""
+"""What can be wrong with a call on its way to an answer. No message repeats what the caller sent or a source said."""
 
-from kernel import RequestInvalid
+from typing import Any
+
+from kernel import NotAllowed, RequestInvalid, TryAgainLater
 
 
 class KeyInvalid(RequestInvalid):
@@ -22,3 +24,90 @@ class NotSearchable(RequestInvalid):
 
     code = "not_searchable"
     title = "The service is not searched by this"
+
+
+class InputInvalid(RequestInvalid):
+    """The body of a call does not hold what the service takes; the message names the field and not its value."""
+
+    code = "input_invalid"
+    title = "The body does not hold what the service takes"
+
+
+class NarrowedTooFar(NotAllowed):
+    """The agreement lets only some columns or rows through, and the platform cannot see those of a source's answer."""
+
+    code = "narrowed_too_far"
+    title = "The agreement narrows what cannot be narrowed"
+
+
+class SourceNotConfigured(TryAgainLater):
+    """The operator has not said where the source is."""
+
+    code = "source_not_configured"
+    title = "The source is not known here"
+
+
+class SourceUnreachable(TryAgainLater):
+    """No connection to the source, or one that broke before its answer was whole."""
+
+    code = "source_unreachable"
+    status = 502
+    title = "The source cannot be reached"
+
+    def __init__(self, message: str, *, arrived: bool = True, **known: Any) -> None:
+        """arrived   whether the request may have reached the source"""
+        super().__init__(message, **known)
+        self.arrived = arrived
+
+
+class SourceFailed(TryAgainLater):
+    """The source answered that it failed."""
+
+    code = "source_failed"
+    status = 502
+    title = "The source failed"
+
+
+class SourceAnswerInvalid(TryAgainLater):
+    """The source's answer is not HTTP, too large, compressed, points elsewhere, or is not what the service promises."""
+
+    code = "source_answer_invalid"
+    status = 502
+    title = "The source's answer cannot be used"
+
+
+class SourceTooSlow(TryAgainLater):
+    """The source had no whole answer when the call's time was over."""
+
+    code = "source_too_slow"
+    status = 504
+    title = "The source did not answer in time"
+
+
+class SourceResting(TryAgainLater):
+    """The source failed several times in a row, and is left alone for a moment."""
+
+    code = "source_resting"
+    title = "The source is left alone for a moment"
+
+
+class SourceBusy(TryAgainLater):
+    """As many calls as the source may have at once are on their way to it."""
+
+    code = "source_busy"
+    title = "Too many calls are on their way to the source"
+
+
+class ReplicaTooOld(TryAgainLater):
+    """The source does not answer, and the replica's answer would be older than the caller accepts."""
+
+    code = "replica_too_old"
+    title = "The replica is older than the caller accepts"
+
+
+class StepFailed(TryAgainLater):
+    """A step that the answer needs failed; the trace id opens the decision on it."""
+
+    code = "step_failed"
+    status = 502
+    title = "A part of the answer could not be had"

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any, Protocol
 
 from integrations.errors import NotSearchable
-from integrations.invoke import LookupAnswer, RecordReader, lookup
+from integrations.lookup import LookupAnswer, RecordReader, lookup
 from integrations.projection import Row
 from kernel import Call, Grant, Limits, SnapshotId
 from replica import Found, Op, Search, SnapshotInfo

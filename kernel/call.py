@@ -18,6 +18,8 @@ class Operation(StrEnum):
     RECORD = "record"
     SEARCH = "search"
     EXTRACT = "extract"
+    CALL = "call"
+    LOCATION = "location"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -79,7 +79,7 @@ class CallRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowsDelivered:
-    """A bulk file left the house, whole or cut off.
+    """A bulk file left the house, or an answer that a source streamed; whole or cut off.
 
     Written when the transfer ends; the CallAnswered of the same trace was written before it began.
     """
@@ -94,11 +94,12 @@ class RowsDelivered:
     terms_hash: str
     municipality_cvr: str
     extract: str
-    snapshot: SnapshotId
+    snapshot: SnapshotId | None
     rows: int
     size_bytes: int
     whole: bool
     timing: Timing
+    operation: Operation = Operation.EXTRACT
 
 
 Observation = CallAnswered | CallRefused | RowsDelivered

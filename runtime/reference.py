@@ -56,7 +56,7 @@ def settings_page() -> str:
             continue
         meanings = _meanings(inspect.getdoc(kind) or "")
         lines += [
-            f"| `[{section}] {each.name}` | `{_shown(each.default)}` | {meanings.get(each.name, '')} |"
+            f"| `[{section}] {each.name}` | `{_shown(_default(each))}` | {meanings.get(each.name, '')} |"
             for each in dataclasses.fields(kind)
         ]
     return "\n".join(lines) + "\n"
@@ -84,6 +84,10 @@ def write_pages() -> None:
     PAGES.mkdir(parents=True, exist_ok=True)
     (PAGES / "errors.md").write_text(errors_page(), encoding="utf-8")
     (PAGES / "settings.md").write_text(settings_page(), encoding="utf-8")
+
+
+def _default(field: "dataclasses.Field[Any]") -> object:
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
 def _shown(default: object) -> str:

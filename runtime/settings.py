@@ -20,6 +20,7 @@ from pydantic_settings import (
 
 from api import ProxySettings
 from extract import ExchangeSettings, SftpSettings
+from integrations import LiveSettings
 from kernel import OperatorMistake
 from replica import ReplicaSettings
 from usage import UsageSettings
@@ -89,6 +90,7 @@ class Settings(BaseSettings):
     replica: ReplicaSettings = field(default_factory=ReplicaSettings)
     usage: UsageSettings = field(default_factory=UsageSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
+    live: LiveSettings = field(default_factory=LiveSettings)
     logs: LogSettings = field(default_factory=LogSettings)
 
     @classmethod

@@ -122,6 +122,7 @@ def doors_of(house: House, trust: Callable[[], Trust]) -> Doors:
         if house.settings.environment == "test"
         else None,
         proxies=Proxies(house.settings.proxy),
+        sources={name: each.below(house.instance.root) for name, each in house.settings.live.sources.items()},
         version=version("knudepunkt"),
     )
 

@@ -22,9 +22,22 @@ from schemas.document import Document, Review, did_you_mean, path_of, read_docum
 from schemas.expression import Expression
 from schemas.finding import ContractInvalid, Finding, Severity
 from schemas.foreign import ForeignRefused, Translated, translate
+from schemas.joining import Joining, JoiningInvalid
+from schemas.live import (
+    Component,
+    Fallback,
+    Live,
+    Method,
+    Orchestration,
+    PassThrough,
+    Redirect,
+    Step,
+    Told,
+)
 from schemas.properties import NAME
 from schemas.rule import CheckDigit, Condition, Duplicated, ForeignKey, Invalid, Limit, Missing, RowCount, Rule
 from schemas.service import (
+    COMPONENTS,
     IntegrationType,
     Service,
     ServiceStatus,
@@ -36,6 +49,7 @@ from schemas.service import (
 from schemas.visible import ColumnsNotCovered, ColumnUnknown, visible_columns
 
 __all__ = [
+    "COMPONENTS",
     "NAME",
     "SHIPPED",
     "WIDENINGS",
@@ -45,6 +59,7 @@ __all__ = [
     "Column",
     "ColumnUnknown",
     "ColumnsNotCovered",
+    "Component",
     "Computed",
     "Condition",
     "Contract",
@@ -55,6 +70,7 @@ __all__ = [
     "Document",
     "Duplicated",
     "Expression",
+    "Fallback",
     "Finding",
     "ForeignKey",
     "ForeignRefused",
@@ -63,10 +79,17 @@ __all__ = [
     "Grade",
     "IntegrationType",
     "Invalid",
+    "Joining",
+    "JoiningInvalid",
     "Kind",
     "Limit",
+    "Live",
+    "Method",
     "Missing",
+    "Orchestration",
+    "PassThrough",
     "ProtectionRule",
+    "Redirect",
     "Registers",
     "Review",
     "RowCount",
@@ -77,7 +100,9 @@ __all__ = [
     "ServiceUnknown",
     "Severity",
     "SlaClass",
+    "Step",
     "Suitability",
+    "Told",
     "Translated",
     "check_registers",
     "compare",

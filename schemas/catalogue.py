@@ -3,21 +3,22 @@
 A register is a folder: `<register>.odcs.yaml`, `*.service.yaml`, and `*.source.yaml`, which only `sync` reads.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from kernel import DatasetId, NotFound
+from kernel import DatasetId, NotFound, Operation
 from schemas.column import Kind
 from schemas.contract import Contract, read_contract
 from schemas.dataset import Dataset
 from schemas.descriptor import read_service
 from schemas.document import Document
 from schemas.finding import ContractInvalid, Finding, Severity
+from schemas.live import Method, Orchestration, PassThrough
 from schemas.properties import NAME
 from schemas.references import review_references
-from schemas.service import Service
+from schemas.service import IntegrationType, Service
 
 SHIPPED: Final = Path(__file__).parent / "registers"
 _CONTRACT: Final = ".odcs.yaml"
@@ -182,6 +183,7 @@ class _Survey:
                 self.findings.append(
                     document.finding("successor", f"no service is called {service.successor!r}", "mend the name")
                 )
+            self.findings += _astray(service, {each.name: each for each, _ in self.services}, document)
             if named in datasets:
                 self.findings += _unsearchable(service, datasets[named], document)
         self.findings += review_references(self.contracts, self.documents, self.unsure)
@@ -241,6 +243,25 @@ def _unsearchable(service: Service, dataset: Dataset, document: Document) -> Ite
                 continue
             problem = f"{path!r} is not one value"
         yield document.finding(f"search[{number}]", problem, "name a column, or a field within one: address.postcode")
+
+
+def _astray(service: Service, services: Mapping[str, Service], document: Document) -> Iterator[Finding]:
+    """Steps of an orchestration whose service is not there, or cannot be asked as they ask."""
+    if not isinstance(service.live, Orchestration):
+        return
+    for step in service.live.steps:
+        where, other = f"orchestration.steps.{step.name}.service", services.get(step.service)
+        wanted = Operation.LOOKUP if step.key is not None else Operation.CALL
+        if other is None:
+            yield document.finding(where, f"no service is called {step.service!r}", "mend the name")
+        elif other.integration_type in {IntegrationType.ORCHESTRATION, IntegrationType.REDIRECT}:
+            problem = f"{step.service} is a {other.integration_type}"
+            yield document.finding(where, problem, "name a lookup, a pass-through or a component")
+        elif wanted not in other.operations:
+            remedy = "call it with a `body`" if step.key is not None else "look up by a `key`"
+            yield document.finding(where, f"{step.service} does not offer {wanted}", remedy)
+        elif isinstance(other.live, PassThrough) and Method.POST not in other.live.methods:
+            yield document.finding(where, f"{step.service} does not take POST", "steps are sent by POST")
 
 
 def _about(path: Path, problem: str, remedy: str) -> Finding:

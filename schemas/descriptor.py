@@ -1,5 +1,6 @@
 """The file of a service, `<name>.service.yaml`, read into a Service. Its form is in schemas/service.py."""
 
+from collections.abc import Collection
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Final
@@ -10,7 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from kernel import DatasetId, Operation, ServiceName
 from schemas.document import Document, Review, did_you_mean, path_of, read_document
 from schemas.finding import Finding
+from schemas.live import Component, Live, Orchestration, PassThrough
+from schemas.live_body import ComponentBody, FallbackBody, OrchestrationBody, PassThroughBody, RedirectBody, StepBody
 from schemas.service import (
+    COMPONENTS,
     IntegrationType,
     Service,
     ServiceStatus,
@@ -21,6 +25,7 @@ from schemas.service import (
 )
 
 _SUFFIX: Final = ".service.yaml"
+_SECTIONS: Final = ("redirect", "pass_through", "orchestration", "component")
 _Text = Annotated[str, Field(pattern=r"\S")]
 
 
@@ -53,6 +58,24 @@ class _ServiceBody(BaseModel):
     ends: Annotated[date | None, Field(strict=False)] = None
     successor: Annotated[str | None, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")] = None
     stub: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = None
+    redirect: RedirectBody | None = None
+    pass_through: PassThroughBody | None = None
+    orchestration: OrchestrationBody | None = None
+    component: ComponentBody | None = None
+
+    def live(self) -> Live | None:
+        seconds = self.sla_class.seconds
+        match self.integration_type:
+            case IntegrationType.REDIRECT:
+                return None if self.redirect is None else self.redirect.to_live()
+            case IntegrationType.PASS_THROUGH:
+                return None if self.pass_through is None else self.pass_through.to_live(seconds)
+            case IntegrationType.ORCHESTRATION:
+                return None if self.orchestration is None else self.orchestration.to_live(seconds)
+            case IntegrationType.COMPONENT:
+                return None if self.component is None else self.component.to_live()
+            case IntegrationType.REPLICA:
+                return None
 
     def to_service(self, folder: Path) -> Service:
         return Service(
@@ -63,6 +86,7 @@ class _ServiceBody(BaseModel):
             price_model=self.price_model, terms=self.terms, test_data=self.test_data,
             stub=None if self.stub is None else folder / self.stub, search=tuple(self.search),
             ends=self.ends, successor=None if self.successor is None else ServiceName(self.successor),
+            live=self.live(),
         )  # fmt: skip
 
 
@@ -88,13 +112,15 @@ def read_service(path: Path) -> tuple[Service | None, Document | None, list[Find
     except ValidationError as error:
         for fault in error.errors(include_url=False, include_context=False, include_input=False):
             if fault["type"] == "extra_forbidden":
-                known = _Words.model_fields if len(fault["loc"]) > 1 else _ServiceBody.model_fields
+                known = _known(fault["loc"])
                 remedy = did_you_mean(str(fault["loc"][-1]), known)
             else:
-                remedy = _REMEDIES.get(fault["type"], "write it in the form that schemas/service.py shows")
-            review.error(path_of(fault["loc"]), fault["msg"], remedy)
+                form = "live" if fault["loc"][0] in _SECTIONS else "service"
+                remedy = _REMEDIES.get(fault["type"], f"write it in the form that schemas/{form}.py shows")
+            review.error(path_of(fault["loc"]), fault["msg"].removeprefix("Value error, "), remedy)
         return None, document, findings
     _review_fit(review, service)
+    _review_live(review, service)
     _review_end(review, service)
     if path.name != service.name + _SUFFIX:
         review.warning("name", f"the file is named {path.name}", f"rename it to {service.name}{_SUFFIX}")
@@ -132,3 +158,48 @@ def _review_fit(review: Review, service: Service) -> None:
         review.error("search", "only a lookup service from the replica can be searched", "remove the line")
     if (service.service_type is ServiceType.EXTRACT) is not (service.sla_class is SlaClass.BULK):
         review.warning("sla_class", f"{service.sla_class} for {service.service_type}", "bulk is the class of extracts")
+
+
+def _known(loc: tuple[int | str, ...]) -> Collection[str]:
+    """Names that may stand where one was found that may not."""
+    if len(loc) == 1:
+        return _ServiceBody.model_fields
+    sections: dict[int | str, type[BaseModel]] = {
+        "redirect": RedirectBody, "pass_through": PassThroughBody, "orchestration": OrchestrationBody,
+        "component": ComponentBody,
+    }  # fmt: skip
+    if loc[0] not in sections:
+        return _Words.model_fields
+    nested: dict[int | str, type[BaseModel]] = {"fallback": FallbackBody, "steps": StepBody}
+    return (nested.get(loc[1], sections[loc[0]]) if len(loc) > 2 else sections[loc[0]]).model_fields
+
+
+def _review_live(review: Review, service: Service) -> None:
+    own = service.integration_type.value.replace("-", "_")
+    given = [name for name in _SECTIONS if review.document.value.get(name) is not None]
+    for name in given:
+        if name != own:
+            review.error(name, f"is not of a service that is a {service.integration_type}", "remove the section")
+    refused = suitability(service.service_type, service.integration_type) is Suitability.REFUSED
+    if own in _SECTIONS and own not in given and not refused:
+        review.error("integration_type", f"there is no section `{own}`", "add it; schemas/live.py shows its form")
+    match service.live:
+        case PassThrough(hedge_after_s=float(), methods=methods) if service.service_type is not ServiceType.LOOKUP and (
+            not all(method.repeatable for method in methods)
+        ):
+            review.error("pass_through.hedge_after_s", "not all of the methods may be repeated", "remove it")
+        case PassThrough(fallback=fallback) if fallback is not None:
+            if service.service_type is not ServiceType.LOOKUP:
+                review.error("pass_through.fallback", "only a lookup falls back to a replica", "remove it")
+            if service.dataset is None:
+                review.error(
+                    "pass_through.fallback",
+                    "there is no replica to fall back to",
+                    "add `dataset: <register>.<dataset>`",
+                )
+        case Component(name=name) if name not in COMPONENTS:
+            review.error("component.name", f"there is no component {name!r}", did_you_mean(name, COMPONENTS))
+        case Orchestration() if service.stub is not None:
+            review.error("stub", "an orchestration is answered from the stubs of its steps", "remove the line")
+        case _:
+            pass

@@ -17,9 +17,11 @@
     test_data: All 98 municipalities.     # optional words: what the test environment holds
     stub: municipalities.stub.json        # optional: a file beside this one that answers where there is no source
 
-No other field may stand there, and none twice.
+A service that is not answered from the mirror says how it is answered, in a section with the name of its integration
+type: see schemas/live.py. No other field may stand there, and none twice.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -27,6 +29,7 @@ from pathlib import Path
 from typing import Final
 
 from kernel import DatasetId, Operation, ServiceName
+from schemas.live import Component, Live, Orchestration, PassThrough, Redirect
 
 
 class ServiceStatus(StrEnum):
@@ -98,6 +101,14 @@ def suitability(service_type: ServiceType, integration_type: IntegrationType) ->
     return _TABLE[service_type][_INTEGRATIONS.index(integration_type)]
 
 
+COMPONENTS: Final[Mapping[str, frozenset[Operation]]] = {
+    "cpr-number-check": frozenset({Operation.CALL}),
+    "cvr-number-check": frozenset({Operation.CALL}),
+}
+"""The packaged functions, by the name that a descriptor calls them by, and what each offers. `integrations` holds the
+functions; a test compares."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """title, description   by language: da, en
@@ -108,6 +119,7 @@ class Service:
     ends            the last day (in Copenhagen) on which a deprecated service answers
     successor       the service to move to
     key_is_public   whether a key of the dataset may stand in a URL; follows from the contract
+    live            how it is answered when not from the mirror
     """
 
     name: ServiceName
@@ -128,6 +140,7 @@ class Service:
     ends: date | None = None
     successor: ServiceName | None = None
     key_is_public: bool = False
+    live: Live | None = None
 
     def status_on(self, day: date) -> ServiceStatus:
         """What the service is on a day: a deprecated one retires when its last day is over."""
@@ -135,9 +148,23 @@ class Service:
 
     @property
     def operations(self) -> frozenset[Operation]:
+        if self.integration_type is not IntegrationType.REPLICA:
+            return _live_operations(self.live)
         if self.service_type is ServiceType.LOOKUP:
             more = {Operation.RECORD: self.key_is_public, Operation.SEARCH: bool(self.search)}
             return frozenset({Operation.LOOKUP, *(operation for operation, has in more.items() if has)})
         if self.service_type is ServiceType.EXTRACT:
             return frozenset({Operation.EXTRACT})
         return frozenset()
+
+
+def _live_operations(live: Live | None) -> frozenset[Operation]:
+    match live:
+        case Redirect():
+            return frozenset({Operation.CALL, Operation.LOCATION})
+        case PassThrough() | Orchestration():
+            return frozenset({Operation.CALL})
+        case Component(name=name):
+            return COMPONENTS.get(name, frozenset())
+        case None:
+            return frozenset()

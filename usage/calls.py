@@ -59,8 +59,10 @@ credential  SHA-256 fingerprint of the certificate or key
 node, role  the machine and the kind of process that wrote the line
 """
 
-LINE_ALONE: Final = frozenset({"rule", "owner", "remedy"})
-"""What a ledger line of a refusal says beyond its row: whoever opens the decision reads it there."""
+LINE_ALONE: Final = frozenset({"rule", "owner", "remedy", "to_source_us"})
+"""What a ledger line says beyond its row: why a call was refused, which whoever opens the decision reads there, and
+when a source was asked.
+"""
 
 STORED: Final = pa.schema([*SCHEMA, pa.field("file", _text, nullable=False), pa.field("line", _count, nullable=False)])
 """As kept in the usage lake: the row, and where in the ledger it came from."""
@@ -124,7 +126,7 @@ def row_of(observation: Observation, hashed: Callable[[str], str]) -> dict[str, 
                 "trace": seen.trace,
                 "channel": seen.channel,
                 "service": seen.service,
-                "operation": "extract",
+                "operation": seen.operation,
                 "system": seen.system,
                 "agreement": seen.agreement,
                 "terms_hash": seen.terms_hash,
@@ -142,11 +144,13 @@ def row_of(observation: Observation, hashed: Callable[[str], str]) -> dict[str, 
 def _spent(timing: Timing | None) -> dict[str, int]:
     if timing is None:
         return {}
-    return {
+    spent = {
         "own_us": timing.own_us,
         "source_us": timing.from_source_us - timing.to_source_us,
         "total_us": timing.out_us,
     }
+    # With `time`, the fourth of four time stamps: in, to the source, from the source, out.
+    return spent | {"to_source_us": timing.to_source_us} if timing.from_source_us else spent
 
 
 def table_of(rows: Iterable[Mapping[str, Any]], *, file: str, node: str, role: str) -> pa.Table:

@@ -7,6 +7,7 @@ from api.answer import Answer, json_answer
 from api.doors import Doors
 from api.freshness import age_s
 from api.request import Request
+from api.rest.live_openapi import call_method
 from api.visit import CALLABLE, today_of
 from kernel import Operation, PlatformError
 from schemas import Service
@@ -16,6 +17,8 @@ PATHS = {
     Operation.RECORD: ("GET", "/v1/services/{}/records/{{key}}"),
     Operation.SEARCH: ("POST", "/v1/services/{}/search"),
     Operation.EXTRACT: ("GET", "/v1/services/{}/extract"),
+    Operation.CALL: ("POST", "/v1/services/{}/call"),
+    Operation.LOCATION: ("GET", "/v1/services/{}/location"),
 }
 
 
@@ -74,7 +77,11 @@ def _entry(doors: Doors, service: Service, request: Request) -> dict[str, Any]:
         "dataset": service.dataset,
         "search": service.search,
         "operations": [
-            {"name": operation.value, "method": PATHS[operation][0], "path": PATHS[operation][1].format(service.name)}
+            {
+                "name": operation.value,
+                "method": _method(service, operation),
+                "path": PATHS[operation][1].format(service.name),
+            }
             for operation in Operation
             if operation in service.operations
         ],
@@ -84,6 +91,10 @@ def _entry(doors: Doors, service: Service, request: Request) -> dict[str, Any]:
         "price_model": service.price_model,
         "test_data": service.test_data,
     }
+
+
+def _method(service: Service, operation: Operation) -> str:
+    return call_method(service) if operation is Operation.CALL else PATHS[operation][0]
 
 
 def _columns(doors: Doors, service: Service) -> list[dict[str, Any]]:

@@ -18,6 +18,10 @@ STAMPS: Final[dict[str, tuple[Schema, str]]] = {
         "The call's trace id; taken from `traceparent` (W3C Trace Context) when the request has one.",
     ),
 }
+_BY: Final = (
+    "Who answered: source, replica, stub or platform (RFC 9651 Token). Its parameter `why` says what kept the source "
+    "from answering."
+)
 _REFUSALS: Final[dict[int, str]] = {
     400: "The request cannot be understood, or several agreements could carry it.",
     401: "The caller is not known: no certificate, or one that is expired, revoked or bound to no system.",
@@ -34,14 +38,17 @@ _REFUSALS: Final[dict[int, str]] = {
     428: "The change does not say what it was made from.",
     429: "Too often; `retry_after` says when.",
     500: "A fault of ours.",
+    502: "The source cannot be reached, failed, or gave an answer that cannot be used.",
+    504: "The source did not answer in time.",
     503: "Not just now; `retry_after` says when.",
 }
 
 
 def shared_components() -> dict[str, Any]:
     """Components that are the same for every service, but for the schemas."""
+    headers = STAMPS | {"Knudepunkt-Answered-By": (TEXT, _BY)}
     return {
-        "headers": {name: {"schema": schema, "description": text} for name, (schema, text) in STAMPS.items()},
+        "headers": {name: {"schema": schema, "description": text} for name, (schema, text) in headers.items()},
         "parameters": _parameters(),
         "responses": {f"Refused{status}": _refusal(status, text) for status, text in _REFUSALS.items()},
         "securitySchemes": {

@@ -10,6 +10,7 @@ from api.doors import Doors
 from api.request import MOST_BODY_BYTES, Request
 from api.rest.admin import admin_paths, admin_schemas
 from api.rest.components import STAMPS, TEXT, reference, shared_components, shared_schemas
+from api.rest.live_openapi import live_paths
 from api.rest.record_schema import Schema, key_example, key_schema, record_schema
 from api.rest.search_schema import search_example, search_schema
 from extract import Format
@@ -22,6 +23,9 @@ def document(registers: Registers, version: str) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     records: dict[str, Schema] = {}
     for service in registers.services:
+        if service.live is not None:
+            paths |= live_paths(service)
+            continue
         if service.dataset is None:
             continue
         dataset = registers.dataset(service.dataset)

@@ -30,6 +30,7 @@ from runtime.cli import (
     quarantine,
     rollback,
     sftp,
+    source_system,
     sql,
     status,
     sync,
@@ -60,6 +61,7 @@ ADMINISTER = "Administer it"
 
 app.command(rich_help_panel=TRY)(demo.demo)
 app.command(rich_help_panel=TRY)(testdata.testdata)
+app.command("source-system", rich_help_panel=TRY)(source_system.source_system)
 app.command(rich_help_panel=RUN)(init.init)
 app.command(rich_help_panel=RUN)(up.up)
 app.command(rich_help_panel=RUN)(down.down)

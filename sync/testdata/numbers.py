@@ -10,7 +10,7 @@ each person has four serial numbers to choose from, and the next people get what
 from datetime import date
 
 from kernel import OperatorMistake
-from sync.sources.cpr.number import FICTITIOUS_DAY, check_digit
+from schemas.cpr_number import FICTITIOUS_DAY, check_digit
 
 ROLES = 6
 CHOICES = 4

@@ -1,228 +1,214 @@
-"""The road of one lookup, with a reader that keeps its rows in a dictionary."""
+"""The road of one live call, on a clock that is turned: deadlines, tries, breakers, fallbacks, orchestration."""
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
-from typing import Any, cast
+import json
+import random
+from dataclasses import replace
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from integrations import KeyInvalid, LookupAnswer, TooManyKeys, lookup
-from kernel import (
-    AgreementId,
-    Call,
-    Caller,
-    Channel,
-    Grant,
-    Limits,
-    Operation,
-    OrganisationId,
-    ServiceName,
-    SnapshotId,
-    SystemId,
-    Window,
-    new_trace_id,
+from integrations import Came, Exchange, KeyInvalid, Reply, SourceTooSlow, SourceUnreachable
+from integrations.errors import (
+    InputInvalid,
+    NarrowedTooFar,
+    ReplicaTooOld,
+    SourceFailed,
+    SourceResting,
+    StepFailed,
 )
-from replica import LookupReader, SnapshotInfo
-from schemas import SHIPPED, ColumnsNotCovered, ColumnUnknown, load_registers
+from kernel import NotAllowed, PlatformError
+from schemas import Orchestration, PassThrough, Service
+from tests.integrations.roads import REGISTERS, AVisit, Source, World
 
-REGISTERS = load_registers(SHIPPED)
-PERSONS = next(dataset for dataset in REGISTERS.datasets if dataset.id == "cpr.persons")
-TODAY = date(2031, 2, 10)
-NOW = datetime(2031, 2, 10, 12, tzinfo=UTC)
-
-ANNA, BENT, CARL, NOBODY = "6101701001", "6101701002", "6101701003", "6101709999"
-ROWS: dict[str, dict[str, Any]] = {
-    ANNA: {"status": "01", "municipality_code": "0851", "name": {"surname": "Prøve"}, "protections": []},
-    BENT: {
-        "status": "01",
-        "municipality_code": "0851",
-        "name": {"surname": "Hemmelig"},
-        "protections": [{"type": "0001", "from_date": date(2031, 1, 1), "to_date": date(2031, 3, 1)}],
+ANNA, NOBODY = "6101701001", "6101709999"
+ROWS: dict[str, dict[str, dict[str, Any]]] = {
+    "cpr.persons": {
+        ANNA: {
+            "pnr": ANNA,
+            "status": "01",
+            "municipality_code": "0851",
+            "name": {"surname": "Prøve"},
+            "protections": [],
+        }
     },
-    CARL: {"status": "90", "municipality_code": "0461", "name": {"surname": "Prøve"}, "protections": None},
+    "municipality.municipalities": {"0851": {"code": "0851", "name": "Aalborg"}},
 }
+RESIDENTS, ORDERS = REGISTERS.service("korsbaek-residents"), REGISTERS.service("korsbaek-orders")
+OVERVIEW = REGISTERS.service("korsbaek-overview")
+KNOWN = Came(status=200, fields={"content-type": "application/json"}, body=b'{"resident": {"status": "01"}}')
 
 
-class Shelf:
-    """Stands in for a LookupReader; remembers which columns it was asked for."""
-
-    def __init__(self) -> None:
-        self.columns: tuple[str, ...] | None = ()
-
-    def get_many(
-        self, keys: Sequence[str], columns: tuple[str, ...] | None
-    ) -> tuple[dict[str, dict[str, Any]], SnapshotInfo]:
-        self.columns = columns
-        info = SnapshotInfo(dataset=PERSONS.id, snapshot=SnapshotId(7), published=NOW, as_of=NOW, rows=3)
-        wanted = PERSONS.names if columns is None else columns
-        return {
-            key: {name: key if name == "pnr" else ROWS[key].get(name) for name in wanted} for key in keys if key in ROWS
-        }, info
+def after(seconds: float, came: Came | PlatformError = KNOWN) -> Source:
+    return lambda _, __: (seconds, came)
 
 
-def a_grant(
-    columns: set[str] | None = None,
-    rows: Mapping[str, frozenset[str]] | None = None,
-    *,
-    protected: bool = False,
-    keys: int = 5,
-) -> Grant:
-    return Grant(
-        agreement=AgreementId("a"), system=SystemId("s"), municipality=OrganisationId("m"), municipality_cvr="29189420",
-        service=ServiceName("cpr-persons"), valid=Window(NOW), terms_hash="0" * 64,
-        columns=None if columns is None else frozenset(columns), rows=rows or {}, protected=protected,
-        limits=Limits(keys_per_call=keys),
-    )  # fmt: skip
+def gone(_: Exchange, __: float) -> tuple[float, Came | PlatformError]:
+    return 0.01, SourceUnreachable("gone")
 
 
-def ask(
-    keys: Sequence[str],
-    grant: Grant,
-    columns: tuple[str, ...] | None = None,
-    *,
-    today: date = TODAY,
-    shelf: Shelf | None = None,
-) -> LookupAnswer:
-    caller = Caller(system=SystemId("s"), name="s", organisation_cvr="30808460", credential="0" * 64)
-    call = Call(
-        trace=new_trace_id(), caller=caller, channel=Channel.REST, service=ServiceName("cpr-persons"),
-        operation=Operation.LOOKUP, received=NOW, columns=columns,
-    )  # fmt: skip
-    return lookup(call, keys, grant, PERSONS, cast(LookupReader, shelf or Shelf()), today)
+def within(service: Service, **changes: Any) -> Service:
+    assert isinstance(service.live, PassThrough | Orchestration)
+    return replace(service, live=replace(service.live, **changes))
 
 
-def columns_read(asked: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    shelf = Shelf()
-    ask([ANNA], a_grant(), asked, shelf=shelf)
-    return shelf.columns
+def of(pnr: str) -> bytes:
+    return json.dumps({"pnr": pnr}).encode()
 
 
-class TestWhatIsFound:
-    def test_each_key_is_found_or_missing_in_the_order_asked(self) -> None:
-        answer = ask([CARL, NOBODY, ANNA, NOBODY], a_grant())
-        assert list(answer.found) == [CARL, ANNA]
-        assert answer.missing == (NOBODY,)
-        assert answer.info.snapshot == 7
+class TestPassThrough:
+    def test_the_answer_of_the_source_is_on_record_before_it_is_given(self) -> None:
+        visit, world = AVisit(RESIDENTS), World(after(0.1), ROWS)
+        assert world.call(visit, of(ANNA)).by == "source"
+        assert visit.told == [("korsbaek-residents", "source")]
+        assert visit.subjects == [ANNA]
 
-    def test_a_key_asked_for_twice_is_answered_once(self) -> None:
-        answer = ask([ANNA, ANNA], a_grant())
-        assert list(answer.found) == [ANNA]
-        assert answer.missing == ()
+    def test_all_tries_together_keep_the_deadline(self) -> None:
+        service = within(ORDERS, retries=3, deadline_s=1.0)
+        late = SourceTooSlow("late")
+        world = World(lambda asked, _: (min(asked.timeout_s, 0.6), late), ROWS)
+        with pytest.raises(SourceTooSlow):
+            world.call(AVisit(service), b"{}", "PUT")
+        assert world.now <= 1.0
+        assert len(world.asked) == 2
+        assert world.asked[1].timeout_s == pytest.approx(0.35)
 
-    def test_a_row_outside_the_agreement_is_as_missing_as_one_that_is_not_there(self) -> None:
-        answer = ask([ANNA, CARL, NOBODY], a_grant(rows={"municipality_code": frozenset({"0851"})}))
-        assert list(answer.found) == [ANNA]
-        assert answer.missing == (CARL, NOBODY)
+    def test_what_may_have_arrived_is_sent_again_only_where_that_does_no_harm(self) -> None:
+        for method, tries in (("POST", 1), ("PUT", 2), ("DELETE", 2)):
+            world = World(gone, ROWS)
+            with pytest.raises(SourceUnreachable):
+                world.call(AVisit(ORDERS), b"{}", method)
+            assert len(world.asked) == tries
+        world = World(after(0.01, SourceUnreachable("refused", arrived=False)), ROWS)
+        with pytest.raises(SourceUnreachable):
+            world.call(AVisit(ORDERS), b"{}", "POST")
+        assert len(world.asked) == 2, "what never arrived does no harm"
 
-    def test_the_column_that_decides_the_scope_is_not_shown_unless_it_is_asked_for(self) -> None:
-        answer = ask([ANNA], a_grant(rows={"municipality_code": frozenset({"0851"})}), ("status",))
-        assert answer.found[ANNA] == {"status": "01"}
+    def test_a_status_that_says_failure_counts_as_one(self) -> None:
+        world = World(after(0.01, Came(status=503)), ROWS)
+        with pytest.raises(SourceFailed):
+            world.call(AVisit(within(RESIDENTS, fallback=None, retries=0)), of(ANNA))
+        assert world.breakers.of("korsbaek").failures == 1
 
-    def test_an_agreement_on_a_column_that_is_not_there_shows_nothing(self) -> None:
-        assert ask([ANNA], a_grant(rows={"no_such": frozenset({"1"})})).missing == (ANNA,)
+    def test_a_refusal_of_the_source_is_an_answer(self) -> None:
+        world = World(after(0.01, Came(status=404, body=b"no")), ROWS)
+        assert world.call(AVisit(RESIDENTS), of(ANNA)).status == 404
+        assert world.breakers.of("korsbaek").failures == 0
 
+    def test_the_replica_answers_within_columns_rows_and_protection_of_the_agreement(self) -> None:
+        reply = World(gone, ROWS).call(AVisit(RESIDENTS), of(ANNA))
+        assert (reply.by, reply.why, reply.rows) == ("replica", "source_unreachable", 1)
+        assert reply.document() == {"resident": {"pnr": ANNA, "status": "01", "municipality_code": "0851"}}
+        with pytest.raises(NarrowedTooFar):
+            World(gone, ROWS).call(AVisit(RESIDENTS, narrowed={"rows": {"status": frozenset({"01"})}}), of(ANNA))
 
-class TestColumns:
-    def test_without_a_choice_all_that_the_agreement_covers_is_shown(self) -> None:
-        assert set(ask([ANNA], a_grant()).found[ANNA]) == set(PERSONS.names)
-        assert ask([ANNA], a_grant({"pnr", "status"})).found[ANNA] == {"pnr": ANNA, "status": "01"}
+    def test_an_answer_older_than_accepted_is_not_given(self) -> None:
+        assert World(gone, ROWS).call(AVisit(RESIDENTS), of(ANNA), oldest_s=100).by == "replica"
+        with pytest.raises(ReplicaTooOld):
+            World(gone, ROWS).call(AVisit(RESIDENTS), of(ANNA), oldest_s=99)
 
-    def test_the_reader_is_asked_for_what_is_needed_and_no_more(self) -> None:
-        assert columns_read(("status",)) == ("status",)
-        assert columns_read(("name",)) == ("protections", "name")
-        assert columns_read(None) is None
-
-    def test_columns_stand_in_the_order_of_the_dataset(self) -> None:
-        assert list(ask([ANNA], a_grant(), ("name", "status", "pnr")).found[ANNA]) == ["pnr", "status", "name"]
-
-    def test_an_unknown_column_is_named(self) -> None:
-        with pytest.raises(ColumnUnknown, match="shoe_size"):
-            ask([ANNA], a_grant(), ("shoe_size",))
-
-    def test_a_personal_number_in_place_of_a_column_is_not_repeated(self) -> None:
-        with pytest.raises(ColumnUnknown) as caught:
-            ask([ANNA], a_grant(), (NOBODY,))
-        assert NOBODY not in f"{caught.value.message} {caught.value.remedy}"
-
-    def test_a_column_that_the_agreement_leaves_out_is_refused_with_whose_rule_it_is(self) -> None:
-        with pytest.raises(ColumnsNotCovered, match="name") as caught:
-            ask([ANNA], a_grant({"pnr"}), ("pnr", "name"))
-        assert caught.value.rule == "agreement.columns"
-        assert caught.value.owner == "municipality 29189420"
-
-
-class TestProtection:
-    def test_protected_columns_become_null_and_are_named(self) -> None:
-        answer = ask([ANNA, BENT], a_grant(), ("pnr", "name"))
-        assert answer.found[BENT] == {"pnr": BENT, "name": None}
-        assert answer.found[ANNA]["name"] == {"surname": "Prøve"}
-        assert answer.withheld == {BENT: ("name",)}
-
-    def test_every_protected_column_is_withheld_when_all_are_shown(self) -> None:
-        answer = ask([BENT], a_grant())
-        assert answer.withheld[BENT] == PERSONS.protected_columns
-        assert all(answer.found[BENT][name] is None for name in PERSONS.protected_columns)
-
-    def test_an_agreement_may_let_them_out(self) -> None:
-        answer = ask([BENT], a_grant(protected=True), ("name",))
-        assert answer.found[BENT] == {"name": {"surname": "Hemmelig"}}
-        assert answer.withheld == {}
-
-    @pytest.mark.parametrize(
-        ("today", "hidden"),
-        [(date(2030, 12, 31), False), (date(2031, 1, 1), True), (date(2031, 2, 28), True), (date(2031, 3, 1), False)],
-    )
-    def test_protection_runs_from_its_first_day_to_the_day_before_its_last(self, today: date, hidden: bool) -> None:
-        assert bool(ask([BENT], a_grant(), ("name",), today=today).withheld) is hidden
+    def test_a_body_without_the_key_or_with_a_wrong_one_is_a_mistake_of_the_caller(self) -> None:
+        for body in (b"", b"[]", b"{}", b'{"pnr": 7}', b'{"pnr": null}'):
+            with pytest.raises(InputInvalid):
+                World(gone, ROWS).call(AVisit(RESIDENTS), body)
+        with pytest.raises(KeyInvalid):
+            World(gone, ROWS).call(AVisit(RESIDENTS), of("12"))
 
 
-class TestKeys:
-    def test_more_keys_than_the_agreement_allows_are_refused_with_the_limit(self) -> None:
-        with pytest.raises(TooManyKeys, match="the agreement allows 2"):
-            ask([ANNA, BENT, CARL], a_grant(keys=2))
+class TestAnHourWithoutTheSource:
+    """A call every half second. The source dies after ten minutes, comes back after fifty, and is shaky in between."""
 
-    @pytest.mark.parametrize("key", ["", "610170100", "61017010011", "610170-1001", " 6101701001", "６101701001"])
-    def test_a_key_of_another_shape_is_refused_and_not_repeated(self, key: str) -> None:
-        with pytest.raises(KeyInvalid, match="key 2 of 2") as caught:
-            ask([ANNA, key], a_grant())
-        assert not key or key not in caught.value.message
+    @staticmethod
+    def source(asked: Exchange, now: float) -> tuple[float, Came | PlatformError]:
+        chance = random.Random(int(now * 1_000))
+        if 600 <= now < 3_000:
+            kind = chance.random()
+            if kind < 0.5:
+                return 0.002, SourceUnreachable("refused", arrived=False)
+            if kind < 0.8:
+                return asked.timeout_s, SourceTooSlow("late")
+            return 0.05, Came(status=503)
+        return 0.02, KNOWN
 
-    @given(st.text(max_size=30))
-    def test_any_text_is_found_missing_or_refused(self, key: str) -> None:
-        if len(key) == 10 and key.isascii() and key.isdigit():
-            assert (key in ask([key], a_grant()).found) is (key in ROWS)
-            return
-        with pytest.raises(KeyInvalid) as caught:
-            ask([key], a_grant())
-        assert len(key) < 4 or key not in f"{caught.value.message}{caught.value.remedy}"
+    def hour(self, service: Service) -> tuple[list[Reply | PlatformError], list[float]]:
+        world, outcomes, took = World(self.source, ROWS), list[Reply | PlatformError](), list[float]()
+        for second in range(7_200):
+            world.now = max(world.now, second / 2)
+            began = world.now
+            try:
+                outcomes.append(world.call(AVisit(service), of(ANNA)))
+            except PlatformError as error:
+                outcomes.append(error)
+            took.append(world.now - began)
+        return outcomes, took
+
+    def test_with_a_replica_the_calls_go_on(self) -> None:
+        outcomes, took = self.hour(RESIDENTS)
+        good = [each for each in outcomes if isinstance(each, Reply) and each.status == 200]
+        assert len(good) / len(outcomes) >= 0.998
+        by = {kind: sum(each.by == kind for each in good) for kind in ("source", "replica")}
+        assert by["source"] > 2_000
+        assert by["replica"] > 4_000
+        assert max(took) <= 1.5 + 1e-6
+
+    def test_without_one_they_fail_within_the_deadline_and_mostly_at_once(self) -> None:
+        outcomes, took = self.hour(within(RESIDENTS, fallback=None))
+        failed = [each for each in outcomes if isinstance(each, PlatformError)]
+        assert {type(each) for each in failed} <= {SourceUnreachable, SourceTooSlow, SourceFailed, SourceResting}
+        assert max(took) <= 1.5 + 1e-6
+        resting = [each for each in failed if isinstance(each, SourceResting)]
+        assert len(resting) / len(failed) > 0.9
+        assert isinstance(outcomes[-1], Reply)
 
 
-@given(
-    st.lists(st.sampled_from([ANNA, BENT, CARL, NOBODY]), min_size=1, max_size=5),
-    st.none() | st.sets(st.sampled_from(PERSONS.names), min_size=1),
-    st.none() | st.sets(st.sampled_from(PERSONS.names), min_size=1),
-    st.sets(st.sampled_from(["0851", "0461"])),
-    st.booleans(),
-)
-def test_nothing_is_ever_shown_that_the_agreement_does_not_cover(
-    keys: list[str], covered: set[str] | None, asked: set[str] | None, municipalities: set[str], protected: bool
-) -> None:
-    rows = {"municipality_code": frozenset(municipalities)} if municipalities else {}
-    grant = a_grant(covered, rows, protected=protected)
-    try:
-        answer = ask(keys, grant, None if asked is None else tuple(asked))
-    except ColumnsNotCovered:
-        assert covered is not None
-        assert asked is not None
-        assert asked - covered
-        return
-    for key, row in answer.found.items():
-        assert covered is None or set(row) <= covered
-        assert asked is None or set(row) == asked
-        assert not municipalities or ROWS[key]["municipality_code"] in municipalities
-        if key == BENT and not protected:
-            assert row.get("name") is None
-    assert set(answer.found) | set(answer.missing) == set(keys)
-    assert not set(answer.found) & set(answer.missing)
+class TestOrchestration:
+    def test_answers_are_joined_and_each_step_is_a_call_of_its_own(self) -> None:
+        visit, world = AVisit(OVERVIEW), World(after(0.2), ROWS)
+        document = world.call(visit, of(ANNA)).document()
+        assert document["answer"] == {"name": {**dict.fromkeys(document["answer"]["name"]), "surname": "Prøve"},
+                                      "municipality": "Aalborg", "known_in_korsbaek": "01"}  # fmt: skip
+        assert document["failures"] == {}
+        assert document["parts"]["person"]["snapshot"] == 7
+        assert sorted(name for name, _ in visit.told) == [
+            "cpr-persons", "korsbaek-overview", "korsbaek-residents", "municipalities",
+        ]  # fmt: skip
+        assert visit.told[-1] == ("korsbaek-overview", "platform")
+
+    def test_a_step_that_may_fail_is_null_and_named(self) -> None:
+        world = World(
+            gone, ROWS, services={**World(gone).services, "korsbaek-residents": within(RESIDENTS, fallback=None)}
+        )
+        document = world.call(AVisit(OVERVIEW), of(ANNA)).document()
+        assert document["answer"]["known_in_korsbaek"] is None
+        assert document["failures"] == {"resident": "source_unreachable"}
+
+    def test_a_required_step_that_fails_fails_the_whole(self) -> None:
+        assert isinstance(OVERVIEW.live, Orchestration)
+        steps = tuple(replace(step, required=True) for step in OVERVIEW.live.steps)
+        services = {**World(gone).services, "korsbaek-residents": within(RESIDENTS, fallback=None)}
+        with pytest.raises(StepFailed, match="the step resident of korsbaek-overview failed: source_unreachable"):
+            World(gone, ROWS, services=services).call(AVisit(within(OVERVIEW, steps=steps)), of(ANNA))
+
+    def test_a_step_without_an_agreement_is_refused_as_that_service_refuses(self) -> None:
+        visit = AVisit(OVERVIEW, without=frozenset({"cpr-persons"}))
+        with pytest.raises(NotAllowed, match="cpr-persons"):
+            World(after(0.1), ROWS).call(visit, of(ANNA))
+        assert ("cpr-persons", "not_allowed") in visit.told
+
+    def test_there_is_one_deadline(self) -> None:
+        services = {**World(gone).services, "korsbaek-residents": within(RESIDENTS, fallback=None, deadline_s=60.0)}
+        world = World(after(50.0), ROWS, services=services)
+        document = world.call(AVisit(OVERVIEW), of(ANNA)).document()
+        assert world.now == 3.0
+        assert document["failures"] == {"resident": "source_too_slow"}
+        assert document["answer"]["municipality"] == "Aalborg"
+
+    def test_nobody_to_ask_about_is_no_failure(self) -> None:
+        document = World(after(0.1), ROWS).call(AVisit(OVERVIEW), of(NOBODY)).document()
+        assert document["answer"] == {"name": None, "municipality": None, "known_in_korsbaek": "01"}
+        assert document["failures"] == {}
+
+    @pytest.mark.parametrize("body", [b"{}", b'{"pnr": "12"}', b'{"pnr": "6101701001", "more": 1}', b'{"pnr": 1}'])
+    def test_a_body_that_does_not_fit_is_refused_without_its_value(self, body: bytes) -> None:
+        with pytest.raises(InputInvalid) as refusal:
+            World(gone, ROWS).call(AVisit(OVERVIEW), body)
+        assert "12" not in refusal.value.message

@@ -82,7 +82,7 @@ class TestFinding:
         assert registers.dataset_of(registers.service("ships")).id == "ships.ships"
 
     def test_a_service_of_a_live_source_has_no_dataset(self, tmp_path: Path) -> None:
-        service = a_service(integration_type="redirect", dataset=None)
+        service = a_service(integration_type="redirect", dataset=None, redirect={"source": "harbour"})
         registers = load_registers(write(tmp_path / "ships", services=(service,)))
         with pytest.raises(DatasetUnknown, match="has no dataset"):
             registers.dataset_of(registers.service("ships"))

@@ -192,7 +192,10 @@ class TestSuitability:
         assert "is not offered" in found.problem
 
     def test_a_combination_that_fits_less_well_is_loaded_with_a_warning(self, tmp_path: Path) -> None:
-        folder = write(tmp_path / "ships", services=(a_service(integration_type="component"),))
+        folder = write(
+            tmp_path / "ships",
+            services=(a_service(integration_type="component", component={"name": "cvr-number-check"}),),
+        )
         (found,) = warnings(folder)
         assert "less suitable" in found.problem
         assert load_registers(folder).service("ships").integration_type is IntegrationType.COMPONENT

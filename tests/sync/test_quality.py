@@ -25,12 +25,12 @@ from schemas import (
     Rule,
     Severity,
 )
+from schemas.cpr_number import check_digit, has_check_digit
 from schemas.grammar import read_expression
 from schemas.rule import Test
 from sync import quality
 from sync.errors import QualityRefused, ReferenceNotReady
 from sync.quality import Judgement, violations
-from sync.sources.cpr.number import check_digit, has_check_digit
 
 
 def nothing_known(dataset: DatasetId, column: str, values: pa.Array) -> pa.Array:

@@ -1,0 +1,136 @@
+"""What the OpenAPI document says of live services: made from their descriptors."""
+
+from typing import Any, Final
+
+from api.rest.components import TEXT, reference
+from api.rest.record_schema import Schema
+from schemas import Component, Method, Orchestration, PassThrough, Redirect, Service
+
+_REFUSALS: Final = (400, 401, 403, 404, 413, 415, 500, 502, 503, 504)
+_BOOLEAN: Final[Schema] = {"type": "boolean"}
+_NUMBER: Final[Schema] = {"type": "string", "maxLength": 40}
+
+
+def closed(properties: dict[str, Schema], required: tuple[str, ...] | None = None) -> Schema:
+    """An object with just these properties, all of them required unless said otherwise."""
+    names = list(properties) if required is None else list(required)
+    return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
+
+
+COMPONENT_BODIES: Final[dict[str, tuple[Schema, Schema]]] = {
+    "cpr-number-check": (
+        closed({"pnr": _NUMBER}),
+        closed(
+            {
+                "shaped": _BOOLEAN,
+                "valid": _BOOLEAN,
+                "check_digit": {"type": ["boolean", "null"]},
+                "birth_date": {"type": ["string", "null"], "format": "date"},
+                "gender": {"type": ["string", "null"]},
+                "fictitious": _BOOLEAN,
+            }
+        ),
+    ),
+    "cvr-number-check": (closed({"cvr": _NUMBER}), closed({"shaped": _BOOLEAN, "valid": _BOOLEAN})),
+}
+"""Component -> what it takes and what it answers."""
+
+
+def live_paths(service: Service) -> dict[str, Any]:
+    """The paths of a live service."""
+    base = f"/v1/services/{service.name}"
+    match service.live:
+        case Redirect(permanent=permanent):
+            return _redirect(service, base, 308 if permanent else 307)
+        case PassThrough() as live:
+            return {f"{base}/call": {method.lower(): _pass_through(service, live, method) for method in live.methods}}
+        case Orchestration() as orchestration:
+            fields: dict[str, Schema] = {
+                name: {"type": "string", "pattern": f"^(?:{pattern})$"} for name, pattern in orchestration.input.items()
+            }
+            return {f"{base}/call": {"post": _post(service, closed(fields), _joined())}}
+        case Component(name=name) if name in COMPONENT_BODIES:
+            return {f"{base}/call": {"post": _post(service, *COMPONENT_BODIES[name])}}
+        case _:
+            return {}
+
+
+def call_method(service: Service) -> str:
+    """The HTTP method that a call of the service is made with, where one is enough to show."""
+    match service.live:
+        case Redirect():
+            return "GET"
+        case PassThrough(methods=methods):
+            return Method.POST if Method.POST in methods else min(methods)
+        case _:
+            return "POST"
+
+
+def operation(service: Service, name: str) -> dict[str, Any]:
+    return {
+        "operationId": f"{name}_{service.name.replace('-', '_')}",
+        "tags": [service.name],
+        "summary": service.title["en"],
+        "description": f"{service.description['en']}\n\n{service.terms}",
+        "parameters": [reference("parameters", each) for each in ("Agreement", "Municipality")],
+        "responses": {str(status): reference("responses", f"Refused{status}") for status in _REFUSALS},
+    }
+
+
+def _redirect(service: Service, base: str, status: int) -> dict[str, Any]:
+    made = operation(service, "call")
+    headers = {"Location": {"schema": {"type": "string", "format": "uri"}}}
+    made["responses"][str(status)] = {"description": "Where the service is; send the call there.", "headers": headers}
+    where = operation(service, "location")
+    schema = closed({"service": {"const": service.name}, "location": TEXT, "permanent": _BOOLEAN, "trace": TEXT})
+    where["responses"]["200"] = {
+        "description": "Where the service is.",
+        "content": {"application/json": {"schema": schema}},
+    }
+    return {f"{base}/call": {"get": made}, f"{base}/location": {"get": where}}
+
+
+def _pass_through(service: Service, live: PassThrough, method: Method) -> dict[str, Any]:
+    made = operation(service, f"call_{method.lower()}")
+    made["parameters"] += [{"name": name, "in": "query", "schema": TEXT} for name in sorted(live.query)]
+    made["parameters"] += [
+        {"name": name, "in": "header", "schema": TEXT} for name in sorted(live.request_headers - {"accept"})
+    ]
+    if live.fallback is not None:
+        made["parameters"].append(
+            {
+                "name": "Cache-Control",
+                "in": "header",
+                "schema": TEXT,
+                "description": "`max-age=SECONDS`: how old an answer from the replica may be when the source does not "
+                "answer; `no-cache`: none.",
+            }
+        )
+    if method in {Method.POST, Method.PUT, Method.PATCH, Method.DELETE}:
+        text = f"At most {live.most_request_bytes} bytes, in the form that the source takes."
+        made["requestBody"] = {"description": text, "content": {"application/json": {}, "*/*": {}}}
+    made["responses"]["default"] = {
+        "description": "What the source answers, or, where the service names a replica, what that holds.",
+        "content": {"*/*": {}},
+        "headers": {"Knudepunkt-Answered-By": reference("headers", "Knudepunkt-Answered-By")},
+    }
+    return made
+
+
+def _post(service: Service, takes: Schema, answers: Schema) -> dict[str, Any]:
+    made = operation(service, "call")
+    made["requestBody"] = {"required": True, "content": {"application/json": {"schema": takes}}}
+    made["responses"]["200"] = {"description": "The answer.", "content": {"application/json": {"schema": answers}}}
+    return made
+
+
+def _joined() -> Schema:
+    part = {"type": "object", "description": "The step's service, who answered, and of a mirror the snapshot."}
+    return closed(
+        {
+            "answer": {"description": "Joined from the steps, as the service declares."},
+            "parts": {"type": "object", "additionalProperties": part},
+            "failures": {"type": "object", "additionalProperties": TEXT, "description": "Step -> code."},
+            "trace": TEXT,
+        }
+    )

@@ -1,0 +1,74 @@
+"""A live call once it is known who calls: what the road hands to an integration, and what the house lends it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from integrations.asked import Asked, Begin, Reply, Road
+from integrations.breakers import Breakers
+from integrations.lookup import RecordReader
+from integrations.sources import LiveSource
+from kernel import Call, Caller, DatasetId, Grant, PlatformError
+from schemas import Dataset, Service
+
+
+class Visit(Protocol):
+    """A call as the door that it came in by sees it: who it is, what carries it, and where it is put on record."""
+
+    @property
+    def service(self) -> Service: ...
+
+    def identify(self) -> Caller: ...
+
+    def admit(self, caller: Caller) -> tuple[Call, Grant]: ...
+
+    def asks_about(self, keys: list[str]) -> None: ...
+
+    def observe(self, grant: Grant, reply: Reply) -> None:
+        """Raises when it cannot be put on record: then the answer does not leave."""
+        ...
+
+    def refused(self, error: PlatformError) -> PlatformError: ...
+
+    def beside(self, service: Service, grant: Grant) -> "Visit":
+        """A call of another service that this one needs, by the same caller on behalf of the same municipality."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What the roads need of the house.
+
+    monotonic   seconds, of a clock that never goes back
+    services    by name
+    sources     by the name that descriptors know them by
+    """
+
+    environment: Literal["test", "production"]
+    monotonic: Callable[[], float]
+    services: Mapping[str, Service]
+    sources: Mapping[str, LiveSource]
+    breakers: Breakers
+    dataset: Callable[[DatasetId], Dataset]
+    reader: Callable[[DatasetId], RecordReader]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried:
+    """A call that an agreement carries, on its way into an integration."""
+
+    visit: Visit
+    call: Call
+    grant: Grant
+    asked: Asked
+    desk: Desk
+    step: Callable[[Visit, Desk, Asked], Road]
+
+    @property
+    def service(self) -> Service:
+        return self.visit.service
+
+    def beside(self, name: str, service: Service, asked: Asked) -> Begin:
+        """A call of another service that this one needs, under the caller's own agreement for that."""
+        visit = self.visit.beside(service, self.grant)
+        return Begin(name, visit, self.step(visit, self.desk, asked))

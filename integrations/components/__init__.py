@@ -1,0 +1,20 @@
+"""Components: functions that come with the platform. A descriptor names one; what is not in this table does not run."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from integrations.asked import Road
+from integrations.carried import Carried
+from integrations.components.numbers import check_cpr_number, check_cvr_number
+from schemas import Component
+
+FUNCTIONS: Final[Mapping[str, Callable[[Carried], Road]]] = {
+    "cpr-number-check": check_cpr_number,
+    "cvr-number-check": check_cvr_number,
+}
+
+
+def component(carried: Carried) -> Road:
+    live = carried.service.live
+    assert isinstance(live, Component)  # noqa: S101  as the descriptor's review holds
+    return (yield from FUNCTIONS[live.name](carried))
