@@ -99,6 +99,7 @@ class Routes:
             self._exact[f"{base}/search"] = Methods({"POST": data(Operation.SEARCH, search.search)})
         if Operation.EXTRACT in service.operations:
             self._exact[f"{base}/extract"] = _readable(data(Operation.EXTRACT, extract.extract))
+            self._exact[f"{base}/extract.xsd"] = _readable(data(Operation.EXTRACT, extract.schema))
             self._prefixed[f"{base}/files/"] = _readable(data(Operation.EXTRACT, extract.manifest))
 
     def _add_live(self, service: Service) -> None:

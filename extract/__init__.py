@@ -9,16 +9,18 @@ from extract.delivery.manifest import Manifest
 from extract.delivery.outbox_tables import Database
 from extract.delivery.sftp_server import SftpServer
 from extract.delivery.shelf import Shelf
-from extract.errors import CursorRefused, DeltaNeedsKey, ExtractBroken, ExtractNotReady, ViewChanged
+from extract.errors import CursorRefused, DeltaNeedsKey, ExtractBroken, ExtractNotReady, FormatImpossible, ViewChanged
 from extract.exchange import Exchange, InMetadata
-from extract.plan import Corrections, ExtractPlan, ExtractRequest, Format, plan_extract
-from extract.reading import rows_of
+from extract.form import Compression, Format
+from extract.plan import Corrections, ExtractPlan, ExtractRequest, plan_extract
+from extract.reading import rows_of, xml_schema_of
 from extract.settings import ExchangeSettings, SftpSettings
 from extract.store import Extract, ExtractStore
 
 __all__ = [
     "Circle",
     "Circles",
+    "Compression",
     "Corrections",
     "Cursor",
     "CursorRefused",
@@ -35,6 +37,7 @@ __all__ = [
     "Filter",
     "FilterKind",
     "Format",
+    "FormatImpossible",
     "InMetadata",
     "Manifest",
     "Outcome",
@@ -45,4 +48,5 @@ __all__ = [
     "ViewChanged",
     "plan_extract",
     "rows_of",
+    "xml_schema_of",
 ]

@@ -16,6 +16,11 @@ class DeltaNeedsKey(RequestInvalid):
     title = "A delta needs the column that identifies a row"
 
 
+class FormatImpossible(RequestInvalid):
+    code = "format_impossible"
+    title = "The extract cannot have that form"
+
+
 class ViewChanged(CallerMistake):
     """The copy that a cursor stands for shows other rows or columns than the extract that is asked for."""
 

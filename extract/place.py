@@ -25,7 +25,7 @@ class Place:
 
     @property
     def file(self) -> Path:
-        return self.folder / f"{self.plan.id}.{self.plan.format}"
+        return self.folder / f"{self.plan.id}.{self.plan.ending}"
 
     @property
     def manifest(self) -> Path:

@@ -5,33 +5,17 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Final, Literal
 
 from extract.cursor import Cursor
-from extract.errors import CursorRefused, DeltaNeedsKey, ViewChanged
+from extract.errors import CursorRefused, DeltaNeedsKey, FormatImpossible, ViewChanged
+from extract.form import Compression, Format
 from kernel import DatasetId, Grant, ServiceName, SnapshotId
 from replica import HistoryExpired, SnapshotInfo
 from schemas import ColumnsNotCovered, Dataset, visible_columns
 
 ENCODING: Final = 2
 """Grows when the encoders write other bytes for the same rows, so that files of two makes never pass for one."""
-
-
-class Format(StrEnum):
-    CSV = "csv"
-    NDJSON = "ndjson"
-    PARQUET = "parquet"
-    ARROW = "arrow"
-
-    @property
-    def media_type(self) -> str:
-        return {
-            "csv": "text/csv; charset=utf-8; header=present",
-            "ndjson": "application/x-ndjson",
-            "parquet": "application/vnd.apache.parquet",
-            "arrow": "application/vnd.apache.arrow.stream",
-        }[self.value]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +26,7 @@ class ExtractRequest:
     """
 
     format: Format = Format.CSV
+    compression: Compression = Compression.NONE
     columns: tuple[str, ...] | None = None
     since: Cursor | None = None
     otherwise_full: bool = False
@@ -83,6 +68,7 @@ class ExtractPlan:
     corrections: tuple[SnapshotId, ...] = ()
     full_because: str | None = field(default=None, compare=False)
     keyed: bool = True
+    compression: Compression = Compression.NONE
 
     @property
     def id(self) -> str:
@@ -95,6 +81,7 @@ class ExtractPlan:
                 "snapshot": self.snapshot,
                 "columns": self.columns,
                 "format": self.format,
+                "compression": self.compression,
                 "schema": self.schema_hash,
                 "contract": self.contract_version,
                 "rows": self.scope,
@@ -131,7 +118,22 @@ class ExtractPlan:
         never share a name.
         """
         span = f"{self.snapshot:08d}" if self.since is None else f"{self.since.snapshot:08d}-{self.snapshot:08d}"
-        return f"{self.service}_{span}_{self.kind}_{self.id[:16]}.{self.format}"
+        return f"{self.service}_{span}_{self.kind}_{self.id[:16]}.{self.ending}"
+
+    @property
+    def ending(self) -> str:
+        """Of the file's name, without its dot."""
+        return f"{self.format.ending}{self.compression.ending}"
+
+    @property
+    def media_type(self) -> str:
+        return self.compression.media_type or self.format.media_type
+
+    @property
+    def form(self) -> str:
+        """For people: the format, and how it is compressed."""
+        packed = "" if self.compression is Compression.NONE else f", {self.compression}"
+        return f"{self.format}{packed}"
 
     @property
     def scope(self) -> dict[str, list[str]]:
@@ -140,7 +142,7 @@ class ExtractPlan:
 
     def explain(self) -> tuple[str, ...]:
         """The plan in words."""
-        lines = [f"{len(self.columns)} columns of {self.dataset} at snapshot {self.snapshot}, as {self.format}"]
+        lines = [f"{len(self.columns)} columns of {self.dataset} at snapshot {self.snapshot}, as {self.form}"]
         if self.since is not None:
             lines.append(f"only what has changed since snapshot {self.since.snapshot}")
         if self.corrections:
@@ -204,6 +206,10 @@ def _corrected(full: ExtractPlan, since: Cursor, dataset: Dataset, corrections: 
 
 
 def _full(request: ExtractRequest, grant: Grant, dataset: Dataset, info: SnapshotInfo, today: date) -> ExtractPlan:
+    if request.format is Format.PARQUET and request.compression is not Compression.NONE:
+        raise FormatImpossible(
+            "Parquet is compressed within already", remedy="leave compression out", rule="parameter.compression"
+        )
     columns = visible_columns(dataset, grant, request.columns)
     if not columns:
         raise ColumnsNotCovered(
@@ -221,6 +227,7 @@ def _full(request: ExtractRequest, grant: Grant, dataset: Dataset, info: Snapsho
         snapshot=info.snapshot,
         columns=columns,
         format=request.format,
+        compression=request.compression,
         schema_hash=hashlib.sha256("\n".join(types).encode()).hexdigest(),
         contract_version=dataset.version,
         published=info.published,

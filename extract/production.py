@@ -9,12 +9,13 @@ import contextlib
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 import structlog
 
+from extract.ahead import read_ahead
 from extract.delivery.manifest import Manifest
 from extract.errors import ExtractBroken, ExtractsClosed, told
 from extract.formats import encode
@@ -89,7 +90,7 @@ class Production:
         plan, place = self.place.plan, self.place
         digest, size, rows = hashlib.sha256(), 0, 0
 
-        def counted(batches: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        def counted(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             nonlocal rows
             for batch in batches:
                 rows += batch.num_rows
@@ -97,9 +98,10 @@ class Production:
                 self._ensure_open()
 
         self._ensure_open()
-        with os.fdopen(place.new_part(), "wb", buffering=0) as file:
+        with os.fdopen(place.new_part(), "wb", buffering=0) as file, contextlib.ExitStack() as stack:
             reader = self.scan(plan)
-            for piece in encode(plan.format, reader.schema, counted(reader)):
+            ahead = stack.enter_context(read_ahead(reader))
+            for piece in encode(plan.format, reader.schema, counted(ahead), plan.compression, plan.dataset):
                 view = memoryview(piece)
                 while view:
                     view = view[file.write(view) :]

@@ -1,10 +1,15 @@
-"""The rows of a plan, from the mirror."""
+"""The rows of a plan, from the mirror, and what XML of them looks like."""
+
+from typing import Final
 
 import pyarrow as pa
 
+from extract.formats.xml_text import xml_schema
 from extract.plan import ExtractPlan
-from replica import AsOf, Lake, View
+from replica import OPERATION, AsOf, Lake, View
 from schemas import Dataset
+
+_BATCH_ROWS: Final = 16_384
 
 
 def rows_of(lake: Lake, dataset: Dataset, plan: ExtractPlan) -> pa.RecordBatchReader:
@@ -16,7 +21,15 @@ def rows_of(lake: Lake, dataset: Dataset, plan: ExtractPlan) -> pa.RecordBatchRe
             columns=plan.columns,
             rows=plan.rows,
             hide_protected_on=plan.hide_protected_on,
+            batch_rows=_BATCH_ROWS,
         )
     view = View(columns=plan.columns, rows=plan.rows)
     since = AsOf(snapshot=plan.since.snapshot, day=plan.since.day)
-    return lake.scan_delta(dataset, view, since, AsOf(snapshot=plan.snapshot, day=plan.hide_protected_on))
+    until = AsOf(snapshot=plan.snapshot, day=plan.hide_protected_on)
+    return lake.scan_delta(dataset, view, since, until, batch_rows=_BATCH_ROWS)
+
+
+def xml_schema_of(dataset: Dataset) -> bytes:
+    """The XSD that every XML extract of a dataset follows, with whichever of its columns, full or delta."""
+    operation = pa.field(OPERATION, pa.string())
+    return xml_schema(pa.schema([operation, *dataset.arrow]), dataset.id)

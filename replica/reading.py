@@ -4,10 +4,11 @@ Whatever is read is pinned while it is read: maintenance leaves it alone.
 """
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, date, datetime
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -51,7 +52,7 @@ class Reading(Books):
         hide_protected_on: date | None = None,
         batch_rows: int = 65_536,
     ) -> pa.RecordBatchReader:
-        """Stream rows sorted by key.
+        """Stream rows sorted by key, in batches of at most `batch_rows`: the first come soon, whatever the size.
 
         snapshot            None for the dataset's newest
         rows                column -> the values it may hold; other rows are left out
@@ -68,9 +69,18 @@ class Reading(Books):
         chosen = tuple(columns) if columns is not None else dataset.names
         found = partial(statements.scan, dataset, snapshot, chosen, rows or {}, hide_protected_on)
         pin = self._pinned(snapshot)
-        reader = _answered(self._con.cursor(), found).to_arrow_reader(batch_rows)
+        cursor = self._con.cursor()
+        bounds = [None, *self._pivots(cursor, dataset, snapshot), None]
+        # The first range is begun here, so that what cannot be read is told before anything is promised.
+        first = _answered(cursor, partial(found, None, bounds[1])).to_arrow_reader(batch_rows)
+
+        def ranges() -> Iterator[pa.RecordBatch]:
+            yield from first
+            for low, high in pairwise(bounds[1:]):
+                yield from _answered(cursor, partial(found, low, high)).to_arrow_reader(batch_rows)
+
         schema = pa.schema([dataset.arrow.field(name) for name in chosen])
-        return pa.RecordBatchReader.from_batches(schema, _as(schema, reader, pin))
+        return pa.RecordBatchReader.from_batches(schema, _as(schema, ranges(), pin))
 
     def info_at(self, dataset: Dataset, moment: datetime | SnapshotId) -> SnapshotInfo:
         """The dataset as it was mirrored at a time, or in a snapshot.
@@ -163,11 +173,15 @@ class Reading(Books):
         once the ranges lie apart, and the others are passed over.
         """
         with self._pinned(snapshot), self._cursor() as cursor:
-            sample = cursor.execute(statements.sampled_keys(dataset, snapshot, SAMPLE_ROWS)).fetchall()
-            pivots = [key for (key,) in sample[RANGE_ROWS // SAMPLE_ROWS :: RANGE_ROWS // SAMPLE_ROWS]]
+            pivots = self._pivots(cursor, dataset, snapshot)
             statement = statements.packed_rows(dataset, snapshot)
             for low, high in zip(["", *pivots], [*pivots, None], strict=True):
                 yield from cursor.execute(statement, {"low": low, "high": high}).to_arrow_reader(PACKED_ROWS)
+
+    def _pivots(self, cursor: duckdb.DuckDBPyConnection, dataset: Dataset, snapshot: SnapshotId) -> list[str]:
+        """Keys that part a snapshot into ranges of about RANGE_ROWS; none for a small one."""
+        sample = cursor.execute(statements.sampled_keys(dataset, snapshot, SAMPLE_ROWS)).fetchall()
+        return [key for (key,) in sample[RANGE_ROWS // SAMPLE_ROWS :: RANGE_ROWS // SAMPLE_ROWS]]
 
     def packed_changes(self, dataset: Dataset, since: SnapshotId, until: SnapshotId) -> pa.Table:
         """`changes`, with rows as segments keep them. Raises HistoryExpired."""
@@ -269,7 +283,7 @@ def _answered(
         return cursor.execute(statement.text, statement.values)
 
 
-def _as(schema: pa.Schema, reader: pa.RecordBatchReader, *pins: Pin) -> Iterator[pa.RecordBatch]:
+def _as(schema: pa.Schema, reader: Iterable[pa.RecordBatch], *pins: Pin) -> Iterator[pa.RecordBatch]:
     with ExitStack() as held:
         for pin in pins:
             held.enter_context(pin)

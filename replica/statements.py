@@ -80,10 +80,15 @@ def scan(
     columns: Sequence[str],
     rows: Mapping[str, frozenset[str]],
     hide_protected_on: date | None,
+    low: str | None = None,
+    high: str | None = None,
     *,
     padded: bool = False,
 ) -> Statement:
-    """Rows of a snapshot sorted by key; `padded`: see `at`. Raises KeyError for a name that the dataset lacks."""
+    """Rows of a snapshot sorted by key: those from `low` on and before `high`, None for no end; `padded`: see `at`.
+
+    Raises KeyError for a name that the dataset lacks.
+    """
     for name in (*columns, *rows):
         dataset.column(name)
     values: dict[str, Any] = {}
@@ -100,6 +105,10 @@ def scan(
     for number, (name, allowed) in enumerate(sorted(rows.items())):
         values[f"rows_{number}"] = sorted(allowed)
         conditions.append(f"list_contains($rows_{number}, {quoted(name)})")
+    for name, sign, bound in (("low", ">=", low), ("high", "<", high)):
+        if bound is not None:
+            values[name] = bound
+            conditions.append(f"{quoted(dataset.key)} {sign} ${name}")
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return Statement(
         f"SELECT {chosen} FROM {at(dataset, snapshot, padded=padded)}{where} ORDER BY {quoted(dataset.key)}",

@@ -7,9 +7,10 @@ import asyncio
 import base64
 import contextlib
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from enum import StrEnum
+from typing import Final, TypeVar
 from urllib.parse import unquote
 
 import structlog
@@ -23,11 +24,23 @@ from api.request import Request, Send, columns_of
 from api.rest.ranges import matches, wanted_range
 from api.threads import file_slices, in_thread, pulled
 from api.visit import Visit, keep, today_of
-from extract import Cursor, Extract, ExtractPlan, ExtractRequest, Format, Manifest, plan_extract
+from extract import (
+    Compression,
+    Cursor,
+    Extract,
+    ExtractPlan,
+    ExtractRequest,
+    Format,
+    Manifest,
+    plan_extract,
+    xml_schema_of,
+)
 from kernel import Channel, Grant, PlatformError, RowsDelivered, new_event_id
 from replica import SnapshotInfo
 
 _log = structlog.get_logger(__name__)
+
+E = TypeVar("E", bound=StrEnum)
 
 _FILE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
@@ -62,6 +75,18 @@ async def extract(visit: Visit) -> Answer:
     first = await anext(pieces, b"")
     visit.answered(grant, status=200, snapshot=info.snapshot)
     return Answer(200, headers, _Delivery(visit, grant, file, first=first, pieces=pieces).send)
+
+
+async def schema(visit: Visit) -> Answer:
+    """The schema (XSD) of the service's XML extracts, of all columns; a delta's rows begin with `_operation`."""
+    request = visit.request
+    caller = visit.identify()
+    request.parameters()
+    _, grant = visit.admit(caller)
+    body = xml_schema_of(visit.dataset)
+    visit.answered(grant, status=200, snapshot=visit.doors.lookups.reader(visit.dataset.id).info.snapshot)
+    headers = [(b"content-type", b"application/xml"), (b"cache-control", b"no-cache")]
+    return Answer(200, [*headers, (b"knudepunkt-trace", request.trace.encode())], body)
 
 
 async def manifest(visit: Visit) -> Answer:
@@ -195,13 +220,7 @@ class _Delivery:
 
 
 def _asked(request: Request) -> tuple[ExtractRequest, Moment | None]:
-    asked = request.parameters("format", "columns", "since", "otherwise", *FIELDS)
-    try:
-        kind = Format(asked.get("format", Format.CSV))
-    except ValueError:
-        raise ParameterInvalid(
-            "there is no such format", remedy=f"format is one of {', '.join(Format)}", rule="parameter.format"
-        ) from None
+    asked = request.parameters("format", "compression", "columns", "since", "otherwise", *FIELDS)
     since, otherwise = asked.get("since"), asked.get("otherwise")
     if otherwise not in {None, "full"} or (otherwise is not None and since is None):
         raise ParameterInvalid(
@@ -210,7 +229,8 @@ def _asked(request: Request) -> tuple[ExtractRequest, Moment | None]:
             rule="parameter.otherwise",
         )
     wanted = ExtractRequest(
-        format=kind,
+        format=_one_of(Format, asked, "format", Format.CSV),
+        compression=_one_of(Compression, asked, "compression", Compression.NONE),
         columns=columns_of(asked),
         since=None if since is None else Cursor.read(since),
         otherwise_full=otherwise is not None,
@@ -218,10 +238,19 @@ def _asked(request: Request) -> tuple[ExtractRequest, Moment | None]:
     return wanted, moment_of(asked)
 
 
+def _one_of(kind: type[E], asked: Mapping[str, str], name: str, default: E) -> E:
+    try:
+        return kind(asked.get(name, default))
+    except ValueError:
+        raise ParameterInvalid(
+            f"there is no such {name}", remedy=f"{name} is one of {', '.join(kind)}", rule=f"parameter.{name}"
+        ) from None
+
+
 def _described(plan: ExtractPlan) -> Headers:
     name = plan.file_name
     fields = [
-        (b"content-type", plan.format.media_type.encode()),
+        (b"content-type", plan.media_type.encode()),
         (b"content-disposition", f'attachment; filename="{name}"'.encode()),
         (b"link", f'</v1/services/{plan.service}/files/{name}.manifest.json>; rel="describedby"'.encode()),
         (b"knudepunkt-extract", plan.kind.encode()),

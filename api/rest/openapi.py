@@ -13,7 +13,7 @@ from api.rest.components import STAMPS, TEXT, reference, shared_components, shar
 from api.rest.live_openapi import live_paths
 from api.rest.record_schema import Schema, key_example, key_schema, record_schema
 from api.rest.search_schema import search_example, search_schema
-from extract import Format
+from extract import Compression, Format
 from kernel import Operation
 from schemas import Dataset, Registers, Service
 
@@ -39,6 +39,7 @@ def document(registers: Registers, version: str) -> dict[str, Any]:
             paths[f"{base}/search"] = {"post": _search(service, dataset)}
         if Operation.EXTRACT in service.operations:
             paths[f"{base}/extract"] = {"get": _extract(service, dataset)}
+            paths[f"{base}/extract.xsd"] = {"get": _xml_schema(service)}
             paths[f"{base}/files/{{name}}.manifest.json"] = {"get": _manifest(service)}
     return {
         "openapi": "3.1.0",
@@ -152,7 +153,8 @@ def _record(service: Service, dataset: Dataset) -> dict[str, Any]:
 def _extract(service: Service, dataset: Dataset) -> dict[str, Any]:
     made = _operation(service, "extract", "the whole dataset as a file", (400, 401, 403, 404, 410, 416, 500, 503))
     kinds = {"name": "format", "in": "query", "schema": {"type": "string", "enum": list(Format), "default": Format.CSV}}
-    made["parameters"] += [kinds, _columns_parameter(dataset)]
+    packing = {"name": "compression", "in": "query", "schema": {"type": "string", "enum": list(Compression)}}
+    made["parameters"] += [kinds, packing, _columns_parameter(dataset)]
     queries = {**MOMENT, **_DELTA}
     made["parameters"] += [{"name": name, "in": "query", "schema": schema} for name, schema in queries.items()]
     made["parameters"] += [
@@ -163,7 +165,8 @@ def _extract(service: Service, dataset: Dataset) -> dict[str, Any]:
             ("If-None-Match", "The ETag of the file that the caller has."),
         )
     ]
-    content: dict[str, Any] = {kind.media_type.partition(";")[0]: {} for kind in Format}
+    types = [each.media_type for each in (*Format, *Compression)]
+    content: dict[str, Any] = {kind.partition(";")[0]: {} for kind in types if kind}
     extra: dict[str, Any] = {
         name: {"schema": TEXT, "description": text}
         for name, text in (
@@ -189,6 +192,12 @@ def _extract(service: Service, dataset: Dataset) -> dict[str, Any]:
     }
     made["responses"]["206"] = {"description": "The range of the file that was asked for.", **file}
     made["responses"]["304"] = {"description": "The caller has the file already."}
+    return made
+
+
+def _xml_schema(service: Service) -> dict[str, Any]:
+    made = _operation(service, "xsd", "schema of XML extracts", (400, 401, 403, 404, 500, 503))
+    made["responses"]["200"] = {"description": "XML Schema 1.0 of all columns.", "content": {"application/xml": {}}}
     return made
 
 

@@ -35,6 +35,7 @@ class Manifest:
     cursor: str | None
     corrections: tuple[int, ...]
     format: str
+    compression: str
     columns: tuple[str, ...]
     schema_hash: str
     contract_version: str
@@ -60,6 +61,7 @@ class Manifest:
             cursor=str(plan.cursor) if plan.cursor else None,
             corrections=plan.corrections,
             format=plan.format.value,
+            compression=plan.compression.value,
             columns=plan.columns,
             schema_hash=plan.schema_hash,
             contract_version=plan.contract_version,
@@ -105,6 +107,7 @@ class Manifest:
         alone.
         """
         data: dict[str, Any] = {"kind": "full", "cursor_from": None, "cursor": None, "corrections": ()}
+        data["compression"] = "none"
         data |= json.loads(text)
         data["corrections"] = tuple(data["corrections"])
         data["size_bytes"] = data["bytes"]

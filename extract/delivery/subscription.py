@@ -8,7 +8,7 @@ from typing import NewType
 
 from extract.delivery.schedule import Schedule
 from extract.delivery.targets import Target
-from extract.plan import Format
+from extract.form import Format
 from kernel import AgreementId, ServiceName, SystemId
 
 SubscriptionId = NewType("SubscriptionId", str)

@@ -20,7 +20,7 @@ from extract.delivery.outbox_tables import DELIVERIES, SUBSCRIPTIONS, Database, 
 from extract.delivery.schedule import IsWorkingDay, Schedule
 from extract.delivery.subscription import Contents, Kind, Standing, Subscription, SubscriptionId, Wish
 from extract.delivery.targets import Shelf, target_of, to_text
-from extract.plan import Format
+from extract.form import Format
 from kernel import AgreementId, Clock, ServiceName, SystemId, new_id
 
 MOST: Final = 200

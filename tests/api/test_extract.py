@@ -2,6 +2,7 @@
 
 import base64
 import csv
+import gzip
 import hashlib
 import http.client
 import json
@@ -14,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from lxml import etree
 
 from api.errors import RangeUnsatisfiable
 from api.rest.ranges import matches, wanted_range
@@ -78,8 +80,9 @@ class TestTheFile:
     @pytest.mark.parametrize(
         ("query", "status", "code"),
         [
-            ("format=xml", 400, "parameter_invalid"),
-            ("compression=zstd", 400, "parameter_invalid"),
+            ("format=xlsx", 400, "parameter_invalid"),
+            ("compression=lzma", 400, "parameter_invalid"),
+            ("format=parquet&compression=zstd", 400, "format_impossible"),
             ("columns=shoe_size", 400, "column_unknown"),
             ("columns=", 400, "parameter_invalid"),
             ("columns=6101701001", 400, "parameter_invalid"),
@@ -91,6 +94,20 @@ class TestTheFile:
         reply = client.get(f"{PATH}?{query}")
         assert (reply.status, reply.code) == (status, code)
         assert "6101701001" not in reply.body.decode()
+
+    def test_comes_as_xml_that_follows_the_schema(self, client: Client) -> None:
+        schema = etree.XMLSchema(etree.fromstring(client.get("/v1/services/cpr-persons-extract/extract.xsd").body))
+        path = "/v1/services/cpr-persons-extract/extract?format=xml"
+        for query in ("", "&columns=pnr,name,protections"):
+            schema.assertValid(etree.fromstring(client.get(path + query).body))
+
+    def test_comes_compressed_and_says_so(self, client: Client) -> None:
+        bare = client.get(f"{PATH}?columns=code,name")
+        packed = client.get(f"{PATH}?columns=code,name&compression=gzip")
+        assert gzip.decompress(packed.body) == bare.body
+        assert packed.headers["content-type"] == "application/gzip"
+        assert packed.headers["content-disposition"].endswith('.csv.gz"')
+        assert "content-encoding" not in packed.headers
 
 
 class TestConditionsAndRanges:

@@ -1,6 +1,9 @@
 """The whole bulk road on a real lake: what the plan says is what the file holds."""
 
+import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from functools import partial
@@ -17,8 +20,13 @@ from tests.extract.builders import PUBLISHED, RESIDENTS, grant, plan, residents
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
-    with Lake.open(tmp_path_factory.mktemp("lake"), ReplicaSettings(), write=True) as lake:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lake")
+
+
+@pytest.fixture(scope="module")
+def lake(folder: Path) -> Iterator[Lake]:
+    with Lake.open(folder, ReplicaSettings(), write=True) as lake:
         lake.prepare(RESIDENTS)
         lake.publish(RESIDENTS, delivery(residents(3_000)))
         yield lake
@@ -88,6 +96,15 @@ def test_is_the_same_bytes_each_time_it_is_made(lake: Lake, store: ExtractStore,
         first = written(store, made)
         store.open(made).path.unlink()
         assert written(store, made) == first
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [Format.CSV, Format.PARQUET, Format.ARROW, Format.XML])
+def test_is_the_same_bytes_in_another_process(lake: Lake, store: ExtractStore, kind: Format, folder: Path) -> None:
+    here = hashlib.sha256(written(store, plan(grant(), kind, info=now(lake)))).hexdigest()
+    command = [sys.executable, "-m", "tests.extract.other_process", str(folder), kind]
+    there = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout.strip()
+    assert here == there
 
 
 def test_of_an_old_snapshot_stays_what_it_was(lake: Lake, store: ExtractStore) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kernel import SnapshotId
-from replica import QUARANTINE, DatasetNotReady, Delivery, KeysRepeated, Lake, LakeBusy, Mode
+from replica import QUARANTINE, DatasetNotReady, Delivery, KeysRepeated, Lake, LakeBusy, Mode, reading
 from schemas import Column, Dataset, Kind
 from tests.replica.builders import DAY, PERSONS, SETTINGS, a_delivery, a_row
 
@@ -112,6 +113,25 @@ class TestScan:
         for number in (5, 1, 9, 3):
             lake.publish(PERSONS, a_delivery([a_row(f"{number:010d}")]))
         assert keys(lake) == sorted(keys(lake))
+
+    def test_is_read_range_by_range_when_it_is_large(self, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+        rows = [a_row(f"{number:010d}", status=f"{number % 7:02d}") for number in range(3_000)]
+        lake.publish(PERSONS, a_delivery(rows))
+        lake.publish(PERSONS, a_delivery(rows[::3], deletes=[row["pnr"] for row in rows[1::3]]))
+        allowed = {"status": frozenset({"01", "02"})}
+        one = [lake.scan(PERSONS, rows=given).read_all() for given in (None, allowed)]
+        monkeypatch.setattr(reading, "SAMPLE_ROWS", 8)
+        monkeypatch.setattr(reading, "RANGE_ROWS", 64)
+        begun: list[bool] = []
+        answered = reading._answered
+
+        def counted(*given: Any) -> Any:
+            begun.append(True)
+            return answered(*given)
+
+        monkeypatch.setattr(reading, "_answered", counted)
+        assert [lake.scan(PERSONS, rows=given).read_all() for given in (None, allowed)] == one
+        assert len(begun) > 20
 
     def test_leaves_rows_outside_the_scope_out(self, lake: Lake) -> None:
         lake.publish(PERSONS, a_delivery([a_row("0000000001"), a_row("0000000002", status="90")]))

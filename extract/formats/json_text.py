@@ -22,7 +22,7 @@ def json_lines(batch: pa.RecordBatch) -> bytes:
     """The rows of a batch as objects, each on a line that ends in a newline."""
     if not batch.num_rows:
         return b""
-    lines = _joined([*_struct(batch.to_struct_array()), "\n"], batch.num_rows)
+    lines = joined([*_struct(batch.to_struct_array()), "\n"], batch.num_rows)
     _, _, text = lines.buffers()
     # What joins of pieces make has no offset: its buffer is the lines, one after the other.
     return bytes(text)
@@ -31,7 +31,7 @@ def json_lines(batch: pa.RecordBatch) -> bytes:
 def json_texts(values: pa.Array) -> pa.Array:
     """Each value as JSON text; null stays null."""
     present = values.is_valid() if values.null_count else None
-    texts = _joined(_pieces(values), len(values))
+    texts = joined(_pieces(values), len(values))
     return texts if present is None else pc.if_else(present, texts, _constant(None))
 
 
@@ -47,7 +47,7 @@ def _constant(text: str | None) -> pa.Scalar:
     return pa.scalar(text, pa.string())
 
 
-def _joined(pieces: Iterable[Piece], length: int) -> pa.Array:
+def joined(pieces: Iterable[Piece], length: int) -> pa.Array:
     """The pieces of each row, side by side."""
     merged: list[Piece] = []
     for piece in pieces:
@@ -73,13 +73,13 @@ def _pieces(values: pa.Array) -> list[Piece]:
         # Registers are sparse: only what is there is worked on.
         there = values.is_valid()
         known = values.filter(there)
-        texts = _joined(nested(known), len(known))
+        texts = joined(nested(known), len(known))
         return [pc.replace_with_mask(pa.repeat(_constant("null"), length), there, texts)]
     texts, mark = _leaf(values)
     if not values.null_count:
         return [mark, texts, mark] if mark else [texts]
     if mark:
-        texts = _joined([mark, texts, mark], length)
+        texts = joined([mark, texts, mark], length)
     return [pc.fill_null(texts, _constant("null"))]
 
 
@@ -95,7 +95,7 @@ def _list(values: pa.Array) -> list[Piece]:
     elements = values.flatten()
     ends = pc.cumulative_sum(pc.list_value_length(values))
     starts = pa.concat_arrays([pa.array([0], ends.type), ends])
-    lists = pa.ListArray.from_arrays(starts, _joined(_pieces(elements), len(elements)))
+    lists = pa.ListArray.from_arrays(starts, joined(_pieces(elements), len(elements)))
     return ["[", pc.binary_join(lists, ","), "]"]
 
 

@@ -1,0 +1,46 @@
+"""Forms that an extract can have: format and compression, the ending of its name, its media type. Pure."""
+
+from enum import StrEnum
+
+
+class Format(StrEnum):
+    """csv-dk is CSV as Danish spreadsheets open it: semicolons and decimal commas. -bom has a byte order mark first."""
+
+    CSV = "csv"
+    CSV_DK = "csv-dk"
+    CSV_DK_BOM = "csv-dk-bom"
+    NDJSON = "ndjson"
+    PARQUET = "parquet"
+    ARROW = "arrow"
+    XML = "xml"
+
+    @property
+    def ending(self) -> str:
+        return "csv" if self in {Format.CSV_DK, Format.CSV_DK_BOM} else self.value
+
+    @property
+    def media_type(self) -> str:
+        return {
+            "csv": "text/csv; charset=utf-8; header=present",
+            "ndjson": "application/x-ndjson",
+            "parquet": "application/vnd.apache.parquet",
+            "arrow": "application/vnd.apache.arrow.stream",
+            "xml": "application/xml",
+        }[self.ending]
+
+
+class Compression(StrEnum):
+    """Of the file itself, not of its transfer: what is stored is what was sent, and resumes at any byte."""
+
+    NONE = "none"
+    GZIP = "gzip"
+    ZSTD = "zstd"
+
+    @property
+    def ending(self) -> str:
+        return {"none": "", "gzip": ".gz", "zstd": ".zst"}[self.value]
+
+    @property
+    def media_type(self) -> str | None:
+        """None for that of the format."""
+        return {"none": None, "gzip": "application/gzip", "zstd": "application/zstd"}[self.value]
