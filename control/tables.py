@@ -161,10 +161,23 @@ NOTICES = Table(
     Column("at", String(32), nullable=False),
     Column("read", String(32)),
     Column("mailed", String(32)),
-    Column("attempts", Integer, nullable=False, server_default="0"),
     # What a reminder is about and which one it is: it is told once, however often it falls due.
     Column("reminder", String(200)),
     Index("uq_notices_reminder", "reminder", unique=True),
+)
+
+MAILS = Table(
+    "mails",
+    METADATA,
+    # One for each notice and whom it goes to: a user's id, or the organisation's.
+    Column("notice", String(36), ForeignKey("notices.id"), primary_key=True),
+    Column("recipient", String(36), primary_key=True),
+    # Written before the mail server is asked: what may have been sent is not sent again.
+    Column("sent", String(32)),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next", String(32)),
+    Column("given_up", String(32)),
+    Column("error", Text),
 )
 
 DELEGATIONS = Table(

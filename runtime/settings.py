@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from api import ProxySettings
+from control.mail import MailSettings
 from extract import ExchangeSettings, SftpSettings
 from integrations import LiveSettings
 from kernel import OperatorMistake
@@ -89,6 +90,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     replica: ReplicaSettings = field(default_factory=ReplicaSettings)
     usage: UsageSettings = field(default_factory=UsageSettings)
+    mail: MailSettings = field(default_factory=MailSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     live: LiveSettings = field(default_factory=LiveSettings)
     logs: LogSettings = field(default_factory=LogSettings)

@@ -12,6 +12,7 @@ from runtime.instance import Instance
 from runtime.mirroring import Mirroring
 from runtime.scheduler import Job
 from runtime.settings import Settings
+from runtime.telling import REMIND_EVERY_S, remind, send_mail
 from runtime.wiring import CLOCK
 from sync import SourceSpec
 from usage import UsageBusy, take_in
@@ -42,7 +43,17 @@ class Worker:
             Job(name="fold", every_s=every.fold_every_s, run=self.fold),
             Job(name="maintenance", every_s=every.maintain_every_s, first_s=MAINTENANCE_AFTER_S, run=self.maintain),
             Job(name="intake", every_s=every.intake_every_s, run=self.intake),
+            Job(name="remind", every_s=REMIND_EVERY_S, run=self.remind),
+            Job(name="mail", every_s=self.settings.mail.every_s, run=self.mail),
         )
+
+    def remind(self) -> None:
+        """Tell people of what ends."""
+        remind(self.instance, self.settings)
+
+    def mail(self) -> None:
+        """Send notices by e-mail, when a mail server is set."""
+        send_mail(self.instance, self.settings, self.stop.is_set)
 
     def mirror(self) -> None:
         """Run the sources that are due."""

@@ -12,28 +12,44 @@ from kernel import OrganisationId, new_id
 
 
 def tell(
-    db: Connection, *, to: OrganisationId, roles: frozenset[Role], subject: str, text: str, about: str, at: datetime
-) -> None:
+    db: Connection,
+    *,
+    to: OrganisationId,
+    roles: frozenset[Role],
+    subject: str,
+    text: str,
+    about: str,
+    at: datetime,
+    reminder: str | None = None,
+) -> bool:
     """Put a notice into an inbox, in the transaction of what it tells: none is lost, and none tells what never was.
 
-    text   words for people; it leaves by e-mail, so it names no person and no key of a register
+    text       words for people; it leaves by e-mail, so it names no person and no key of a register
+    reminder   what is told and which time it is: told before, it is not told again
+
+    Gives whether it was told now.
     """
+    if reminder is not None:
+        same = NOTICES.c.reminder == reminder
+        if db.execute(select(NOTICES.c.id).where(same)).first() is not None:
+            return False
     values: dict[str, Any] = {
         "id": new_id(), "organisation": to, "roles": " ".join(sorted(roles)), "subject": subject, "text": text,
-        "about": about, "at": to_text(at), "attempts": 0,
+        "about": about, "at": to_text(at), "reminder": reminder,
     }  # fmt: skip
     db.execute(insert(NOTICES).values(values))
+    return True
 
 
 def load_notices(
-    db: Connection, organisation: OrganisationId | None = None, *, unmailed: bool = False
+    db: Connection, organisation: OrganisationId | None = None, *, unmailed_since: datetime | None = None
 ) -> tuple[Notice, ...]:
-    """Oldest first."""
+    """Oldest first. unmailed_since   only those of that time or later whose e-mails have not all been settled"""
     query = select(NOTICES).order_by(NOTICES.c.at, NOTICES.c.id)
     if organisation is not None:
         query = query.where(NOTICES.c.organisation == organisation)
-    if unmailed:
-        query = query.where(NOTICES.c.mailed.is_(None))
+    if unmailed_since is not None:
+        query = query.where(NOTICES.c.mailed.is_(None) & (NOTICES.c.at >= to_text(unmailed_since)))
     return tuple(_notice(row) for row in db.execute(query).mappings())
 
 
@@ -54,10 +70,6 @@ def mark_mailed(db: Connection, notice: str, at: datetime) -> None:
     db.execute(update(NOTICES).where(NOTICES.c.id == notice).values(mailed=to_text(at)))
 
 
-def count_attempt(db: Connection, notice: str) -> None:
-    db.execute(update(NOTICES).where(NOTICES.c.id == notice).values(attempts=NOTICES.c.attempts + 1))
-
-
 def _notice(row: RowMapping) -> Notice:
     return Notice(
         id=row["id"],
@@ -69,5 +81,4 @@ def _notice(row: RowMapping) -> Notice:
         at=from_text(row["at"]),
         read=from_text_or_none(row["read"]),
         mailed=from_text_or_none(row["mailed"]),
-        attempts=row["attempts"],
     )

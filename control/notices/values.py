@@ -10,8 +10,7 @@ class Notice:
     """roles      whom in the organisation it concerns
     about      the thing it is about, for instance `agreement 0190...`
     read       when somebody marked it read; None while nobody has
-    mailed     when it left by e-mail; None when it has not, or when no mail server is set
-    attempts   how often sending it was tried in vain
+    mailed     when its e-mails were settled: sent, or given up; None when they are not, or when no mail server is set
     """
 
     id: str
@@ -23,4 +22,3 @@ class Notice:
     at: datetime
     read: datetime | None = None
     mailed: datetime | None = None
-    attempts: int = 0
