@@ -10,11 +10,11 @@ from control import OrganisationKind, OrganisationStep, Role
 Moment = Annotated[datetime, Meta(tz=True)]
 
 
-class _Asked(Struct, forbid_unknown_fields=True):
+class Asked(Struct, forbid_unknown_fields=True):
     pass
 
 
-class Application(_Asked):
+class Application(Asked):
     """signing_request: PEM of a PKCS#10 request for the first user's certificate; answered in the test environment.
     Without it the connection must show the first user's own employee certificate.
     """
@@ -28,42 +28,51 @@ class Application(_Asked):
     signing_request: str | None = None
 
 
-class NewOrganisation(_Asked):
+class NewOrganisation(Asked):
+    """code: a municipality's, four digits; what its own rows are known by."""
+
     kind: OrganisationKind
     cvr: str
     name: str
+    code: str = ""
 
 
-class OrganisationChange(_Asked):
+class OrganisationChange(Asked):
     """What is left out stays as it is."""
 
     name: str | None = None
     email: str | None = None
 
 
-class OrganisationStanding(_Asked):
+class MunicipalityCode(Asked):
+    """code: four digits, as the register of municipalities has it."""
+
+    code: str
+
+
+class OrganisationStanding(Asked):
     step: OrganisationStep
     note: str = ""
 
 
-class NewUser(_Asked):
+class NewUser(Asked):
     name: str
     email: str
     roles: list[Role]
 
 
-class UserChange(_Asked):
+class UserChange(Asked):
     roles: list[Role]
 
 
-class NewCertificate(_Asked):
+class NewCertificate(Asked):
     """One of the two: a certificate to bind (PEM), or a PKCS#10 request (PEM), answered in the test environment."""
 
     certificate: str | None = None
     signing_request: str | None = None
 
 
-class NewSystem(_Asked):
+class NewSystem(Asked):
     """endpoints: https and sftp addresses where the system can be reached itself."""
 
     name: str
@@ -72,7 +81,7 @@ class NewSystem(_Asked):
     endpoints: list[str] = []
 
 
-class SystemChange(_Asked):
+class SystemChange(Asked):
     """What is left out stays as it is."""
 
     name: str | None = None
@@ -81,13 +90,13 @@ class SystemChange(_Asked):
     endpoints: list[str] | None = None
 
 
-class NewSshKey(_Asked):
+class NewSshKey(Asked):
     """public_key: a line as in a .pub file of OpenSSH."""
 
     public_key: str
 
 
-class NewProcessingAgreement(_Asked):
+class NewProcessingAgreement(Asked):
     """document: the signed document in base64; its SHA-256 is kept, and nothing else of it."""
 
     reference: str
@@ -96,11 +105,11 @@ class NewProcessingAgreement(_Asked):
     valid_to: Moment | None = None
 
 
-class Ending(_Asked):
+class Ending(Asked):
     """at: now without it."""
 
     at: Moment | None = None
 
 
-class Nothing(_Asked):
+class Nothing(Asked):
     """An empty object, or no body."""

@@ -2,7 +2,13 @@
 
 from api.answer import Answer
 from api.errors import ParameterInvalid
-from api.rest.admin.asked import Application, NewOrganisation, OrganisationChange, OrganisationStanding
+from api.rest.admin.asked import (
+    Application,
+    MunicipalityCode,
+    NewOrganisation,
+    OrganisationChange,
+    OrganisationStanding,
+)
 from api.rest.admin.errand import Errand, made, one
 from api.rest.admin.errors import ProofMissing
 from api.rest.admin.pages import page
@@ -48,7 +54,7 @@ def apply(errand: Errand) -> Answer:
 
 def add(errand: Errand) -> Answer:
     asked = errand.read(NewOrganisation)
-    done = errand.store.add_organisation(asked.kind, asked.cvr, asked.name)
+    done = errand.store.add_organisation(asked.kind, asked.cvr, asked.name, code=asked.code)
     return made(OrganisationView.of(done), f"{BASE}/{done.id}")
 
 
@@ -88,6 +94,13 @@ def step(errand: Errand) -> Answer:
     asked, found = errand.read(OrganisationStanding), organisation_of(errand)
     errand.expect(lambda: _shown(errand), needed=False)
     return one(OrganisationView.of(Onboarding(errand.store).step(found.id, asked.step, note=asked.note)))
+
+
+def code(errand: Errand) -> Answer:
+    """What "own municipality" means: the operator's to say, since a municipality must not choose whose rows it has."""
+    asked, found = errand.read(MunicipalityCode), organisation_of(errand)
+    errand.expect(lambda: _shown(errand), needed=False)
+    return one(OrganisationView.of(Onboarding(errand.store).set_code(found.id, asked.code)))
 
 
 def organisation_of(errand: Errand) -> Organisation:

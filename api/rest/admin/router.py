@@ -45,8 +45,10 @@ class AdminRoutes:
         if doors.control is None:
             raise _nothing()
         route, ids = self._found(request)
+        # Who asks comes first: nobody's body is waited for.
+        actor = anybody(request) if route.open else await in_thread(lambda: actor_of(doors, request))
         body = await request.body() if request.method in {"POST", "PATCH"} else b""
-        answer = await in_thread(partial(_run, doors, doors.control, route, request, ids, body))
+        answer = await in_thread(partial(_run, doors.control, route, Errand(doors, request, actor, ids, body)))
         answer.headers.append((b"knudepunkt-trace", request.trace.encode()))
         return answer
 
@@ -74,13 +76,9 @@ async def me(doors: Doors, request: Request) -> Answer:
     return answer
 
 
-def _run(
-    doors: Doors, control: ControlStore, route: AdminRoute, request: Request, ids: dict[str, str], body: bytes
-) -> Answer:
-    actor = anybody(request) if route.open else actor_of(doors, request)
-    errand = Errand(doors, request, actor, ids, body)
+def _run(control: ControlStore, route: AdminRoute, errand: Errand) -> Answer:
     if route.method != "GET":
-        request.parameters()
+        errand.request.parameters()
     once = errand.once() if route.method == "POST" else None
     if once is None:
         return route.run(errand)

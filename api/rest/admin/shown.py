@@ -20,17 +20,20 @@ from control import (
 
 
 class OrganisationView(Struct, frozen=True):
+    """code: a municipality's, four digits; empty while it is not told."""
+
     id: str
     kind: OrganisationKind
     cvr: str
     name: str
     email: str
+    code: str
     state: OrganisationState
     created: datetime
 
     @classmethod
     def of(cls, it: Organisation) -> "OrganisationView":
-        return cls(it.id, it.kind, it.cvr, it.name, it.email, it.state, it.created)
+        return cls(it.id, it.kind, it.cvr, it.name, it.email, it.code, it.state, it.created)
 
 
 class UserView(Struct, frozen=True):

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from api.answer import Answer
-from api.rest.admin import asked, certificates, organisations, oversight, people, shown, systems
+from api.rest.admin import agreements, asked, certificates, organisations, oversight, people, shown, systems, terms
 from api.rest.admin.errand import Errand
 
 Method = Literal["GET", "POST", "PATCH"]
 _A: Final = "/v1/admin"
+_AGREEMENT: Final = f"{_A}/agreements/{{agreement}}"
 _ORG, _USER, _SYSTEM = f"{_A}/organisations/{{organisation}}", f"{_A}/users/{{user}}", f"{_A}/systems/{{system}}"
 
 
@@ -77,6 +78,10 @@ ROUTES: Final[tuple[AdminRoute, ...]] = (
         f"{_ORG}/steps", "step_organisation", organisations.step, "Confirm, reject, suspend or resume",
         asked.OrganisationStanding, shown.OrganisationView,
     ),
+    _post(
+        f"{_ORG}/code", "set_municipality_code", organisations.code, "Record a municipality's code, as the operator",
+        asked.MunicipalityCode, shown.OrganisationView,
+    ),
     _get(f"{_ORG}/users", "users", people.listed, "Users of an organisation", shown.UserView, many=True),
     _post(
         f"{_ORG}/users", "add_user", people.add, "Register a user", asked.NewUser, shown.UserView, makes=True
@@ -140,6 +145,31 @@ ROUTES: Final[tuple[AdminRoute, ...]] = (
     _post(
         f"{_SYSTEM}/ssh-keys/{{fingerprint}}/revoke", "revoke_ssh_key", certificates.revoke_key,
         "Refuse an SSH key within a second, for ever", asked.Nothing, shown.SshKeyView,
+    ),
+    _get(
+        f"{_A}/agreements", "agreements", agreements.listed, "Service agreements that you are a party to",
+        terms.AgreementView, many=True,
+        query=(
+            ("state", "As they are now."), ("system", "Id of a system."), ("service", "Those that cover a service."),
+        ),
+    ),
+    _post(
+        f"{_A}/agreements", "request_agreement", agreements.request, "Request an agreement from a municipality",
+        terms.NewAgreement, terms.AgreementView, makes=True,
+    ),
+    _get(_AGREEMENT, "agreement", agreements.shown, "One agreement", terms.AgreementView),
+    _post(
+        f"{_AGREEMENT}/steps", "step_agreement", agreements.step,
+        "Request a draft, withdraw, approve, reject, suspend, resume or terminate",
+        terms.AgreementDecision, terms.AgreementView,
+    ),
+    _post(
+        f"{_AGREEMENT}/renewals", "renew_agreement", agreements.renew, "Request what follows an agreement",
+        terms.Renewal, terms.AgreementView, makes=True,
+    ),
+    _get(
+        f"{_AGREEMENT}/history", "agreement_history", agreements.history, "Every step of an agreement, in order",
+        terms.AgreementStepView, many=True,
     ),
     _get(
         f"{_ORG}/processing-agreements", "processing_agreements", oversight.processing,
