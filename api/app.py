@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 from api.doors import Doors
 from api.problem import problem
 from api.request import ClientGone, Receive, Request, Scope, Send
-from api.routes import Routes, unexpected
+from api.routes import Routes
+from api.unexpected import unexpected
 from api.visit import refusal_on_record
 from kernel import PlatformError
 

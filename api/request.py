@@ -126,11 +126,11 @@ class Request:
             found[name] = value
         return found
 
-    async def body(self) -> bytes:
+    async def body(self, most: int = MOST_BODY_BYTES) -> bytes:
         """The whole body. Raises BodyTooLarge, reading no further than that; ClientGone."""
         length = self.headers.get(b"content-length", b"")
-        if length.isdigit() and int(length[:20]) > MOST_BODY_BYTES:
-            raise _too_large()
+        if length.isdigit() and int(length[:20]) > most:
+            raise _too_large(most)
         message = await self._receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
@@ -144,8 +144,8 @@ class Request:
                 raise ClientGone
             pieces.append(message["body"])
             size += len(pieces[-1])
-            if size > MOST_BODY_BYTES:
-                raise _too_large()
+            if size > most:
+                raise _too_large(most)
         return b"".join(pieces)
 
     async def pieces(self, most: int) -> AsyncGenerator[bytes]:

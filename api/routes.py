@@ -4,21 +4,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-import structlog
-
 from api.answer import Answer
 from api.doors import Doors
-from api.errors import MethodNotAllowed, OperationUnknown, RouteUnknown, Unexpected
+from api.errors import MethodNotAllowed, OperationUnknown, RouteUnknown
 from api.identity import identify
 from api.problem import problem
 from api.request import ClientGone, Request
 from api.rest import admin, catalogue, decisions, extract, health, live, lookup, openapi, operations, problems, search
+from api.soap.faces import soap_doors
 from api.stopwatch import server_timing
+from api.unexpected import unexpected
 from api.visit import Offer, Visit, refusal_on_record
-from kernel import Caller, HouseFault, Operation, PlatformError
+from kernel import Caller, Operation, PlatformError
 from schemas import Dataset, Service
-
-_log = structlog.get_logger(__name__)
 
 _Visit = TypeVar("_Visit", bound=Visit)
 Route = Callable[[Request], Awaitable[Answer]]
@@ -72,6 +70,8 @@ class Routes:
                 self._add_live(service)
             elif service.dataset is not None:
                 self._add(service, doors.registers.dataset(service.dataset))
+        for path, face in soap_doors(doors).items():
+            self._exact[path] = Methods({"GET": face.describe, "HEAD": face.describe, "POST": face.call})
 
     def find(self, path: str) -> Route:
         """Raises RouteUnknown; and for a path of a service, what the catalogue says of that service."""
@@ -161,18 +161,6 @@ async def on_record(visit: _Visit, route: Callable[[_Visit], Awaitable[Answer]])
     answer.headers += visit.offer.farewell
     answer.headers.append(server_timing(visit.timing or visit.watch.timing()))
     return answer
-
-
-def unexpected(error: Exception, request: Request) -> HouseFault:
-    """Log a fault of ours, without its message: that may hold what the caller sent."""
-    where = []
-    trace = error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        where.append(f"{code.co_filename.rpartition('/')[2]}:{trace.tb_lineno} {code.co_name}")
-        trace = trace.tb_next
-    _log.error("request_failed", trace=request.trace, error=type(error).__name__, where=where[-8:])
-    return Unexpected("something failed that should not", remedy="report it with the trace id")
 
 
 def _readable(route: Route) -> Methods:

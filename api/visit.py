@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from email.utils import format_datetime
 from functools import lru_cache
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 import structlog
 
@@ -18,6 +18,7 @@ from api.stopwatch import Stopwatch
 from control import NO_LIMITS, Allowance, QuotaExhausted, RateLimited, purpose_of
 from kernel import (
     COPENHAGEN,
+    NOTHING_SAID,
     AgreementId,
     Call,
     CallAnswered,
@@ -28,6 +29,7 @@ from kernel import (
     Observation,
     Operation,
     PlatformError,
+    Said,
     ServiceName,
     SnapshotId,
     Timing,
@@ -79,6 +81,7 @@ class Visit:
     """What is known of a call so far. A refusal puts on record as much as was known by then.
 
     subjects    identifiers asked about, for the ledger alone; empty where keys are public
+    said        what the caller said of its call, for the ledger alone
     allowance   what is left of the agreement's limits after this call
     """
 
@@ -90,11 +93,13 @@ class Visit:
         "offer",
         "operation",
         "request",
+        "said",
         "service",
         "subjects",
         "timing",
         "watch",
     )
+    channel: ClassVar[Channel] = Channel.REST
 
     def __init__(self, doors: Doors, request: Request, offer: Offer, operation: Operation) -> None:
         self.doors, self.request, self.offer, self.operation = doors, request, offer, operation
@@ -104,6 +109,7 @@ class Visit:
         self.caller: Caller | None = None
         self.grant: Grant | None = None
         self.subjects: tuple[str, ...] = ()
+        self.said: Said = NOTHING_SAID
         self.allowance: Allowance = NO_LIMITS
 
     @property
@@ -135,7 +141,7 @@ class Visit:
         call = Call(
             trace=self.request.trace,
             caller=caller,
-            channel=Channel.REST,
+            channel=self.channel,
             service=self.service.name,
             operation=self.operation,
             received=received,
@@ -185,7 +191,7 @@ class Visit:
                 event=new_event_id(),
                 at=self.request.received,
                 trace=self.request.trace,
-                channel=Channel.REST,
+                channel=self.channel,
                 service=self.service.name,
                 operation=self.operation,
                 system=grant.system,
@@ -199,6 +205,7 @@ class Visit:
                 rows=rows,
                 size_bytes=size_bytes,
                 subjects=self.subjects,
+                said=self.said,
             ),
         )
 
@@ -212,6 +219,8 @@ class Visit:
             grant=self.grant,
             subjects=self.subjects,
             watch=self.watch,
+            channel=self.channel,
+            said=self.said,
         )  # fmt: skip
 
 
@@ -226,6 +235,8 @@ def refusal_on_record(
     grant: Grant | None = None,
     subjects: tuple[str, ...] = (),
     watch: Stopwatch | None = None,
+    channel: Channel = Channel.REST,
+    said: Said = NOTHING_SAID,
 ) -> PlatformError:
     """Put a refusal on record, and give what the caller is told: the refusal, or that it cannot be put on record."""
     peer = request.peer
@@ -233,7 +244,7 @@ def refusal_on_record(
         event=new_event_id(),
         at=request.received,
         trace=request.trace,
-        channel=Channel.REST,
+        channel=channel,
         code=error.code,
         status=error.status,
         reason=error.message,
@@ -249,6 +260,7 @@ def refusal_on_record(
         peer=request.address,
         timing=(watch or request.watch).timing(),
         subjects=subjects,
+        said=said,
     )
     try:
         keep(doors, fact)

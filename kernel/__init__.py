@@ -31,11 +31,21 @@ from kernel.ids import (
     new_id,
     new_trace_id,
 )
-from kernel.observation import CallAnswered, CallRefused, Observation, Observe, RowsDelivered, Timing
+from kernel.observation import (
+    NOTHING_SAID,
+    CallAnswered,
+    CallRefused,
+    Observation,
+    Observe,
+    RowsDelivered,
+    Said,
+    Timing,
+)
 from kernel.window import Window
 
 __all__ = [
     "COPENHAGEN",
+    "NOTHING_SAID",
     "AgreementId",
     "Call",
     "CallAnswered",
@@ -62,6 +72,7 @@ __all__ = [
     "Purpose",
     "RequestInvalid",
     "RowsDelivered",
+    "Said",
     "ServiceName",
     "SnapshotId",
     "SystemClock",

@@ -11,6 +11,7 @@ class Channel(StrEnum):
     REST = "rest"
     SFTP = "sftp"
     PUSH = "push"
+    SOAP = "soap"
 
 
 class Operation(StrEnum):

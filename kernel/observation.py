@@ -30,6 +30,22 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a caller says of its own call.
+
+    on_behalf_of          its end user, in clear: for the ledger's keyed hash alone
+    call_id, accounting   its own number for the call, and words for its books; free text, so nothing may print them
+    """
+
+    on_behalf_of: str | None = field(default=None, repr=False)
+    call_id: str | None = field(default=None, repr=False)
+    accounting: str | None = field(default=None, repr=False)
+
+
+NOTHING_SAID = Said()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallAnswered:
     """A call got its answer (also 'no such record': status 404)."""
 
@@ -50,6 +66,7 @@ class CallAnswered:
     rows: int = 0
     size_bytes: int = 0
     subjects: tuple[str, ...] = field(default=(), repr=False)
+    said: Said = NOTHING_SAID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +92,7 @@ class CallRefused:
     peer: str | None = None
     timing: Timing | None = None
     subjects: tuple[str, ...] = field(default=(), repr=False)
+    said: Said = NOTHING_SAID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,7 @@ from schemas.properties import NAME
 from schemas.rule import CheckDigit, Condition, Duplicated, ForeignKey, Invalid, Limit, Missing, RowCount, Rule
 from schemas.service import (
     COMPONENTS,
+    SOAP_INTERFACES,
     IntegrationType,
     Service,
     ServiceStatus,
@@ -52,6 +53,7 @@ __all__ = [
     "COMPONENTS",
     "NAME",
     "SHIPPED",
+    "SOAP_INTERFACES",
     "WIDENINGS",
     "Change",
     "CheckDigit",

@@ -1,6 +1,7 @@
 """All registers that an instance knows: what is shipped and what the operator added.
 
-A register is a folder: `<register>.odcs.yaml`, `*.service.yaml`, and `*.source.yaml`, which only `sync` reads.
+A register is a folder: `<register>.odcs.yaml`, `*.service.yaml`, and `*.source.yaml`, which only `sync` reads. A folder
+of services that have no dataset needs no contract.
 """
 
 from collections.abc import Iterator, Mapping
@@ -142,6 +143,15 @@ class _Survey:
         for path in files:
             if path.name.endswith(_NOT_READ):
                 self.findings.append(_warned(path, "is not read", "let its name end in .yaml"))
+        before = len(self.services)
+        for path in files:
+            if path.name.endswith(_SERVICE):
+                self.read_service(path)
+        own = self.services[before:]
+        contracts = [path for path in files if path.name.endswith(_CONTRACT)]
+        if own and not contracts and all(service.dataset is None for service, _ in own):
+            # Services that hand no data out, such as components, promise none.
+            return
         contract, document, faults = _read_contract(folder, register, files)
         self.findings += faults
         if any(fault.severity is Severity.ERROR for fault in faults):
@@ -151,9 +161,6 @@ class _Survey:
             self.documents[contract.register] = document
             named = [f"contract {contract.id}", *(f"dataset {dataset.id}" for dataset in contract.datasets)]
             self.claims += [_Claim(what, _about(contract.path, "", "")) for what in named]
-        for path in files:
-            if path.name.endswith(_SERVICE):
-                self.read_service(path)
 
     def read_service(self, path: Path) -> None:
         service, document, faults = read_service(path)

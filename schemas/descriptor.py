@@ -15,6 +15,7 @@ from schemas.live import Component, Live, Orchestration, PassThrough
 from schemas.live_body import ComponentBody, FallbackBody, OrchestrationBody, PassThroughBody, RedirectBody, StepBody
 from schemas.service import (
     COMPONENTS,
+    SOAP_INTERFACES,
     IntegrationType,
     Service,
     ServiceStatus,
@@ -77,6 +78,8 @@ class _ServiceBody(BaseModel):
             case IntegrationType.REPLICA:
                 return None
 
+    soap: str = ""
+
     def to_service(self, folder: Path) -> Service:
         return Service(
             name=ServiceName(self.name), uuid=str(self.uuid), version=self.version,
@@ -87,6 +90,7 @@ class _ServiceBody(BaseModel):
             stub=None if self.stub is None else folder / self.stub, search=tuple(self.search),
             ends=self.ends, successor=None if self.successor is None else ServiceName(self.successor),
             live=self.live(),
+            soap=self.soap,
         )  # fmt: skip
 
 
@@ -122,6 +126,7 @@ def read_service(path: Path) -> tuple[Service | None, Document | None, list[Find
     _review_fit(review, service)
     _review_live(review, service)
     _review_end(review, service)
+    _review_soap(review, service)
     if path.name != service.name + _SUFFIX:
         review.warning("name", f"the file is named {path.name}", f"rename it to {service.name}{_SUFFIX}")
     if service.stub is not None and not service.stub.is_file():
@@ -140,6 +145,17 @@ def _review_end(review: Review, service: Service) -> None:
             review.error(name, f"only a deprecated service has `{name}`", "remove the line, or set the status")
     if service.successor == service.name:
         review.error("successor", "is the service itself", "name the service to move to")
+
+
+def _review_soap(review: Review, service: Service) -> None:
+    if not service.soap:
+        return
+    if service.soap not in SOAP_INTERFACES:
+        remedy = did_you_mean(service.soap, SOAP_INTERFACES)
+        review.error("soap", f"there is no established interface {service.soap!r}", remedy)
+    elif service.dataset != (wanted := SOAP_INTERFACES[service.soap]):
+        problem = f"{service.soap} speaks of {wanted or 'no dataset'}"
+        review.error("soap", problem, f"write `dataset: {wanted}`" if wanted else "remove the line `dataset`")
 
 
 def _review_fit(review: Review, service: Service) -> None:
@@ -181,7 +197,7 @@ def _review_live(review: Review, service: Service) -> None:
         if name != own:
             review.error(name, f"is not of a service that is a {service.integration_type}", "remove the section")
     refused = suitability(service.service_type, service.integration_type) is Suitability.REFUSED
-    if own in _SECTIONS and own not in given and not refused:
+    if own in _SECTIONS and own not in given and not refused and not service.soap:
         review.error("integration_type", f"there is no section `{own}`", "add it; schemas/live.py shows its form")
     match service.live:
         case PassThrough(hedge_after_s=float(), methods=methods) if service.service_type is not ServiceType.LOOKUP and (

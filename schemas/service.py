@@ -16,6 +16,7 @@
     terms: Public data; name the source.  # optional words for the catalogue
     test_data: All 98 municipalities.     # optional words: what the test environment holds
     stub: municipalities.stub.json        # optional: a file beside this one that answers where there is no source
+    soap: demo-1                          # optional: the established SOAP interface that it has beside REST
 
 A service that is not answered from the mirror says how it is answered, in a section with the name of its integration
 type: see schemas/live.py. No other field may stand there, and none twice.
@@ -108,6 +109,14 @@ COMPONENTS: Final[Mapping[str, frozenset[Operation]]] = {
 """The packaged functions, by the name that a descriptor calls them by, and what each offers. `integrations` holds the
 functions; a test compares."""
 
+SOAP_INTERFACES: Final[Mapping[str, DatasetId | None]] = {
+    "demo-1": None,
+    "person-base-data-extended-4": DatasetId("cpr.persons"),
+    "person-base-data-extended-5": DatasetId("cpr.persons"),
+}
+"""The established SOAP interfaces, by the name that a descriptor calls them by, and the dataset that each speaks of.
+`api` holds the interfaces; a test compares."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
@@ -118,6 +127,7 @@ class Service:
                     the service has no search
     ends            the last day (in Copenhagen) on which a deprecated service answers
     successor       the service to move to
+    soap            the established SOAP interface that it has; empty for none
     key_is_public   whether a key of the dataset may stand in a URL; follows from the contract
     live            how it is answered when not from the mirror
     """
@@ -139,6 +149,7 @@ class Service:
     search: tuple[str, ...] = ()
     ends: date | None = None
     successor: ServiceName | None = None
+    soap: str = ""
     key_is_public: bool = False
     live: Live | None = None
 

@@ -30,6 +30,7 @@ from sync.replay import replay_quarantine
 from sync.report import FileReport, Outcome, Progress, RunReport, Stage
 from sync.run import run_source
 from sync.schedule import Cron, Every, Schedule, next_due
+from sync.sources.cpr.presented import civil_status, house_number, municipality_cvr, presented_municipality
 from sync.spec import SourceSpec, load_sources
 from sync.testdata import generate, generate_changes, write_changes, write_testdata
 
@@ -73,12 +74,16 @@ __all__ = [
     "Stage",
     "XmlSpec",
     "check_sources",
+    "civil_status",
     "foresee",
     "generate",
     "generate_changes",
+    "house_number",
     "load_sources",
     "missing_since",
+    "municipality_cvr",
     "next_due",
+    "presented_municipality",
     "replay_quarantine",
     "run_source",
     "write_changes",

@@ -4,13 +4,14 @@ The moment is called `time`, as in CloudEvents: `at` is a reserved word in DuckD
 in every question.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 import pyarrow as pa
 
-from kernel import CallAnswered, CallRefused, Observation, RowsDelivered, Timing
+from kernel import NOTHING_SAID, CallAnswered, CallRefused, Observation, RowsDelivered, Said, Timing
 
 KINDS: Final = frozenset({"answered", "refused", "delivered"})
 
@@ -59,10 +60,12 @@ credential  SHA-256 fingerprint of the certificate or key
 node, role  the machine and the kind of process that wrote the line
 """
 
-LINE_ALONE: Final = frozenset({"rule", "owner", "remedy", "to_source_us"})
-"""What a ledger line says beyond its row: why a call was refused, which whoever opens the decision reads there, and
-when a source was asked.
+LINE_ALONE: Final = frozenset({"rule", "owner", "remedy", "to_source_us", "on_behalf_of", "call_id", "accounting"})
+"""What a ledger line says beyond its row: why a call was refused, which whoever opens the decision reads there; when a
+source was asked; and what the caller said of its call, its end user as a keyed hash.
 """
+
+_PERSONAL_NUMBER: Final = re.compile(r"(?<![0-9A-Za-z])[0-9]{6}[- ]?[0-9]{4}(?![0-9A-Za-z])")
 
 STORED: Final = pa.schema([*SCHEMA, pa.field("file", _text, nullable=False), pa.field("line", _count, nullable=False)])
 """As kept in the usage lake: the row, and where in the ledger it came from."""
@@ -94,6 +97,7 @@ def row_of(observation: Observation, hashed: Callable[[str], str]) -> dict[str, 
                 "size_bytes": seen.size_bytes,
                 **_spent(seen.timing),
                 "subjects": [hashed(subject) for subject in seen.subjects],
+                **_said(seen.said, hashed),
             }
         case CallRefused() as seen:
             return {
@@ -117,6 +121,7 @@ def row_of(observation: Observation, hashed: Callable[[str], str]) -> dict[str, 
                 "subjects": [hashed(subject) for subject in seen.subjects],
                 "credential": seen.credential,
                 "peer": seen.peer,
+                **_said(seen.said, hashed),
             }
         case RowsDelivered() as seen:
             return {
@@ -139,6 +144,17 @@ def row_of(observation: Observation, hashed: Callable[[str], str]) -> dict[str, 
                 **_spent(seen.timing),
                 "subjects": [],
             }
+
+
+def _said(said: Said, hashed: Callable[[str], str]) -> dict[str, str]:
+    """What looks like a personal number in a caller's free text is not kept."""
+    if said is NOTHING_SAID:
+        return {}
+    made = {} if said.on_behalf_of is None else {"on_behalf_of": hashed(said.on_behalf_of)}
+    for name, value in (("call_id", said.call_id), ("accounting", said.accounting)):
+        if value is not None:
+            made[name] = _PERSONAL_NUMBER.sub("[number]", value)
+    return made
 
 
 def _spent(timing: Timing | None) -> dict[str, int]:

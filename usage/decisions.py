@@ -18,6 +18,7 @@ _MOST: Final = 20
 _SHOWN: Final = (
     "time", "kind", "trace", "channel", "service", "operation", "system", "agreement", "municipality_cvr", "terms_hash",
     "status", "code", "reason", "rule", "owner", "remedy", "keys", "rows",
+    "call_id",
 )  # fmt: skip
 
 

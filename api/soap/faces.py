@@ -1,0 +1,30 @@
+"""Which services have a SOAP face, and under which paths."""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from api.doors import Doors
+from api.soap.door import SoapDoor
+from api.soap.established.demo import demo
+from api.soap.established.person import person_4, person_5
+from api.soap.interface import Interface
+from api.visit import Offer
+from schemas import Service
+
+ESTABLISHED: Final[Mapping[str, Callable[[Doors, Service], Interface]]] = {
+    "demo-1": demo,
+    "person-base-data-extended-4": person_4,
+    "person-base-data-extended-5": person_5,
+}
+"""By the word that a service's descriptor names them with (`soap: demo-1`)."""
+
+
+def soap_doors(doors: Doors) -> dict[str, SoapDoor]:
+    """By path."""
+    found: dict[str, SoapDoor] = {}
+    for service in doors.registers.services:
+        dataset = None if service.dataset is None else doors.registers.dataset(service.dataset)
+        if service.soap:
+            face = SoapDoor(doors, Offer.of(service, dataset), ESTABLISHED[service.soap](doors, service))
+            found.update(dict.fromkeys(face.interface.paths, face))
+    return found
