@@ -93,7 +93,7 @@ MUNICIPALITIES: list[dict[str, Any]] = [
 EVERYTHING = (
     "cpr-persons", "cpr-persons-extract", "cpr-person-search", "municipalities", "municipalities-extract",
     "roads", "roads-extract", "authorities", "authorities-extract",
-    "classes", "cvr-companies", "cvr-units",
+    "classes", "cvr-companies", "cvr-units", "cpr-person-base-data-extended-4", "cpr-person-base-data-extended-5",
 )  # fmt: skip
 
 
