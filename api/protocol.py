@@ -4,6 +4,7 @@ It leans on methods of uvicorn that are not documented, so uvicorn is pinned and
 uvicorn fills the ASGI TLS extension itself, `connection_made` and `on_message_begin` can go.
 """
 
+import re
 import ssl
 from asyncio import AbstractEventLoop, TimerHandle, Transport
 from typing import Any, Final
@@ -19,6 +20,7 @@ from api.tls import extensions_of
 from kernel import PlatformError, new_trace_id
 
 MOST_HEAD_BYTES: Final = 64 * 1024
+_HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~%-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?")
 REQUEST_S: Final = 30.0
 """How long a request may take to come, seconds: whoever sends a byte now and then would hold a connection for ever."""
 LINGER_S: Final = 2.0
@@ -86,6 +88,13 @@ class TlsProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
+        """Raises ValueError for what no server should answer (RFC 9112, 3.2): the parser makes a refusal of it."""
+        version = self.parser.get_http_version()
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if version not in {"1.0", "1.1"} or (len(hosts) != 1 and (hosts or version == "1.1")):
+            raise ValueError("neither HTTP/1.1 with one host, nor HTTP/1.0")
+        if hosts and not _HOST.fullmatch(hosts[0]):
+            raise ValueError("no host")
         self._in_head, self._idle_bytes = False, 0
         super().on_headers_complete()
 

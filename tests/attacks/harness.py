@@ -106,8 +106,8 @@ def ensure_refused(said: Sequence[Said], *codes: str) -> Said:
     """The last answer is a refusal with one of these codes, says what to do, and gives nothing away."""
     assert said, "the server closed without an answer"
     last = said[-1]
-    assert 400 <= last.status < 500, last
-    assert last.code in codes, last.json
+    assert 400 <= last.status < 500, last.status
+    assert last.code in codes, last.body[:300]
     assert last.json["remedy"]
     ensure_nothing_personal(last.body)
     return last
