@@ -23,6 +23,8 @@ _FIELDS: Final = frozenset({"where", "sort", "limit", "cursor", "columns", *FIEL
 _OPS: Final = {op.value: op for op in Op}
 _MOST_CONDITIONS: Final = 20
 _MOST_ORDERS: Final = 5
+_MOST_VALUES: Final = 1_000
+_LONGEST_VALUE: Final = 500
 _LONGEST_CURSOR: Final = 200
 _REMEDY: Final = (
     'send {"where": [{"column": "...", "eq": "..."}], "sort": ["...", "-..."], "limit": 50}; '
@@ -104,6 +106,10 @@ def _conditions(given: Any, number: int) -> list[Condition]:
     for name in named:
         if name not in _OPS:
             raise _invalid(f"condition {number + 1} holds {nameable(name)}, which is no condition")
+        values = given[name] if isinstance(given[name], list) else [given[name]]
+        if len(values) > _MOST_VALUES or any(isinstance(each, str) and len(each) > _LONGEST_VALUE for each in values):
+            most = f"{_MOST_VALUES:,} values, or one of more than {_LONGEST_VALUE} signs"
+            raise _invalid(f"condition {number + 1} has more than {most}")
     return [Condition(column=given["column"], op=_OPS[name], value=given[name]) for name in named]
 
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 from structlog.testing import capture_logs
 
+from control.audit import verify as verify_audit
 from kernel import CallRefused
-from tests.api.house import House, serving
+from tests.api.administration.staff import Office
+from tests.api.house import House
 from tests.attacks.harness import ensure_nothing_personal
 from usage import verify
 
@@ -18,11 +20,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, int]]:
-    """One house and one server for all attacks; at the end its ledger is whole."""
-    with House.open(tmp_path_factory.mktemp("attacked")) as house, serving(house) as (_, port):
-        yield house, port
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """One house with its people and one server for all attacks; at the end its ledger and its audit trail are whole."""
+    with Office.open(tmp_path_factory.mktemp("attacked")) as office:
+        yield office
+        house = office.house
         assert not verify(house.root / "ledger", house.root / "usage")
+        with house.control.reading() as db:
+            assert verify_audit(db)[1] is None
+
+
+@pytest.fixture(scope="session")
+def standing(office: Office) -> tuple[House, int]:
+    return office.house, office.port
 
 
 @pytest.fixture
@@ -34,6 +44,12 @@ def house(standing: tuple[House, int]) -> House:
 @pytest.fixture
 def port(standing: tuple[House, int]) -> int:
     return standing[1]
+
+
+@pytest.fixture
+def by(request: pytest.FixtureRequest) -> str:
+    """What the case says that it is refused by."""
+    return str(next(iter(request.node.iter_markers("attack"))).kwargs["by"])
 
 
 @pytest.fixture(autouse=True)

@@ -79,10 +79,24 @@ def answers(said: bytes) -> list[Said]:
         matched = re.fullmatch(r"HTTP/1\.1 ([0-9]{3}) ?.*", first)
         assert matched is not None, first
         headers = {name.lower(): text.strip() for name, _, text in (line.partition(":") for line in lines)}
-        size = int(headers.get("content-length", "0"))
-        found.append(Said(int(matched[1]), headers, rest[:size]))
-        said = rest[size:]
+        if headers.get("transfer-encoding") == "chunked":
+            body, said = _unchunked(rest)
+        else:
+            size = int(headers.get("content-length", "0"))
+            body, said = rest[:size], rest[size:]
+        found.append(Said(int(matched[1]), headers, body))
     return found
+
+
+def _unchunked(rest: bytes) -> tuple[bytes, bytes]:
+    """A body that came in chunks, and what comes after it."""
+    body = b""
+    while True:
+        line, _, rest = rest.partition(b"\r\n")
+        size = int(line, 16)
+        body, rest = body + rest[:size], rest[size + 2 :]
+        if size == 0:
+            return body, rest
 
 
 def request(method: str = "GET", path: str = PATH, *fields: str, body: bytes = b"", close: bool = True) -> bytes:
