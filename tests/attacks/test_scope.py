@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from control import ServiceTerms, Step, Terms
+from control import Agreements, ServiceTerms, Step, Terms
 from kernel import AgreementId, OrganisationId, ServiceName, SystemId, Window
 from tests.api.house import AALBORG, ANNA, BENT, CARL, CLOCK, NOBODY, ODENSE, Client, House
 from tests.attacks.harness import Said, attack, case, ensure_on_record, ensure_refused, post, request, talk
@@ -380,11 +380,10 @@ def _agreement(house: House, system: str, steps: tuple[Step, ...], days: tuple[i
         services={ServiceName("municipalities"): ServiceTerms()}, purpose="prøve", legal_basis="prøve", reason="prøve"
     )
     start, end = (CLOCK.now() + timedelta(days=each) for each in days)
-    made = house.control.draft_agreement(
-        OrganisationId(municipality.id), SystemId(house.systems[system]), terms, Window(start, end)
-    )
+    agreements = Agreements(house.control, house.registers)
+    made = agreements.draft(OrganisationId(municipality.id), SystemId(house.systems[system]), terms, Window(start, end))
     for step in steps:
-        house.control.step(made.id, step, by="test")
+        agreements.step(made.id, step)
     return made.id
 
 
