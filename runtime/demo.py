@@ -16,6 +16,7 @@ from control import Agreements, ControlStore, Organisation, OrganisationKind, Se
 from kernel import AgreementId, ServiceName, SystemId, Window
 from replica import Lake
 from runtime.client import Profile
+from runtime.demo_people import DINA, NINA, OTTO, hire
 from runtime.environment import settings_of
 from runtime.files import write_whole
 from runtime.founding import found_instance
@@ -112,6 +113,8 @@ def _cast(instance: Instance, control: ControlStore, services: tuple[str, ...]) 
     )
     supplier = control.find_organisation(SUPPLIER[0]) or control.add_organisation(OrganisationKind.SUPPLIER, *SUPPLIER)
     operator = control.find_organisation(OPERATOR[0]) or control.add_organisation(OrganisationKind.OPERATOR, *OPERATOR)
+    for owner, person in ((supplier, NINA), (municipality, DINA), (operator, OTTO)):
+        hire(instance, control, owner, person)
     _system(instance, control, operator, OPERATORS_PROFILE, "Watches the platform.")
     system, profile = _system(instance, control, supplier, PROFILE, "Tries the platform.")
     agreements = Agreements(control, load_registers(SHIPPED, instance.registers))

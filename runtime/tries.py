@@ -18,6 +18,8 @@ from runtime.processes import Addresses
 
 OPERATORS_PROFILE = "operator"
 """The profile, beside that of the demo's consumer system, with which the platform is watched."""
+CONTROLLERS_PROFILE = "dina"
+"""The profile of the demo's data controller, a person."""
 SQL = "select kind, channel, service, status, count(*) as calls, sum(rows) as rows from calls group by all order by all"
 
 
@@ -75,6 +77,9 @@ def tries(
     watcher = profile.folder.parent / OPERATORS_PROFILE
     cert, key = (shlex.quote(str(watcher / path.name)) for path in (profile.certificate, profile.key))
     as_operator = f"curl -sS --cacert {files['ca']} --cert {cert} --key {key}"
+    person = profile.folder.parent / CONTROLLERS_PROFILE
+    cert, key = (shlex.quote(str(person / path.name)) for path in (profile.certificate, profile.key))
+    as_controller = f"curl -sS --cacert {files['ca']} --cert {cert} --key {key}"
     body = "-H 'Content-Type: application/json' --data @{person}".format(**files)
     where = "" if instance == Path("instance") else f" --instance {shlex.quote(str(instance))}"
     shelf = f"/{municipality_cvr}/cpr-persons-extract"
@@ -104,6 +109,16 @@ def tries(
             "See how the mirror is, as its operator",
             f"{as_operator} {url.removesuffix('/services')}/operations/status",
             _tells_how_the_mirror_is,
+        ),
+        Try(
+            "Ask who you are here, which agreements you have, and what is left",
+            f"{with_certificate} {url.removesuffix('/services')}/me",
+            _tells_who_calls,
+        ),
+        Try(
+            "Read the inbox as the municipality's data controller (a person's certificate, not a system's)",
+            f"{as_controller} {url.removesuffix('/services')}/admin/inbox",
+            _tells_of_the_agreement,
         ),
         Try(
             "Call without a certificate: refused, with the reason",
@@ -167,6 +182,23 @@ def _tells_how_the_mirror_is(outcome: Outcome) -> str | None:
     if trouble:
         return f"a source is in trouble: {trouble[0]}"
     return None if datasets["cpr.persons"]["rows"] else "the mirror is empty"
+
+
+def _tells_who_calls(outcome: Outcome) -> str | None:
+    try:
+        told = json.loads(outcome.out)
+        known = told["as"] == "system" and told["agreements"][0]["services"]
+    except (ValueError, LookupError):
+        known = False
+    return None if known else "the answer does not tell of the system and its agreements"
+
+
+def _tells_of_the_agreement(outcome: Outcome) -> str | None:
+    try:
+        subjects = [each["subject"] for each in json.loads(outcome.out)["items"]]
+    except (ValueError, LookupError):
+        return "the answer is no inbox"
+    return None if any("agreement" in each for each in subjects) else "nothing in the inbox tells of the agreement"
 
 
 def _is_refused(outcome: Outcome) -> str | None:

@@ -9,6 +9,7 @@ import typer
 
 from kernel import PlatformError
 from runtime.cli import (
+    agreement,
     api,
     audit,
     bench,
@@ -84,7 +85,7 @@ app.add_typer(bench.app, name="bench", rich_help_panel=LOOK)
 
 for verb, group in (
     ("org", org.app), ("user", user.app), ("system", system.app), ("cert", cert.app), ("key", key.app),
-    ("processing", processing.app), ("notice", notice.app), ("audit", audit.app),
+    ("agreement", agreement.app), ("processing", processing.app), ("notice", notice.app), ("audit", audit.app),
 ):  # fmt: skip
     app.add_typer(group, name=verb, rich_help_panel=ADMINISTER)
 

@@ -148,6 +148,27 @@ def apply(
 
 
 @app.command()
+def code(
+    municipality: OrganisationArgument,
+    code: Annotated[str, typer.Argument(help="Four digits, as the register of municipalities has it.")],
+    acting: AsOption = None,
+    instance: InstanceOption = DEFAULT_INSTANCE,
+    as_json: JsonOption = False,
+) -> None:
+    """Record a municipality's code: what "its own rows" means in agreements. The operator does.
+
+    Example: `knudepunkt org code 11111111 0851`
+    """
+    from api.rest.admin.shown import OrganisationView
+    from control import Onboarding
+    from runtime.administration import open_desk
+
+    with open_desk(instance, acting) as desk:
+        done = Onboarding(desk.store).set_code(desk.organisation(municipality).id, code)
+        show(OrganisationView.of(done), as_json=as_json)
+
+
+@app.command()
 def change(
     organisation: OrganisationArgument,
     name: Annotated[str | None, typer.Option(help="New name.")] = None,

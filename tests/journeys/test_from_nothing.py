@@ -1,5 +1,6 @@
 """The guide's road from nothing to a first call, run as it stands."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -30,4 +31,7 @@ class TestFromNothing:
             cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
-        assert '"as":"system"' in (tmp_path / "care.json").read_text()
+        me = json.loads((tmp_path / "care.json").read_text())
+        assert me["as"] == "system"
+        assert {each["name"] for each in me["agreements"][0]["services"]} == {"municipalities", "cpr-persons"}
+        assert json.loads((tmp_path / "answer.json").read_text())["record"]["name"] == "Aalborg"

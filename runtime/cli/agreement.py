@@ -1,0 +1,275 @@
+"""`knudepunkt agreement`: service agreements, requested by suppliers and decided on by municipalities."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption
+from runtime.cli.desk import AsOption, NoteOption, OrganisationOption, moment, show, show_all
+from runtime.cli.terms import terms_of_file, terms_of_options
+
+if TYPE_CHECKING:
+    from api.rest.admin.terms import AgreementView
+    from control import Agreement, Agreements
+    from runtime.administration import Desk
+
+app = typer.Typer(help="Service agreements: what a municipality lets a system do.", no_args_is_help=True)
+AgreementArgument = Annotated[str, typer.Argument(help="Id of the agreement, or the beginning of it.")]
+ToOption = Annotated[str | None, typer.Option("--to", help="In force until, such as 2029-01-01 (UTC); open without.")]
+FromOption = Annotated[str | None, typer.Option("--from", help="In force from; now without.")]
+_COLUMNS = ("id", "state", "municipality", "supplier", "system_name", "services", "valid_to")
+
+
+@app.command("list")
+def list_(
+    organisation: OrganisationOption = None,
+    state: Annotated[str | None, typer.Option(help="As they are now, for instance requested.")] = None,
+    system: Annotated[str | None, typer.Option(help="Those of a system: name or id.")] = None,
+    service: Annotated[str | None, typer.Option(help="Those that cover a service.")] = None,
+    acting: AsOption = None,
+    instance: InstanceOption = DEFAULT_INSTANCE,
+    as_json: JsonOption = False,
+) -> None:
+    """List agreements: of one organisation on either side, or all that may be seen.
+
+    Examples:
+
+    `knudepunkt agreement list --state requested`
+
+    `knudepunkt agreement list --org 11111111 --service cpr-persons --json`
+    """
+    from control import State
+    from kernel import ServiceName
+
+    if state is not None and state not in set(State):
+        raise typer.BadParameter(f"it is one of {', '.join(State)}", param_hint="--state")
+    with _table(instance, acting) as (desk, agreements):
+        found = agreements.all(
+            None if organisation is None else desk.organisation(organisation).id,
+            system=None if system is None else desk.system(system).id,
+            service=None if service is None else ServiceName(service),
+            states=() if state is None else {State(state)},
+        )
+        _print_many(desk, agreements, found, as_json=as_json)
+
+
+@app.command("show")
+def show_(
+    agreement: AgreementArgument,
+    acting: AsOption = None,
+    instance: InstanceOption = DEFAULT_INSTANCE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show an agreement: its parties, its terms, and the steps that can be taken now.
+
+    Example: `knudepunkt agreement show 0190b0f4`
+    """
+    with _table(instance, acting) as (desk, agreements):
+        _print_one(desk, agreements, _found(agreements, agreement), as_json=as_json)
+
+
+@app.command()
+def history(
+    agreement: AgreementArgument,
+    acting: AsOption = None,
+    instance: InstanceOption = DEFAULT_INSTANCE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show every step of an agreement since it was drafted.
+
+    Example: `knudepunkt agreement history 0190b0f4`
+    """
+    from api.rest.admin.terms import AgreementStepView
+
+    with _table(instance, acting) as (_, agreements):
+        steps = agreements.history(_found(agreements, agreement).id)
+    show_all(
+        map(AgreementStepView.of, steps), ("number", "at", "step", "state", "by", "note"), as_json=as_json, none="None."
+    )
+
+
+@app.command()
+def request(
+    system: Annotated[str, typer.Option(help="The system that is to call: name or id.")],
+    municipality: Annotated[str, typer.Option(help="Whose authority it acts under: CVR number, name or id.")],
+    file: Annotated[Path | None, typer.Option(help="Terms in YAML or JSON, as REST takes them.")] = None,
+    service: Annotated[list[str] | None, typer.Option(help="A service; more than once for more.")] = None,
+    columns: Annotated[
+        list[str] | None, typer.Option(help="Columns of a service, such as cpr-persons=pnr,name; all without.")
+    ] = None,
+    own: Annotated[
+        list[str] | None, typer.Option(help="Only the municipality's own rows: cpr-persons=municipality_code.")
+    ] = None,
+    purpose: Annotated[str, typer.Option(help="What the data is for.")] = "",
+    legal_basis: Annotated[str, typer.Option(help="The rule of law (hjemmel).")] = "",
+    reason: Annotated[str, typer.Option(help="Why it is asked for; whoever approves reads it.")] = "",
+    per_minute: Annotated[int | None, typer.Option(help="At most this many calls a minute.", min=1)] = None,
+    per_day: Annotated[int | None, typer.Option(help="At most this many calls a day.", min=1)] = None,
+    start: FromOption = None,
+    end: ToOption = None,
+    draft: Annotated[bool, typer.Option("--draft", help="Write it down, and send it later.")] = False,
+    note: NoteOption = "",
+    acting: AsOption = None,
+    instance: InstanceOption = DEFAULT_INSTANCE,
+    as_json: JsonOption = False,
+) -> None:
+    """Request an agreement. In the test environment it is approved at once; in production the municipality decides.
+
+    Examples:
+
+    `knudepunkt agreement request --system care --municipality 11111111 --service municipalities
+    --purpose "Plans home care." --legal-basis "None is needed." --reason "A first call."`
+
+    `knudepunkt agreement request --system care --municipality 11111111 --file terms.yaml --to 2029-01-01`
+    """
+    from api.rest.admin.agreements import window_of
+
+    if file is not None and (service or columns or own or purpose or legal_basis or reason or per_minute or per_day):
+        raise typer.BadParameter("the file says all of the terms: give --file, or the options, not both")
+    terms = (
+        terms_of_file(file)
+        if file is not None
+        else terms_of_options(
+            service or [], columns or [], own or [], purpose, legal_basis, reason, per_minute, per_day
+        )
+    )
+    with _table(instance, acting) as (desk, agreements):
+        window = window_of(
+            None if start is None else moment(start, "--from"), None if end is None else moment(end, "--to"),
+            desk.store.clock.now(),
+        )  # fmt: skip
+        whose, calls = desk.municipality(municipality).id, desk.system(system).id
+        if draft:
+            done = agreements.draft(whose, calls, terms.terms(), window)
+        else:
+            done = agreements.request(whose, calls, terms.terms(), window, note=note)
+        _print_one(desk, agreements, done, as_json=as_json)
+
+
+@app.command()
+def renew(
+    agreement: AgreementArgument,
+    file: Annotated[Path | None, typer.Option(help="Other terms, in YAML or JSON.")] = None,
+    start: FromOption = None,
+    end: ToOption = None,
+    note: NoteOption = "",
+    acting: AsOption = None,
+    instance: InstanceOption = DEFAULT_INSTANCE,
+    as_json: JsonOption = False,
+) -> None:
+    """Request what follows an agreement, without a gap: from its end on, on the same terms unless others are given.
+
+    Example: `knudepunkt agreement renew 0190b0f4 --to 2030-01-01`
+    """
+    from api.rest.admin.agreements import beginning_after, window_of
+
+    with _table(instance, acting) as (desk, agreements):
+        found, now = _found(agreements, agreement), desk.store.clock.now()
+        begins = beginning_after(found, now) if start is None else moment(start, "--from")
+        window = window_of(begins, None if end is None else moment(end, "--to"), now)
+        terms = None if file is None else terms_of_file(file).terms()
+        _print_one(desk, agreements, agreements.renew(found.id, window, terms=terms, note=note), as_json=as_json)
+
+
+@app.command()
+def expiring(
+    days: Annotated[int, typer.Option(help="Within this many days.", min=1)] = 90,
+    acting: AsOption = None,
+    instance: InstanceOption = DEFAULT_INSTANCE,
+    as_json: JsonOption = False,
+) -> None:
+    """List agreements in force that end soon.
+
+    Example: `knudepunkt agreement expiring --days 30`
+    """
+    with _table(instance, acting) as (desk, agreements):
+        before = desk.store.clock.now() + timedelta(days=days)
+        _print_many(desk, agreements, agreements.all(ends_before=before), as_json=as_json)
+
+
+def _step(step: str, agreement: str, note: str, acting: str | None, instance: Path, *, as_json: bool) -> None:
+    from control import Step
+
+    with _table(instance, acting) as (desk, agreements):
+        done = agreements.step(_found(agreements, agreement).id, Step(step), note=note)
+        _print_one(desk, agreements, done, as_json=as_json)
+
+
+_STEPS = {
+    "send": ("request", "Send a draft to the municipality."),
+    "withdraw": ("withdraw", "Take a draft or a request back."),
+    "approve": ("approve", "Approve a request, in the municipality's name: calls get through within a second."),
+    "reject": ("reject", "Reject a request, in the municipality's name."),
+    "suspend": ("suspend", "Suspend an agreement: within a second no call gets through."),
+    "resume": ("resume", "Let a suspended agreement carry calls again."),
+    "terminate": ("terminate", "End an agreement for ever; either party may."),
+}
+
+
+def _add_step(verb: str, step: str, says: str) -> None:
+    def run(
+        agreement: AgreementArgument,
+        note: NoteOption = "",
+        acting: AsOption = None,
+        instance: InstanceOption = DEFAULT_INSTANCE,
+        as_json: JsonOption = False,
+    ) -> None:
+        _step(step, agreement, note, acting, instance, as_json=as_json)
+
+    run.__doc__ = f'{says}\n\n    Example: `knudepunkt agreement {verb} 0190b0f4 --note "Case 17"`\n    '
+    app.command(verb)(run)
+
+
+for _verb, (_name, _says) in _STEPS.items():
+    _add_step(_verb, _name, _says)
+
+
+@contextmanager
+def _table(instance: Path, acting: str | None) -> "Iterator[tuple[Desk, Agreements]]":
+    from control import Agreements
+    from runtime.administration import open_desk
+    from schemas import SHIPPED, load_registers
+
+    with open_desk(instance, acting) as desk:
+        yield desk, Agreements(desk.store, load_registers(SHIPPED, desk.instance.registers))
+
+
+def _found(agreements: "Agreements", named: str) -> "Agreement":
+    from runtime.administration import one_of
+
+    found = [each for each in agreements.all() if named and each.id.startswith(named.lower())]
+    return one_of(found, lambda each: each.id, "agreement", "agreement list")
+
+
+def _views(desk: "Desk", agreements: "Agreements", found: "tuple[Agreement, ...]") -> "list[AgreementView]":
+    from api.rest.admin.agreements import viewing
+
+    return [*map(viewing(desk.store, agreements), found)]
+
+
+def _print_one(desk: "Desk", agreements: "Agreements", found: "Agreement", *, as_json: bool) -> None:
+    (view,) = _views(desk, agreements, (found,))
+    show(view if as_json else _flat(view), as_json=as_json)
+
+
+def _print_many(desk: "Desk", agreements: "Agreements", found: "tuple[Agreement, ...]", *, as_json: bool) -> None:
+    views = _views(desk, agreements, found)
+    show_all(views if as_json else map(_flat, views), _COLUMNS, as_json=as_json, none="There is no such agreement.")
+
+
+def _flat(view: "AgreementView") -> dict[str, Any]:
+    """As a person reads it: parties by name, services by name, what is empty left out."""
+    import msgspec
+
+    told: dict[str, Any] = msgspec.to_builtins(view)
+    terms = told.pop("terms")
+    for party in ("municipality", "supplier"):
+        told[party] = f"{told[party]['name']} ({told[party]['cvr']})"
+    told["services"] = sorted(terms["services"])
+    told |= {name: terms[name] for name in ("purpose", "legal_basis", "reason", "type")}
+    limits = {name: most for name, most in terms["limits"].items() if most is not None}
+    return told | {"limits": ", ".join(f"{name.replace('_', ' ')}: {most:,}" for name, most in limits.items())}
