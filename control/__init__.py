@@ -30,6 +30,7 @@ from control.certificates import (
     verify_chain,
 )
 from control.certificates.door import Answered, Credentials
+from control.delegations import Delegation, Delegations
 from control.errors import QuotaExhausted, RateLimited
 from control.explain import Verdict, explain, explained
 from control.limits import NO_LIMITS, Allowance, Counters, Standing, purpose_of
@@ -66,6 +67,8 @@ __all__ = [
     "Counters",
     "Credentials",
     "Deed",
+    "Delegation",
+    "Delegations",
     "Inbox",
     "IssuedCertificate",
     "Kind",

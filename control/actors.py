@@ -70,6 +70,8 @@ class Verb(StrEnum):
     AGREEMENT_TERMINATE = "agreement.terminate"
     AGREEMENT_LEAVE = "agreement.leave"
     """The supplier ends what it no longer needs."""
+    AGREEMENT_DECIDE_FOR = "agreement.decide_for"
+    """In a municipality's name, under its delegation."""
     AGREEMENT_SEE = "agreement.see"
     DELEGATION_CHANGE = "delegation.change"
     CATALOGUE_CHANGE = "catalogue.change"
@@ -102,6 +104,7 @@ MAY: Final[Mapping[Verb, frozenset[Role]]] = {
     Verb.AGREEMENT_STOP: frozenset({_D, _O}),
     Verb.AGREEMENT_TERMINATE: frozenset({_D}),
     Verb.AGREEMENT_LEAVE: frozenset({_U}),
+    Verb.AGREEMENT_DECIDE_FOR: frozenset({_A}),
     Verb.AGREEMENT_SEE: frozenset({_A, _U, _D, _O}),
     Verb.DELEGATION_CHANGE: frozenset({_D}),
     Verb.CATALOGUE_CHANGE: frozenset({_O}),

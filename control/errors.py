@@ -128,6 +128,11 @@ class AgreementTaken(CallerMistake):
     title = "Another agreement already covers this"
 
 
+class DelegationInvalid(CallerMistake):
+    code = "delegation_invalid"
+    title = "The delegation cannot be made like this"
+
+
 class IllegalStep(CallerMistake):
     code = "agreement_step_illegal"
     status = 409

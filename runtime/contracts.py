@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from control import Agreement, Agreements, ControlStore
+from control.agreements.versions import widened
 from kernel import OperatorMistake
 from replica import AppliedContract, Lake
 from schemas import Change, Contract, Dataset, Grade, Registers, compare, grade_of, read_contract, version_fault
@@ -46,12 +47,16 @@ class ContractCannotApply(OperatorMistake):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Affected:
-    """A service that gives out what changes, and the live agreements on it that cover the columns in question."""
+    """A service that gives out what changes, and the live agreements on it that cover the columns in question.
+
+    needs_request   what the change offers that agreements on the service do not carry: a new request would
+    """
 
     service: str
     agreements: int
     municipalities: tuple[str, ...]
     systems: tuple[str, ...]
+    needs_request: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +206,7 @@ def _plan(
         applied=former.version,
         version=contract.version,
         changes=tuple(zip(changes, effects, strict=True)),
-        affected=tuple(_affected(changes, contract, registers, control, now)),
+        affected=tuple(_affected(changes, old, contract, registers, control, now)),
         fault=version_fault(changes, former.version, contract.version),
     )
 
@@ -213,7 +218,12 @@ def _pairs(old: Contract, new: Contract) -> tuple[tuple[Dataset | None, Dataset 
 
 
 def _affected(
-    changes: Sequence[Change], contract: Contract, registers: Registers, control: ControlStore, now: datetime
+    changes: Sequence[Change],
+    old: Contract,
+    contract: Contract,
+    registers: Registers,
+    control: ControlStore,
+    now: datetime,
 ) -> Iterable[Affected]:
     """Services of datasets that change in more than words, with the agreements on them."""
     touched: dict[str, set[str]] = {}
@@ -234,7 +244,16 @@ def _affected(
                 agreements=len(found),
                 municipalities=tuple(sorted({municipalities[each.municipality] for each in found})),
                 systems=tuple(sorted({systems[each.system] for each in found})),
+                needs_request=_needs_request(live, service.name, service.dataset, old, contract),
             )
+
+
+def _needs_request(
+    live: Sequence[Agreement], service: str, dataset: str, old: Contract, new: Contract
+) -> tuple[str, ...]:
+    before, after = (next((d for d in each.datasets if d.id == dataset), None) for each in (old, new))
+    named = ({str(name): terms for name, terms in each.terms.services.items()}.get(service) for each in live)
+    return tuple(sorted({what for terms in named if terms is not None for what in widened(terms, before, after)}))
 
 
 def _covers(agreement: Agreement, service: str, columns: Collection[str]) -> bool:

@@ -1,13 +1,16 @@
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
-from control.actors import Role, Verb
+from control.actors import Verb
 from control.agreements.deed import Deed, Party
+from control.agreements.filtering import Filter
 from control.agreements.letters import tell_of_step
 from control.agreements.lifecycle import State, Step, steps_from
+from control.agreements.rights import Capacity, capacity, may, sees
 from control.agreements.rules import IN_PLACE, end_of_replaced, ensure_follows
 from control.agreements.settling import settle
 from control.agreements.store import (
@@ -18,10 +21,13 @@ from control.agreements.store import (
     load_agreements,
     load_deed,
     load_steps,
+    set_delegation,
     take_step,
 )
 from control.agreements.terms import Terms
 from control.agreements.values import Agreement, AgreementStep
+from control.delegations.store import live_delegation, load_delegations
+from control.delegations.values import Delegation
 from control.errors import NotYours, Unregistered
 from control.organisations import Organisation, OrganisationKind, load_organisations
 from control.systems import ensure_in_use, load_systems
@@ -33,17 +39,6 @@ if TYPE_CHECKING:
 
 APPROVED_BY_RULE: Final = "rule: in the test environment a request is approved at once"
 
-_SUPPLIERS: Final = frozenset({Step.REQUEST, Step.WITHDRAW})
-_VERBS: Final = {
-    Step.REQUEST: Verb.AGREEMENT_REQUEST,
-    Step.WITHDRAW: Verb.AGREEMENT_REQUEST,
-    Step.APPROVE: Verb.AGREEMENT_DECIDE,
-    Step.REJECT: Verb.AGREEMENT_DECIDE,
-    Step.RESUME: Verb.AGREEMENT_DECIDE,
-    Step.SUSPEND: Verb.AGREEMENT_STOP,
-    Step.TERMINATE: Verb.AGREEMENT_TERMINATE,
-}
-
 
 class Agreements:
     """Service agreements: requested by the system's owner, decided on by the municipality. Changes are the actor's
@@ -52,8 +47,8 @@ class Agreements:
     registers   what services offer, to check requests against; None where that is not known (tests, tools)
 
     Who may: the supplier's user drafts, requests, withdraws, renews and leaves; the municipality's data controller
-    approves, rejects, suspends, resumes and terminates; the operator may suspend. In the test environment a request is
-    approved at once.
+    approves, rejects, suspends, resumes and terminates; the operator may suspend; under a delegation the administrator
+    of another organisation approves, rejects and suspends. In the test environment a request is approved at once.
     """
 
     def __init__(self, store: "ControlStore", registers: Registers | None) -> None:
@@ -131,24 +126,31 @@ class Agreements:
 
     def step(self, agreement: AgreementId, step: Step, *, note: str = "") -> Agreement:
         """Any of the steps above by its name. Raises IllegalStep, AgreementTaken, Unregistered, NotYours."""
-        found = self.find(agreement)
-        verb, whose = self._right(found, step)
+        store, found = self._store, self.find(agreement)
+        with store.reading() as db:
+            how = self._capacity(db, found, step)
         details = {"step": step.value, "note": note}
-        with self._store.changing(verb, f"agreement {agreement}", whose, details=details) as db:
+        with store.changing(how.verb, f"agreement {agreement}", how.whose, details=details) as db:
             if step is Step.REQUEST:
                 return self._sent(db, agreement, note)
-            return self._taken(db, agreement, step, self._store.actor.name, note)
+            if not how.delegated:
+                return self._taken(db, agreement, step, store.actor.name, note)
+            return self._decided_for(db, found, step, note)
 
     def steps(self, agreement: AgreementId) -> tuple[Step, ...]:
         """What the actor could do with it now. Raises Unregistered."""
         found = self.find(agreement)
-        return tuple(each for each in steps_from(found.state_at(self._now)) if self._may(found, each))
+        with self._store.reading() as db:
+            possible = [(each, self._capacity(db, found, each)) for each in steps_from(found.state_at(self._now))]
+        return tuple(step for step, how in possible if may(self._store.actor, how.verb, how.whose))
 
     def find(self, agreement: AgreementId) -> Agreement:
         """Raises Unregistered, also for one between others: an id must not be a key to find out."""
         with self._store.reading() as db:
             found = find_agreement(db, agreement)
-            seen = found is not None and self._seen(found, load_systems(db)[found.system].organisation)
+            seen = found is not None and self._seen(
+                found, load_systems(db)[found.system].organisation, load_delegations(db)
+            )
         if found is None or not seen:
             raise Unregistered("no such agreement", remedy="check the agreement's id")
         return found
@@ -185,20 +187,14 @@ class Agreements:
         states         as they are now (EXPIRED too); empty for all
         ends_before    in force or suspended now, and over before that time
         """
-        now = self._now
+        now, wanted = self._now, Filter(organisation, supplier, municipality, service, frozenset(states), ends_before)
         with self._store.reading() as db:
             owners = {each.id: each.organisation for each in load_systems(db).values()}
-            found = load_agreements(db, system)
+            found, delegations = load_agreements(db, system), load_delegations(db)
         return tuple(
             each
             for each in found
-            if self._seen(each, owners[each.system])
-            and organisation in {None, each.municipality, owners[each.system]}
-            and supplier in {None, owners[each.system]}
-            and municipality in {None, each.municipality}
-            and (service is None or service in each.terms.services)
-            and (not states or each.state_at(now) in states)
-            and (ends_before is None or _ends(each, now, ends_before))
+            if wanted.fits(each, owners[each.system], now) and self._seen(each, owners[each.system], delegations)
         )
 
     @property
@@ -241,15 +237,37 @@ class Agreements:
     def _sent(self, db: Connection, agreement: AgreementId, note: str) -> Agreement:
         done = self._taken(db, agreement, Step.REQUEST, self._store.actor.name, note)
         if self._store.environment == "test":
-            done = self._taken(db, agreement, Step.APPROVE, APPROVED_BY_RULE, "")
+            done = self._taken(db, agreement, Step.APPROVE, APPROVED_BY_RULE, "", instead="The test environment")
         return done
 
-    def _taken(self, db: Connection, agreement: AgreementId, step: Step, by: str, note: str) -> Agreement:
+    def _decided_for(self, db: Connection, agreement: Agreement, step: Step, note: str) -> Agreement:
+        """A decision in the municipality's name, under a delegation that is live in this very transaction."""
+        delegation, actor = self._delegation(db, agreement), self._store.actor
+        if delegation is None:
+            raise NotYours(
+                "the delegation under which you would decide was withdrawn",
+                remedy="the municipality decides",
+                rule="delegation.live",
+            )
+        name = load_organisations(db)[delegation.supplier].name
+        done = self._taken(db, agreement.id, step, actor.name, note, instead=name)
+        if step is Step.APPROVE:
+            set_delegation(db, agreement.id, delegation.id)
+            done = replace(done, delegation=delegation.id)
+        return done
+
+    def _taken(
+        self, db: Connection, agreement: AgreementId, step: Step, by: str, note: str, *, instead: str | None = None
+    ) -> Agreement:
         at, before = self._now, found_agreement(db, agreement)
         if step is Step.APPROVE and before.replaces is not None and before.state is State.REQUESTED:
             self._end_replaced(db, before, by)
         done = take_step(db, agreement, step, by=by, at=at, note=note)
-        tell_of_step(db, done, step, at, by_rule=by == APPROVED_BY_RULE)
+        if step is Step.RESUME and done.delegation is not None:
+            # From now on it rests on the municipality's own decision.
+            set_delegation(db, agreement, None)
+            done = replace(done, delegation=None)
+        tell_of_step(db, done, step, at, instead=instead)
         return done
 
     def _end_replaced(self, db: Connection, successor: Agreement, by: str) -> None:
@@ -259,39 +277,31 @@ class Agreements:
         if old is not None and old.state_at(at) in IN_PLACE:
             end_by_replacement(db, old.id, end=end_of_replaced(old, successor, at), by=by, at=at)
 
-    def _right(self, agreement: Agreement, step: Step) -> tuple[Verb, OrganisationId]:
-        """In what capacity the actor would take a step, and in whose name."""
-        actor, supplier = self._store.actor, self._store.owner_of(agreement.system).id
-        if step in _SUPPLIERS:
-            return _VERBS[step], supplier
-        if step not in _VERBS:
-            return Verb.HOUSE_KEEP, agreement.municipality
-        decides = actor.organisation == agreement.municipality and Role.DATA_CONTROLLER in actor.roles
-        if step is Step.TERMINATE and not actor.house and not decides:
-            return Verb.AGREEMENT_LEAVE, supplier
-        return _VERBS[step], agreement.municipality
+    def _capacity(self, db: Connection, agreement: Agreement, step: Step) -> Capacity:
+        """In what capacity the actor would take a step."""
+        supplier = load_systems(db)[agreement.system].organisation
+        delegate = self._delegation(db, agreement) is not None
+        return capacity(self._store.actor, agreement, supplier, step, delegate=delegate)
 
-    def _may(self, agreement: Agreement, step: Step) -> bool:
-        verb, whose = self._right(agreement, step)
-        try:
-            self._store.ensure_may(verb, whose)
-        except NotYours:
-            return False
-        return True
+    def _delegation(self, db: Connection, agreement: Agreement) -> Delegation | None:
+        """The one under which the actor's organisation may decide on an agreement; and on the one that it replaces."""
+        services = set(agreement.terms.services)
+        if agreement.replaces is not None:
+            services |= found_agreement(db, agreement.replaces).terms.services.keys()
+        actor = self._store.actor
+        return live_delegation(
+            db, municipality=agreement.municipality, supplier=actor.organisation, services=services, at=self._now
+        )
 
-    def _seen(self, agreement: Agreement, supplier: OrganisationId) -> bool:
-        # A draft is its author's until it is sent.
-        parties = {supplier} if agreement.state is State.DRAFT else {supplier, agreement.municipality}
-        try:
-            self._store.ensure_may(Verb.AGREEMENT_SEE, *parties)
-        except NotYours:
-            return False
-        return True
-
-
-def _ends(agreement: Agreement, now: datetime, before: datetime) -> bool:
-    end = agreement.valid.end
-    return end is not None and end < before and agreement.state_at(now) in IN_PLACE
+    def _seen(self, agreement: Agreement, supplier: OrganisationId, delegations: Iterable[Delegation]) -> bool:
+        delegates = {
+            each.supplier
+            for each in delegations
+            if each.municipality == agreement.municipality
+            and each.live(self._now)
+            and each.covers(agreement.terms.services)
+        }
+        return sees(self._store.actor, agreement, supplier, delegates)
 
 
 def _municipality(db: Connection, municipality: OrganisationId) -> Organisation:

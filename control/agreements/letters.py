@@ -38,15 +38,16 @@ _WORDS: Final[Mapping[Step, tuple[str | None, str | None]]] = {
 }
 
 
-def tell_of_step(db: Connection, agreement: Agreement, step: Step, at: datetime, *, by_rule: bool = False) -> None:
-    """by_rule   nobody decided: the municipality is told of what happened in its place"""
+def tell_of_step(db: Connection, agreement: Agreement, step: Step, at: datetime, *, instead: str | None = None) -> None:
+    """instead   what took the step in the municipality's place, a rule or another organisation: it is told of that"""
     system = load_systems(db)[agreement.system]
     organisations = load_organisations(db)
     supplier, municipality = organisations[system.organisation], organisations[agreement.municipality]
     named = {"supplier": supplier.name, "municipality": municipality.name, "system": system.name}
     to_supplier, to_municipality = _WORDS.get(step, (None, None))
-    if by_rule and to_municipality is None:
-        to_municipality = "The platform took the step {step} for the agreement with {supplier} on the system {system}"
+    named["instead"] = instead or ""
+    if instead and step is not Step.REQUEST:
+        to_municipality = "{instead} took the step {step} for you, for the system {system} of {supplier}"
     for whose, roles, words in (
         (supplier.id, _USERS, to_supplier),
         (municipality.id, _DECIDERS, to_municipality),

@@ -224,6 +224,8 @@ def _print_plan(plan: "ContractPlan") -> None:
     for each in plan.affected:
         among = f": {', '.join(each.municipalities)}; {', '.join(each.systems)}" if each.agreements else ""
         out.print(f"  service {each.service}: {each.agreements} live agreements{among}", markup=False)
+        if each.needs_request:
+            out.print(f"    only by a new request: {', '.join(each.needs_request)}", markup=False)
     if plan.impossible:
         out.print("  the mirror cannot follow: " + "; ".join(each.place for each in plan.impossible), style="bold red")
     if plan.fault is not None:
