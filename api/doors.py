@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 from api.proxy import NO_PROXIES, Proxies
 from control import ControlStore, Counters, Policy, TestAuthority, Trust
 from extract import Corrections, ExtractStore, Shelf
-from integrations import LiveSource, RecordReader
+from integrations import LiveSource, RecordReader, Write, WritingNotOffered, Written
 from kernel import Clock, Observe, SnapshotId, TraceId
 from replica import Found, Lookups, Search, SnapshotInfo
 from schemas import Dataset, Registers
@@ -30,6 +30,11 @@ Find = Callable[[Dataset, Search, SnapshotId], Found]
 """Raises SearchInvalid, CursorInvalid, SearchTooSlow, HistoryExpired."""
 
 
+def _nothing_is_written(dataset: Dataset, key: str, decide: object) -> Written:
+    del key, decide
+    raise WritingNotOffered(f"this process does not write {dataset.id}", remedy="ask the operator")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
     """policy      the policy in force now; called for every request
@@ -48,6 +53,7 @@ class Doors:
     authority   the test authority, which answers signing requests; None in production
     proxies     whose word on their clients is taken
     sources     that are asked while a caller waits, by the name that descriptors know them by
+    write       puts one record of a dataset whose master is the platform into the mirror; may block
     version     of the platform, as it stands in the OpenAPI document
     """
 
@@ -71,4 +77,5 @@ class Doors:
     authority: Callable[[], TestAuthority] | None = None
     proxies: Proxies = NO_PROXIES
     sources: Mapping[str, LiveSource] = field(default_factory=dict)
+    write: Write = _nothing_is_written
     version: str = "0.1.0"

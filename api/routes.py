@@ -84,7 +84,8 @@ class Routes:
         return found or self._missing(path)
 
     def _add(self, service: Service, dataset: Dataset) -> None:
-        base, offer = f"/v1/services/{service.name}", Offer.of(service, dataset)
+        base = f"/v1/services/{service.name}"
+        offer = Offer.of(service, dataset, mastered=dataset.id in self._doors.registers.mastered)
 
         def data(operation: Operation, route: DataRoute) -> Route:
             async def guarded(request: Request) -> Answer:

@@ -59,6 +59,7 @@ class Offer:
 
     dataset         None of a service that is answered from elsewhere
     personal        whether the dataset holds anything personal: then no answer may be kept on the way
+    mastered        whether its records are written here: then a whole record has an entity tag
     key_is_public   whether a key may stand in an address, and is nobody's identifier
     farewell        header fields of a service that will end: Sunset (RFC 8594), and a link to its successor
     """
@@ -68,13 +69,14 @@ class Offer:
     personal: bool
     key_is_public: bool
     farewell: Headers
+    mastered: bool = False
 
     @classmethod
-    def of(cls, service: Service, dataset: Dataset | None) -> Self:
+    def of(cls, service: Service, dataset: Dataset | None, *, mastered: bool = False) -> Self:
         if dataset is None:
             # What a source answers may be anything, and so may what it is asked about.
             return cls(service, None, personal=True, key_is_public=False, farewell=_farewell(service))
-        return cls(service, dataset, dataset.personal, dataset.key_is_public, _farewell(service))
+        return cls(service, dataset, dataset.personal, dataset.key_is_public, _farewell(service), mastered)
 
 
 class Visit:

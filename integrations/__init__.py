@@ -7,6 +7,7 @@ from integrations.breaker import Breaker
 from integrations.breakers import Breakers
 from integrations.carried import Desk, Visit
 from integrations.components import FUNCTIONS
+from integrations.editing import Edit, Write, Written, etag_of
 from integrations.errors import (
     KeyInvalid,
     NotSearchable,
@@ -16,9 +17,11 @@ from integrations.errors import (
     SourceTooSlow,
     SourceUnreachable,
     TooManyKeys,
+    WritingNotOffered,
 )
 from integrations.invoke import invoke
 from integrations.lookup import LookupAnswer, RecordReader, ensure_within_limits, lookup
+from integrations.passthrough import plain
 from integrations.projection import Projection, project
 from integrations.redirect import location
 from integrations.search import SearchAnswer, find_by_key, search
@@ -32,6 +35,7 @@ __all__ = [
     "Breakers",
     "Came",
     "Desk",
+    "Edit",
     "Exchange",
     "KeyInvalid",
     "LiveSettings",
@@ -56,11 +60,16 @@ __all__ = [
     "Visit",
     "Wanted",
     "Work",
+    "Write",
+    "WritingNotOffered",
+    "Written",
     "ensure_within_limits",
+    "etag_of",
     "find_by_key",
     "invoke",
     "location",
     "lookup",
+    "plain",
     "project",
     "search",
 ]

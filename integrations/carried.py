@@ -6,6 +6,7 @@ from typing import Literal, Protocol
 
 from integrations.asked import Asked, Begin, Reply, Road
 from integrations.breakers import Breakers
+from integrations.editing import Write
 from integrations.lookup import RecordReader
 from integrations.sources import LiveSource
 from kernel import Call, Caller, DatasetId, Grant, PlatformError
@@ -42,6 +43,7 @@ class Desk:
     monotonic   seconds, of a clock that never goes back
     services    by name
     sources     by the name that descriptors know them by
+    write       puts one record of a dataset into the mirror; may block
     """
 
     environment: Literal["test", "production"]
@@ -51,6 +53,7 @@ class Desk:
     breakers: Breakers
     dataset: Callable[[DatasetId], Dataset]
     reader: Callable[[DatasetId], RecordReader]
+    write: Write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kernel import NotAllowed, RequestInvalid, TryAgainLater
+from kernel import CallerMistake, NotAllowed, NotFound, RequestInvalid, TryAgainLater
 
 
 class KeyInvalid(RequestInvalid):
@@ -38,6 +38,43 @@ class NarrowedTooFar(NotAllowed):
 
     code = "narrowed_too_far"
     title = "The agreement narrows what cannot be narrowed"
+
+
+class RecordUnknown(NotFound):
+    """The dataset has no record with this key, or none that the agreement covers; which of the two is not said."""
+
+    code = "record_unknown"
+    title = "There is no such record to change"
+
+
+class RecordOutside(NotAllowed):
+    """The record, as it is or as it would be, lies outside the rows or columns that the agreement covers."""
+
+    code = "record_outside"
+    title = "The agreement does not cover this record"
+
+
+class ConditionMissing(CallerMistake):
+    """Who changes a record says which state of it was seen: somebody else may have changed it since."""
+
+    code = "condition_missing"
+    status = 428
+    title = "The call does not say which state of the record it changes"
+
+
+class RecordChanged(CallerMistake):
+    """The record is not in the state that the call names; read it again, and decide again."""
+
+    code = "record_changed"
+    status = 412
+    title = "Somebody else changed the record"
+
+
+class WritingNotOffered(TryAgainLater):
+    """This process has no way to the mirror's writer."""
+
+    code = "writing_not_offered"
+    title = "Nothing is written here"
 
 
 class SourceNotConfigured(TryAgainLater):

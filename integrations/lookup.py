@@ -49,7 +49,7 @@ def lookup(
     ColumnsNotCovered.
     """
     ensure_within_limits(len(keys), grant)
-    _ensure_shaped(keys, dataset)
+    ensure_shaped(keys, dataset)
     projection = project(dataset, grant, call.columns)
     rows, info = reader.get_many(keys, projection.read)
     found: dict[str, Row] = {}
@@ -86,7 +86,8 @@ def ensure_within_limits(keys: int, grant: Grant) -> None:
         )
 
 
-def _ensure_shaped(keys: Sequence[str], dataset: Dataset) -> None:
+def ensure_shaped(keys: Sequence[str], dataset: Dataset) -> None:
+    """Raises KeyInvalid for a key without the shape that the contract gives keys."""
     shape = _shape(dataset.column(dataset.key).pattern)
     for number, key in enumerate(keys):
         if not shape.fullmatch(key):

@@ -21,6 +21,7 @@ class Operation(StrEnum):
     EXTRACT = "extract"
     CALL = "call"
     LOCATION = "location"
+    UPDATE = "update"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ Rooms get functions and values, never a place to look things up in.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -22,6 +22,7 @@ from replica import DatasetNotReady, Found, Lake, Lookups, PastReader, Search, r
 from runtime.exchange import AddressBook
 from runtime.instance import Instance
 from runtime.logs import write_log
+from runtime.mastering import Master
 from runtime.mirroring import Mirroring, status_of
 from runtime.settings import Settings
 from schemas import SHIPPED, Dataset, Registers, load_registers
@@ -53,6 +54,7 @@ class House:
     shelf: Shelf
     exchange: Exchange
     scanner: "_Scanner"
+    master: Master
 
 
 @contextmanager
@@ -71,6 +73,7 @@ def open_house(instance: Instance, settings: Settings, role: Literal["api", "sft
         _Scanner(instance, settings, registers) as scanner,
         # Its productions end before the lake that they read is closed.
         ExtractStore(instance.extracts / "files", scanner.scan, clock=CLOCK) as extracts,
+        closing(_master_of(instance, settings, registers)) as master,
     ):
         yield House(
             instance=instance,
@@ -84,7 +87,20 @@ def open_house(instance: Instance, settings: Settings, role: Literal["api", "sft
             shelf=Shelf(instance.extracts / "agreements"),
             exchange=exchange_of(instance, settings, control, watcher),
             scanner=scanner,
+            master=master,
         )
+
+
+def _master_of(instance: Instance, settings: Settings, registers: Registers) -> Master:
+    # Sources are none of the API's business, and are not read for it.
+    mirroring = Mirroring(instance, settings, registers, (), CLOCK)
+    return Master(
+        lambda: Lake.open(instance.lake, settings.replica, write=True),
+        mirroring.follow,
+        mirroring.refresh,
+        clock=CLOCK,
+        fictitious_only=mirroring.fictitious_only,
+    )
 
 
 def exchange_of(instance: Instance, settings: Settings, control: ControlStore, watcher: PolicyWatcher) -> Exchange:
@@ -122,6 +138,7 @@ def doors_of(house: House, trust: Callable[[], Trust]) -> Doors:
         if house.settings.environment == "test"
         else None,
         proxies=Proxies(house.settings.proxy),
+        write=house.master.write,
         sources={name: each.below(house.instance.root) for name, each in house.settings.live.sources.items()},
         version=version("knudepunkt"),
     )

@@ -38,6 +38,7 @@ from schemas.properties import NAME
 from schemas.rule import CheckDigit, Condition, Duplicated, ForeignKey, Invalid, Limit, Missing, RowCount, Rule
 from schemas.service import (
     COMPONENTS,
+    MASTER,
     SOAP_INTERFACES,
     IntegrationType,
     Service,
@@ -51,6 +52,7 @@ from schemas.visible import ColumnsNotCovered, ColumnUnknown, visible_columns
 
 __all__ = [
     "COMPONENTS",
+    "MASTER",
     "NAME",
     "SHIPPED",
     "SOAP_INTERFACES",

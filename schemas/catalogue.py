@@ -16,10 +16,10 @@ from schemas.dataset import Dataset
 from schemas.descriptor import read_service
 from schemas.document import Document
 from schemas.finding import ContractInvalid, Finding, Severity
-from schemas.live import Method, Orchestration, PassThrough
+from schemas.live import Component, Method, Orchestration, PassThrough
 from schemas.properties import NAME
 from schemas.references import review_references
-from schemas.service import IntegrationType, Service
+from schemas.service import MASTER, IntegrationType, Service
 
 SHIPPED: Final = Path(__file__).parent / "registers"
 _CONTRACT: Final = ".odcs.yaml"
@@ -54,6 +54,12 @@ class Registers:
     @property
     def datasets(self) -> tuple[Dataset, ...]:
         return tuple(dataset for contract in self.contracts for dataset in contract.datasets)
+
+    @property
+    def mastered(self) -> frozenset[DatasetId]:
+        """Datasets whose records are written here."""
+        updates = (each for each in self.services if isinstance(each.live, Component) and each.live.name == MASTER)
+        return frozenset(each.dataset for each in updates if each.dataset is not None)
 
     def dataset(self, name: DatasetId) -> Dataset:
         """Raises DatasetUnknown."""

@@ -15,6 +15,7 @@ from schemas.live import Component, Live, Orchestration, PassThrough
 from schemas.live_body import ComponentBody, FallbackBody, OrchestrationBody, PassThroughBody, RedirectBody, StepBody
 from schemas.service import (
     COMPONENTS,
+    MASTER,
     SOAP_INTERFACES,
     IntegrationType,
     Service,
@@ -215,6 +216,10 @@ def _review_live(review: Review, service: Service) -> None:
                 )
         case Component(name=name) if name not in COMPONENTS:
             review.error("component.name", f"there is no component {name!r}", did_you_mean(name, COMPONENTS))
+        case Component(name=name) if name == MASTER and (
+            service.dataset is None or service.service_type is not ServiceType.UPDATE
+        ):
+            review.error("component.name", f"{MASTER} is an update of a dataset", "set `service_type` and `dataset`")
         case Orchestration() if service.stub is not None:
             review.error("stub", "an orchestration is answered from the stubs of its steps", "remove the line")
         case _:

@@ -102,9 +102,12 @@ def suitability(service_type: ServiceType, integration_type: IntegrationType) ->
     return _TABLE[service_type][_INTEGRATIONS.index(integration_type)]
 
 
+MASTER: Final = "master-records"
+"""The component by which records are written whose master is the platform."""
 COMPONENTS: Final[Mapping[str, frozenset[Operation]]] = {
     "cpr-number-check": frozenset({Operation.CALL}),
     "cvr-number-check": frozenset({Operation.CALL}),
+    MASTER: frozenset({Operation.UPDATE}),
 }
 """The packaged functions, by the name that a descriptor calls them by, and what each offers. `integrations` holds the
 functions; a test compares."""

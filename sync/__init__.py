@@ -30,6 +30,7 @@ from sync.replay import replay_quarantine
 from sync.report import FileReport, Outcome, Progress, RunReport, Stage
 from sync.run import run_source
 from sync.schedule import Cron, Every, Schedule, next_due
+from sync.single import RecordInvalid, judged_record
 from sync.sources.cpr.presented import civil_status, house_number, municipality_cvr, presented_municipality
 from sync.spec import SourceSpec, load_sources
 from sync.testdata import generate, generate_changes, write_changes, write_testdata
@@ -57,6 +58,7 @@ __all__ = [
     "ParquetSpec",
     "Progress",
     "QuarantineTooLarge",
+    "RecordInvalid",
     "RunReport",
     "S3Spec",
     "Schedule",
@@ -79,6 +81,7 @@ __all__ = [
     "generate",
     "generate_changes",
     "house_number",
+    "judged_record",
     "load_sources",
     "missing_since",
     "municipality_cvr",

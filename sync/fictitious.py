@@ -1,5 +1,7 @@
 """A test environment holds nobody's data: of registers that tell about persons, fictitious rows alone come in."""
 
+import re
+
 import pyarrow as pa
 from pyarrow import compute
 
@@ -42,3 +44,10 @@ def ensure_fictitious(decoded: Decoded, dataset: Dataset) -> None:
             remedy=_REMEDY,
             rule="environment.fictitious",
         )
+
+
+def is_fictitious(key: object, dataset: Dataset) -> bool:
+    """Whether a row with this key is known to be about nobody."""
+    if not dataset.personal:
+        return True
+    return dataset.fictitious is not None and isinstance(key, str) and bool(re.fullmatch(dataset.fictitious, key))

@@ -19,6 +19,7 @@ PATHS = {
     Operation.EXTRACT: ("GET", "/v1/services/{}/extract"),
     Operation.CALL: ("POST", "/v1/services/{}/call"),
     Operation.LOCATION: ("GET", "/v1/services/{}/location"),
+    Operation.UPDATE: ("PUT", "/v1/services/{}/records"),
 }
 
 

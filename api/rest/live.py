@@ -79,6 +79,7 @@ class Live:
             breakers=Breakers(),
             dataset=doors.registers.dataset,
             reader=doors.lookups.reader,
+            write=doors.write,
         )
 
     def offer(self, service: Service) -> Offer:
@@ -95,6 +96,8 @@ class Live:
             yield "call", tuple(sorted(live.methods)), Operation.CALL, self.call
         elif Operation.CALL in service.operations:
             yield "call", ("POST",), Operation.CALL, self.call
+        if Operation.UPDATE in service.operations:
+            yield "records", ("DELETE", "PATCH", "PUT"), Operation.UPDATE, self.call
 
     async def call(self, visit: LiveVisit) -> Answer:
         # Of a call that goes elsewhere, nothing but its existence is looked at here.

@@ -3,10 +3,11 @@
 from typing import Any, Final
 
 from api.rest.components import TEXT, reference
-from api.rest.record_schema import Schema
-from schemas import Component, Method, Orchestration, PassThrough, Redirect, Service
+from api.rest.record_schema import Schema, key_schema
+from schemas import MASTER, Component, Dataset, Method, Orchestration, PassThrough, Redirect, Service
 
 _REFUSALS: Final = (400, 401, 403, 404, 413, 415, 500, 502, 503, 504)
+_WRITES: Final = {"put": "make or replace one", "patch": "change fields of one", "delete": "remove one"}
 _BOOLEAN: Final[Schema] = {"type": "boolean"}
 _NUMBER: Final[Schema] = {"type": "string", "maxLength": 40}
 
@@ -36,7 +37,7 @@ COMPONENT_BODIES: Final[dict[str, tuple[Schema, Schema]]] = {
 """Component -> what it takes and what it answers."""
 
 
-def live_paths(service: Service) -> dict[str, Any]:
+def live_paths(service: Service, dataset: Dataset | None) -> dict[str, Any]:
     """The paths of a live service."""
     base = f"/v1/services/{service.name}"
     match service.live:
@@ -49,6 +50,8 @@ def live_paths(service: Service) -> dict[str, Any]:
                 name: {"type": "string", "pattern": f"^(?:{pattern})$"} for name, pattern in orchestration.input.items()
             }
             return {f"{base}/call": {"post": _post(service, closed(fields), _joined())}}
+        case Component(name=name) if name == MASTER and dataset is not None:
+            return {f"{base}/records": {method: _written(service, dataset, method) for method in _WRITES}}
         case Component(name=name) if name in COMPONENT_BODIES:
             return {f"{base}/call": {"post": _post(service, *COMPONENT_BODIES[name])}}
         case _:
@@ -121,6 +124,54 @@ def _post(service: Service, takes: Schema, answers: Schema) -> dict[str, Any]:
     made = operation(service, "call")
     made["requestBody"] = {"required": True, "content": {"application/json": {"schema": takes}}}
     made["responses"]["200"] = {"description": "The answer.", "content": {"application/json": {"schema": answers}}}
+    return made
+
+
+def _written(service: Service, dataset: Dataset, method: str) -> dict[str, Any]:
+    made = operation(service, method)
+    record = reference("schemas", dataset.id)
+    made["summary"] = f"{service.title['en']}: {_WRITES[method]}"
+    made["parameters"] += [
+        {
+            "name": "If-Match",
+            "in": "header",
+            "schema": TEXT,
+            "description": "The ETag of the record as it was looked up.",
+        }
+    ]
+    key = key_schema(dataset)
+    if method == "delete":
+        takes = closed({"key": key})
+    else:
+        fields: dict[str, Schema] = {each.name: {} for each in dataset.columns if each.derived is None}
+        if method == "put":
+            made["parameters"].append(
+                {
+                    "name": "If-None-Match",
+                    "in": "header",
+                    "schema": {"const": "*"},
+                    "description": "Make a new one only.",
+                }
+            )
+        takes = closed({"key": key, "record": closed(fields, ())})
+    made["requestBody"] = {"required": True, "content": {"application/json": {"schema": takes}}}
+    answer = closed(
+        {
+            "record": {"oneOf": [record, {"type": "null"}]},
+            "snapshot": {"type": "integer"},
+            "service": TEXT,
+            "trace": TEXT,
+        }
+    )
+    for status, text in {"200": "The record as it is now.", "201": "The record that was made."}.items():
+        made["responses"][status] = {
+            "description": text,
+            "headers": {"ETag": {"schema": TEXT}},
+            "content": {"application/json": {"schema": answer}},
+        }
+    for status, text in (("412", "Not as it was."), ("422", "Against its contract."), ("428", "Without If-Match.")):
+        content = {"application/problem+json": {"schema": reference("schemas", "Problem")}}
+        made["responses"][status] = {"description": text, "content": content}
     return made
 
 

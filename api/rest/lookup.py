@@ -17,7 +17,7 @@ from api.problem import problem
 from api.request import Request, columns_of, nameable
 from api.threads import in_thread
 from api.visit import Visit, today_of
-from integrations import LookupAnswer
+from integrations import LookupAnswer, etag_of, plain
 from integrations import lookup as look_up
 from kernel import Grant
 
@@ -80,6 +80,8 @@ def _one(visit: Visit, grant: Grant, key: str, found: LookupAnswer) -> Answer:
         answer = Answer(404, [refusal.headers[0], *headers], refusal.body)
     else:
         withheld = found.withheld.get(key, ())
+        if visit.offer.mastered and not withheld and row.keys() == set(visit.dataset.names):
+            headers.append((b"etag", etag_of(plain(row)).encode("ascii")))
         answer = Answer(200, [_JSON, *headers], _bytes(visit, found, {"record": row, "withheld": withheld}))
     size = len(answer.body) if isinstance(answer.body, bytes) else 0
     visit.answered(

@@ -24,7 +24,10 @@ def document(registers: Registers, version: str) -> dict[str, Any]:
     records: dict[str, Schema] = {}
     for service in registers.services:
         if service.live is not None:
-            paths |= live_paths(service)
+            held = None if service.dataset is None else registers.dataset(service.dataset)
+            paths |= live_paths(service, held)
+            if held is not None:
+                records[held.id] = record_schema(held)
             continue
         if service.dataset is None:
             continue

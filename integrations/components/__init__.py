@@ -5,12 +5,14 @@ from typing import Final
 
 from integrations.asked import Road
 from integrations.carried import Carried
+from integrations.components.master import master_records
 from integrations.components.numbers import check_cpr_number, check_cvr_number
-from schemas import Component
+from schemas import MASTER, Component
 
 FUNCTIONS: Final[Mapping[str, Callable[[Carried], Road]]] = {
     "cpr-number-check": check_cpr_number,
     "cvr-number-check": check_cvr_number,
+    MASTER: master_records,
 }
 
 

@@ -119,6 +119,7 @@ class World:
     now: float = 0.0
     asked: list[Exchange] = field(default_factory=list)
     breakers: Breakers = field(default_factory=Breakers)
+    write: Any = None
     _number: Any = field(default_factory=itertools.count)
 
     @property
@@ -129,6 +130,7 @@ class World:
             services=self.services,
             sources={"korsbaek": LiveSource(url="https://source.invalid")},
             breakers=self.breakers,
+            write=self.write,
             dataset=REGISTERS.dataset,
             reader=lambda name: Shelf(REGISTERS.dataset(name), self.rows.get(name, {})),
         )
