@@ -52,7 +52,11 @@ def shared_components() -> dict[str, Any]:
         "parameters": _parameters(),
         "responses": {f"Refused{status}": _refusal(status, text) for status, text in _REFUSALS.items()},
         "securitySchemes": {
-            "certificate": {"type": "mutualTLS", "description": "An OCES organisation or system certificate."}
+            "certificate": {"type": "mutualTLS", "description": "An OCES organisation or system certificate."},
+            "employee": {
+                "type": "mutualTLS",
+                "description": "An OCES employee certificate that is bound to a user: for administration.",
+            },
         },
     }
 

@@ -50,8 +50,7 @@ def _operation(route: AdminRoute) -> dict[str, Any]:
         ]
     parameters += [_parameter(name, "query", TEXT, says) for name, says in route.query]
     made: dict[str, Any] = {"operationId": f"admin_{route.name}", "tags": [_TAG], "summary": route.says}
-    if route.open:
-        made["security"] = [{}, {"certificate": []}]
+    made["security"] = [{}, {"employee": []}] if route.open else [{"employee": []}]
     if route.method == "POST":
         parameters.append(
             _parameter(KEY, "header", TEXT, "The same request with the same key is carried out once, within two days.")
@@ -98,6 +97,7 @@ def _me() -> dict[str, Any]:
     return {
         "operationId": "me",
         "tags": [_TAG],
+        "security": [{"certificate": []}, {"employee": []}],
         "summary": "Who am I here, what may I do, and what is left?",
         "responses": {
             "200": {"description": "The system or the user.", "content": {"application/json": {"schema": schema}}},

@@ -1,10 +1,14 @@
 """Who administers: from the connection's certificate to a user with roles. The only place where that is decided."""
 
+from dataclasses import dataclass
+
 from api.doors import Doors
 from api.identity import identify
 from api.request import Request
 from api.rest.admin.errors import NotForSystems
-from control import Actor, People, ensure_valid
+from control import Actor, People, Role, ensure_valid
+from control.errors import CertificateUnknown
+from kernel import Caller
 
 UNKNOWN = "an unknown address"
 
@@ -35,6 +39,31 @@ def speaker_of(doors: Doors, request: Request) -> Actor | None:
     ensure_valid(peer.valid.start, peer.valid.end, request.received)
     doors.trust().ensure_current(peer)
     return People(control).speaker(peer.fingerprint, request.received, request.address or UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class Looker:
+    """Whoever looks at what happened: a system, or a person of an organisation.
+
+    caller   None for a person
+    """
+
+    organisation_cvr: str
+    operator: bool
+    caller: Caller | None = None
+
+
+def looker_of(doors: Doors, request: Request) -> Looker:
+    """Blocks when the certificate is no system's. Raises as `actor_of`, but for systems."""
+    try:
+        found = identify(request.peer, doors.policy(), doors.trust(), request.received)
+    except CertificateUnknown:
+        person = speaker_of(doors, request)
+        if person is None or doors.control is None:
+            raise
+        owner = next(each for each in doors.control.organisations() if each.id == person.organisation)
+        return Looker(owner.cvr, Role.OPERATOR in person.roles)
+    return Looker(found.organisation_cvr, found.operator, found)
 
 
 def anybody(request: Request) -> Actor:

@@ -10,7 +10,7 @@ from control import Credentials, OrganisationKind, Processing, Role, Verb
 from control.actors import MAY
 from kernel import SystemId, Window
 from tests.api.administration.staff import ADMIN, RIVAL, STAFF, Office, signing_request
-from tests.api.house import AALBORG, CLOCK, ODENSE, SUPPLIER, Client, Reply
+from tests.api.house import AALBORG, CLOCK, ODENSE, OPERATOR, SUPPLIER, Client, Reply
 
 Deed = Callable[[Office, str, str], Reply]
 """Does something in an organisation, as somebody: the office, the organisation's CVR, and who."""
@@ -164,6 +164,26 @@ class TestPeople:
         connection.endheaders()
         assert connection.getresponse().status == 401
         client.close()
+
+
+class TestDecisions:
+    def test_are_opened_by_people_whom_they_concern(self, office: Office) -> None:
+        office.house.settle()
+        trace = office.asking("one").lookup("cpr-persons", {"key": "x"}).headers["knudepunkt-trace"]
+        seen = {name: office.get(name, f"/v1/decisions/{trace}").status for name in STAFF}
+        concerned = {name for name, (cvr, _) in STAFF.items() if cvr in {SUPPLIER, AALBORG, OPERATOR}}
+        assert seen == {name: 200 if name in concerned else 404 for name in STAFF}
+
+    def test_of_an_administrator_are_the_operators_to_open(self, office: Office) -> None:
+        refused = office.get("supplier-user", f"{ADMIN}/audit/verification")
+        trace = refused.headers["knudepunkt-trace"]
+        (line,) = office.get("operator-person", f"/v1/decisions/{trace}").json["decisions"]
+        assert (line["code"], line["rule"]) == ("step_not_yours", "roles.audit")
+        assert office.get("rival-administrator", f"/v1/decisions/{trace}").status == 404
+
+    def test_and_the_status_of_the_mirror_is_the_operators_to_see(self, office: Office) -> None:
+        assert office.get("operator-person", "/v1/operations/status").status == 200
+        assert office.get("supplier-user", "/v1/operations/status").code == "operators_only"
 
 
 class TestSystems:
