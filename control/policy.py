@@ -213,6 +213,19 @@ class Policy:
             for each, _ in self._certificates.values()
         )
 
+    def ensure_in_use(self, system: SystemId) -> None:
+        """For what is done in a system's name without its call. Raises SystemRetired, OrganisationNotActive."""
+        if system in self._retired:
+            raise SystemRetired(
+                f"the system was retired {shown(self._retired[system])}",
+                remedy="act with a system that is in use, or register a new one",
+                rule="system.retired",
+                owner=f"organisation {self._cvrs[system]}",
+            )
+        for owner in self._barred.values():
+            if owner.cvr == self._cvrs.get(system):
+                raise not_active(owner.cvr, owner.state)
+
     def _ensure_not_barred(self, fingerprint: str) -> None:
         if (owner := self._barred.get(fingerprint)) is not None:
             raise not_active(owner.cvr, owner.state)

@@ -14,7 +14,7 @@ from extract.exchange import Exchange, InMetadata
 from extract.form import Compression, Format
 from extract.plan import Corrections, ExtractPlan, ExtractRequest, plan_extract
 from extract.reading import rows_of, xml_schema_of
-from extract.settings import ExchangeSettings, SftpSettings
+from extract.settings import DeliverySettings, ExchangeSettings, SftpSettings
 from extract.store import Extract, ExtractStore
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Cursor",
     "CursorRefused",
     "Database",
+    "DeliverySettings",
     "DeltaNeedsKey",
     "Exchange",
     "ExchangeSettings",

@@ -39,3 +39,33 @@ class ExchangeSettings:
     out_mb: int = 10_000
     files: int = 5_000
     legacy_metadata: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliverySettings:
+    """look_every_s     how often it is looked for deliveries that are due, seconds
+    senders          how many are sent at once
+    lease_s          how long a worker may be silent about a delivery before another one takes it over, seconds
+    first_wait_s     before a failed delivery is tried again, about; then twice as long, and so on
+    longest_wait_s   between two attempts, at most
+    attempts         in all; a delivery that failed so often waits for somebody
+    failures         of one endpoint in a row, after which it is left alone
+    rest_s           for how long, seconds
+    timeout_s        for each step of sending, seconds
+    allow_networks   private networks that deliveries may be sent to, for instance `10.20.0.0/16`
+    public_url       where consumers reach this platform, as notices about deliveries say it
+    alarm_url        an address of the operator's that hears of deliveries nobody took; empty for none
+    """
+
+    look_every_s: float = 5.0
+    senders: int = 2
+    lease_s: float = 60.0
+    first_wait_s: float = 5.0
+    longest_wait_s: float = 3600.0
+    attempts: int = 40
+    failures: int = 5
+    rest_s: float = 60.0
+    timeout_s: float = 60.0
+    allow_networks: tuple[str, ...] = ()
+    public_url: str = "https://localhost:8443"
+    alarm_url: str = ""

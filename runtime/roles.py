@@ -3,6 +3,7 @@
 import socket
 
 from api import LiveTls, TlsFiles, make_app, refusals_to_ledger, serve
+from runtime.delivering import Delivering
 from runtime.instance import Instance
 from runtime.politeness import standing_back
 from runtime.processes import listen, stop_on_signals
@@ -36,8 +37,8 @@ def run_sftp(instance: Instance, settings: Settings, handle: int | None) -> None
 def run_worker(instance: Instance, settings: Settings) -> None:
     """Run what is due, take ledger files in and keep house, until told to stop."""
     stop = stop_on_signals()
-    with standing_back(idle=settings.worker.idle_time):
-        work(Worker(instance, settings, stop).jobs(), stop)
+    with standing_back(idle=settings.worker.idle_time), open_house(instance, settings, "worker") as house:
+        work(Worker(instance, settings, stop, Delivering(house, stop.is_set)).jobs(), stop)
 
 
 def _socket(handle: int | None, host: str, port: int) -> socket.socket:

@@ -20,7 +20,7 @@ from pydantic_settings import (
 
 from api import ProxySettings
 from control.mail import MailSettings
-from extract import ExchangeSettings, SftpSettings
+from extract import DeliverySettings, ExchangeSettings, SftpSettings
 from integrations import LiveSettings
 from kernel import OperatorMistake
 from replica import ReplicaSettings
@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     proxy: ProxySettings = field(default_factory=ProxySettings)
     sftp: SftpSettings = field(default_factory=SftpSettings)
     exchange: ExchangeSettings = field(default_factory=ExchangeSettings)
+    delivery: DeliverySettings = field(default_factory=DeliverySettings)
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     replica: ReplicaSettings = field(default_factory=ReplicaSettings)
     usage: UsageSettings = field(default_factory=UsageSettings)

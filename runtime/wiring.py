@@ -16,10 +16,13 @@ import pyarrow as pa
 
 from api import Doors, Proxies
 from control import ControlStore, Counters, PolicyWatcher, TestAuthority, Trust
-from extract import Exchange, ExtractPlan, ExtractStore, SftpServer, Shelf, rows_of
+from extract import Database, Exchange, ExtractPlan, ExtractStore, SftpServer, Shelf, rows_of
+from extract.delivery.outbox import Outbox
+from extract.delivery.outbox_patience import Patience
 from kernel import Caller, Observation, Observe, PlatformError, SnapshotId, SystemClock, TraceId, TryAgainLater
-from replica import DatasetNotReady, Found, Lake, Lookups, PastReader, Search, read_past
+from replica import DatasetNotReady, Found, Lake, Lookups, PastReader, Search, SnapshotInfo, read_past
 from runtime.exchange import AddressBook
+from runtime.fetched import noticed
 from runtime.instance import Instance
 from runtime.logs import write_log
 from runtime.mastering import Master
@@ -58,7 +61,7 @@ class House:
 
 
 @contextmanager
-def open_house(instance: Instance, settings: Settings, role: Literal["api", "sftp"]) -> Iterator[House]:
+def open_house(instance: Instance, settings: Settings, role: Literal["api", "sftp", "worker"]) -> Iterator[House]:
     """Open what a process needs, in order, and close it in the other order: the ledger last, so that it hears
     everything.
     """
@@ -82,7 +85,7 @@ def open_house(instance: Instance, settings: Settings, role: Literal["api", "sft
             control=control,
             watcher=watcher,
             counters=counters,
-            observe=partial(_observe, ledger),
+            observe=partial(_observe, ledger, _outbox_of(control)),
             extracts=extracts,
             shelf=Shelf(instance.extracts / "agreements"),
             exchange=exchange_of(instance, settings, control, watcher),
@@ -209,10 +212,16 @@ def decisions_of(instance: Instance, trace: TraceId) -> tuple[Mapping[str, Any],
         _LOOKING.release()
 
 
-def _observe(ledger: Ledger, fact: Observation) -> None:
+def _observe(ledger: Ledger, outbox: Outbox, fact: Observation) -> None:
     # The ledger first, and alone may it fail: what the log drops is not lost.
     ledger.record(fact)
     write_log(fact)
+    noticed(outbox, fact)
+
+
+def _outbox_of(control: ControlStore) -> Outbox:
+    """For hearing of what was fetched; who sends has one with the patience of the settings."""
+    return Outbox(Database(control.reading, control.noting), CLOCK, Patience())
 
 
 def _writable(instance: Instance) -> bool:
@@ -254,6 +263,19 @@ class _Scanner:
 
     def scan(self, plan: ExtractPlan) -> pa.RecordBatchReader:
         return rows_of(self._opened(), self._registers.dataset(plan.dataset), plan)
+
+    def info(self, dataset: Dataset, snapshot: SnapshotId | None) -> SnapshotInfo:
+        """As of a snapshot, or as it is now (None). Raises HistoryExpired, DatasetNotReady."""
+        if snapshot is not None:
+            return self._opened().info_at(dataset, snapshot)
+        found = self._opened().info(dataset)
+        if found is None:
+            raise DatasetNotReady(f"{dataset.id} has not been mirrored yet", remedy="wait for its first delivery")
+        return found
+
+    def any_row(self, dataset: Dataset, rows: Mapping[str, frozenset[str]]) -> bool:
+        """Whether there is a row that holds one of those values in each of those columns."""
+        return any(batch.num_rows for batch in self._opened().scan(dataset, columns=[dataset.key], rows=rows))
 
     def corrections(self, dataset: Dataset, since: SnapshotId, until: SnapshotId) -> tuple[SnapshotId, ...]:
         return self._opened().corrections(dataset, since, until)

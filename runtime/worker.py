@@ -8,6 +8,7 @@ import structlog
 
 from kernel import PlatformError
 from replica import Lake, LakeBusy, fold_segments
+from runtime.delivering import Delivering, delivery_jobs
 from runtime.instance import Instance
 from runtime.mirroring import Mirroring
 from runtime.scheduler import Job
@@ -25,11 +26,14 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Worker:
-    """stop   set when the process is told to end: a job ends at its next step"""
+    """stop         set when the process is told to end: a job ends at its next step
+    delivering   plans and sends deliveries; None leaves them to another worker
+    """
 
     instance: Instance
     settings: Settings
     stop: threading.Event
+    delivering: Delivering | None = None
     mirroring: Mirroring = field(init=False)
     _looked: dict[str, datetime] = field(default_factory=dict)
 
@@ -45,6 +49,7 @@ class Worker:
             Job(name="intake", every_s=every.intake_every_s, run=self.intake),
             Job(name="remind", every_s=REMIND_EVERY_S, run=self.remind),
             Job(name="mail", every_s=self.settings.mail.every_s, run=self.mail),
+            *delivery_jobs(self.delivering, self.settings.delivery.look_every_s),
         )
 
     def remind(self) -> None:

@@ -5,7 +5,7 @@ the rows against the contract, plan what may be published, publish it in one tra
 rule is held back line by line with a reason, and the counts of a run always add up.
 """
 
-from sync.calendar import Days, Expected, missing_since
+from sync.calendar import Days, Expected, is_working_day, missing_since
 from sync.checking import check_sources
 from sync.connectors import FolderSpec, HttpSpec, S3Spec, SftpSpec, SqlSpec
 from sync.decoders import CprSpec, CsvSpec, CvrSpec, JsonSpec, NdjsonSpec, ParquetSpec, XmlSpec
@@ -81,6 +81,7 @@ __all__ = [
     "generate",
     "generate_changes",
     "house_number",
+    "is_working_day",
     "judged_record",
     "load_sources",
     "missing_since",

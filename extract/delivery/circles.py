@@ -1,7 +1,9 @@
 """Circles in the database.
 
+A circle is of a system and a municipality, so that an agreement that is renewed goes on with it.
+
 A personal number is kept twice: as a keyed hash, by which it is found and compared, and encrypted (AES-GCM, bound to
-the agreement), so that the subscriber can be told whom it follows. Whoever reads the database without the key learns no
+the circle), so that the subscriber can be told whom it follows. Whoever reads the database without the key learns no
 number, and cannot try numbers out.
 """
 
@@ -20,7 +22,7 @@ from sqlalchemy import delete, func, insert, select
 from extract.delivery.circle import Circle, Filter, FilterKind, Outcome, ensure_judged
 from extract.delivery.faults import CircleFull, CircleKeyInvalid
 from extract.delivery.outbox_tables import CIRCLE_FILTERS, Database, text_of
-from kernel import AgreementId, Clock, Grant
+from kernel import Clock, Grant
 
 MOST: Final = 2_000_000
 """Filters of one agreement."""
@@ -36,19 +38,19 @@ class Seal:
 
     key: bytes
 
-    def hashed(self, agreement: AgreementId, number: str) -> str:
-        """In each agreement another one: two databases rows cannot be told to be the same person."""
-        return hmac.new(self._derived("hash"), f"{agreement} {number}".encode(), hashlib.sha256).hexdigest()
+    def hashed(self, circle: str, number: str) -> str:
+        """In each circle another one: two rows cannot be told to be of the same person."""
+        return hmac.new(self._derived("hash"), f"{circle} {number}".encode(), hashlib.sha256).hexdigest()
 
-    def sealed(self, agreement: AgreementId, number: str) -> bytes:
+    def sealed(self, circle: str, number: str) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)
-        return nonce + AESGCM(self._derived("seal")).encrypt(nonce, number.encode(), agreement.encode())
+        return nonce + AESGCM(self._derived("seal")).encrypt(nonce, number.encode(), circle.encode())
 
-    def opened(self, agreement: AgreementId, sealed: bytes) -> str:
+    def opened(self, circle: str, sealed: bytes) -> str:
         """Raises CircleKeyInvalid."""
         try:
             cipher = AESGCM(self._derived("seal"))
-            return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], agreement.encode()).decode()
+            return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], circle.encode()).decode()
         except InvalidTag:
             raise CircleKeyInvalid(
                 "the circles were kept under another key", remedy="put the instance's own secrets/circle.key back"
@@ -56,6 +58,11 @@ class Seal:
 
     def _derived(self, what: str) -> bytes:
         return hmac.new(self.key, f"circle {what}".encode(), hashlib.sha256).digest()
+
+
+def circle_of(grant: Grant) -> str:
+    """The name of the circle that an agreement speaks of."""
+    return f"{grant.system} {grant.municipality_cvr}"
 
 
 class Circles:
@@ -76,13 +83,13 @@ class Circles:
         ensure_judged(grant, wanted.kind)
         if wanted.kind is FilterKind.NUMBER and not self._exists(grant, wanted.value):
             return Outcome.NON_EXISTING_PNR
-        value = self._kept(grant.agreement, wanted)
+        value = self._kept(circle_of(grant), wanted)
         table, now = CIRCLE_FILTERS, text_of(self._clock.now())
-        mine = (table.c.agreement == grant.agreement, table.c.kind == wanted.kind, table.c.value == value)
+        mine = (table.c.circle == circle_of(grant), table.c.kind == wanted.kind, table.c.value == value)
         with self._database.writing() as db:
             if db.execute(select(table.c.value).where(*mine)).first() is not None:
                 return Outcome.ALREADY_EXISTED
-            count = select(func.count()).select_from(table).where(table.c.agreement == grant.agreement)
+            count = select(func.count()).select_from(table).where(table.c.circle == circle_of(grant))
             if int(db.execute(count).scalar_one()) >= MOST:
                 raise CircleFull(
                     f"the circle has {MOST:,} filters already",
@@ -91,9 +98,9 @@ class Circles:
                     left=0,
                 )
             number = wanted.kind is FilterKind.NUMBER
-            sealed = self._seal.sealed(grant.agreement, wanted.value) if number else None
+            sealed = self._seal.sealed(circle_of(grant), wanted.value) if number else None
             db.execute(
-                insert(table).values(agreement=grant.agreement, kind=wanted.kind, value=value, sealed=sealed, added=now)
+                insert(table).values(circle=circle_of(grant), kind=wanted.kind, value=value, sealed=sealed, added=now)
             )
         return Outcome.ADDED
 
@@ -101,8 +108,8 @@ class Circles:
         """REMOVED, also when it was not there: the circle is as was asked. Of a number that was not there
         NON_EXISTING_PNR, as the established service says it.
         """
-        table, value = CIRCLE_FILTERS, self._kept(grant.agreement, wanted)
-        mine = (table.c.agreement == grant.agreement, table.c.kind == wanted.kind, table.c.value == value)
+        table, value = CIRCLE_FILTERS, self._kept(circle_of(grant), wanted)
+        mine = (table.c.circle == circle_of(grant), table.c.kind == wanted.kind, table.c.value == value)
         with self._database.writing() as db:
             gone = db.execute(delete(table).where(*mine)).rowcount
         return Outcome.NON_EXISTING_PNR if not gone and wanted.kind is FilterKind.NUMBER else Outcome.REMOVED
@@ -110,7 +117,7 @@ class Circles:
     def clear(self, grant: Grant, kind: FilterKind | None = None) -> int:
         """Remove all filters of a kind, or all; how many there were."""
         table = CIRCLE_FILTERS
-        gone = delete(table).where(table.c.agreement == grant.agreement)
+        gone = delete(table).where(table.c.circle == circle_of(grant))
         if kind is not None:
             gone = gone.where(table.c.kind == kind)
         with self._database.writing() as db:
@@ -119,15 +126,15 @@ class Circles:
     def filters(self, grant: Grant) -> tuple[Filter, ...]:
         """All filters, numbers in clear. Raises CircleKeyInvalid."""
         found = []
-        for kind, value, sealed, _ in self._rows(grant.agreement):
-            shown = value if sealed is None else self._seal.opened(grant.agreement, sealed)
+        for kind, value, sealed, _ in self._rows(circle_of(grant)):
+            shown = value if sealed is None else self._seal.opened(circle_of(grant), sealed)
             found.append(Filter(kind, shown))
         return tuple(sorted(found, key=lambda each: (each.kind, each.value)))
 
-    def circle(self, agreement: AgreementId, *, added_after: datetime | None = None) -> Circle:
+    def circle(self, grant: Grant, *, added_after: datetime | None = None) -> Circle:
         """As rows are asked; with `added_after` the filters alone that came later."""
         found: dict[FilterKind, list[str]] = {kind: [] for kind in FilterKind}
-        for kind, value, _, added in self._rows(agreement):
+        for kind, value, _, added in self._rows(circle_of(grant)):
             if added_after is None or added > text_of(added_after):
                 found[kind].append(value)
         ages = [value.split("-") for value in found[FilterKind.AGE]]
@@ -137,25 +144,25 @@ class Circles:
             ages=tuple((int(youngest), int(oldest)) for youngest, oldest in ages),
             events=frozenset(found[FilterKind.EVENT]),
             everybody=bool(found[FilterKind.EVERYBODY]),
-            hashed=lambda number: self._seal.hashed(agreement, number),
+            hashed=lambda number: self._seal.hashed(circle_of(grant), number),
         )
 
-    def numbers(self, agreement: AgreementId, *, added_after: datetime) -> frozenset[str]:
+    def numbers(self, grant: Grant, *, added_after: datetime) -> frozenset[str]:
         """Personal numbers in clear that were added later. Raises CircleKeyInvalid."""
         return frozenset(
-            self._seal.opened(agreement, sealed)
-            for _, _, sealed, added in self._rows(agreement)
+            self._seal.opened(circle_of(grant), sealed)
+            for _, _, sealed, added in self._rows(circle_of(grant))
             if sealed is not None and added > text_of(added_after)
         )
 
-    def _kept(self, agreement: AgreementId, wanted: Filter) -> str:
+    def _kept(self, circle: str, wanted: Filter) -> str:
         if wanted.kind is FilterKind.NUMBER:
-            return self._seal.hashed(agreement, wanted.value)
+            return self._seal.hashed(circle, wanted.value)
         return wanted.value
 
-    def _rows(self, agreement: AgreementId) -> list[tuple[FilterKind, str, bytes | None, str]]:
+    def _rows(self, circle: str) -> list[tuple[FilterKind, str, bytes | None, str]]:
         table = CIRCLE_FILTERS
         wanted = select(table.c.kind, table.c.value, table.c.sealed, table.c.added)
         with self._database.reading() as db:
-            found = db.execute(wanted.where(table.c.agreement == agreement)).all()
+            found = db.execute(wanted.where(table.c.circle == circle)).all()
         return [(FilterKind(kind), value, sealed, added) for kind, value, sealed, added in found]

@@ -53,7 +53,6 @@ class Courier:
     """grant_of    the permission that carries a subscription now; raises the refusals of `control`
     make        the file of a delivery, made or found; may take long
     sender_of   who brings it; None for what is fetched from the shelf
-    shelve      put a delivery's file where its agreement finds it
     notice      tell those whom it concerns, in words: a subject and a text
     stopping    whether the platform stops: what is under way is cut, and gone on with later
     """
@@ -62,8 +61,7 @@ class Courier:
     subscriptions: Subscriptions
     grant_of: Callable[[Subscription], Grant]
     make: Callable[[Subscription, Grant, Delivery, Callable[[], None]], Parcel]
-    sender_of: Callable[[Subscription], Sender | None]
-    shelve: Callable[[Subscription, Parcel], None]
+    sender_of: Callable[[Subscription, Grant], Sender | None]
     notice: Callable[[Subscription, str, str], None]
     observe: Observe
     clock: Clock
@@ -99,9 +97,9 @@ class Courier:
             return self._failed(subscription, delivery, error, blame_endpoint=False)
         placed = delivery.stage == PLACED and delivery.sha256 == parcel.sha256
         delivery = self.outbox.produced(delivery, parcel)
-        sender = self.sender_of(subscription)
+        sender = self.sender_of(subscription, grant)
         if sender is None:
-            self.shelve(subscription, parcel)
+            parcel.on_shelf()
             return self.outbox.arrived(delivery, "on the shelf")
         began = time.monotonic()
         try:

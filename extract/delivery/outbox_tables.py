@@ -113,7 +113,7 @@ ENDPOINTS = Table(
 CIRCLE_FILTERS = Table(
     "circle_filters",
     METADATA,
-    Column("agreement", String(36), primary_key=True),
+    Column("circle", String(64), primary_key=True),
     Column("kind", String(20), primary_key=True),
     # What it takes: a code, an age range; of a person the keyed hash of the number.
     Column("value", String(64), primary_key=True),

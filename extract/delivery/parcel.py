@@ -6,23 +6,27 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from extract.delivery.manifest import Manifest
 from kernel import SnapshotId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
     """delivery    id of the delivery: the same for each attempt to send it
+    round       how often it was asked for once more: what was delivered before is delivered again
     name        of the file at the receiver
     path        of the file here
     extract     id of the plan it was made by
-    manifest    JSON, as it is sent beside the file
+    manifest    JSON, as it is sent beside the file; `described` is what it says of the file here
     snapshot    that it reaches to
     cursor      where the receiver stands that has taken it
     why_full    why it holds everything although changes were asked for; empty when it is as asked
+    on_shelf    puts it on the agreement's shelf
     published   when its snapshot was published; the file bears it as its time
     """
 
     delivery: str
+    round: int = 0
     name: str
     path: Path
     extract: str
@@ -32,9 +36,11 @@ class Parcel:
     sha256: str
     media_type: str
     manifest: bytes
+    described: Manifest | None = None
     cursor: str | None
     why_full: str = ""
     published: datetime
+    on_shelf: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

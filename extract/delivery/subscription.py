@@ -8,7 +8,7 @@ from typing import NewType
 
 from extract.delivery.schedule import Schedule
 from extract.delivery.targets import Target
-from extract.form import Format
+from extract.form import Compression, Format
 from kernel import AgreementId, ServiceName, SystemId
 
 SubscriptionId = NewType("SubscriptionId", str)
@@ -43,6 +43,7 @@ class Contents:
 
     kind: Kind = Kind.FULL
     format: Format = Format.CSV
+    compression: Compression = Compression.NONE
     columns: tuple[str, ...] | None = None
     rows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     name: str | None = None

@@ -19,8 +19,8 @@ from extract.delivery.outbox_states import HOLDING, State, Step, after
 from extract.delivery.outbox_tables import DELIVERIES, SUBSCRIPTIONS, Database, moment_of, text_of
 from extract.delivery.schedule import IsWorkingDay, Schedule
 from extract.delivery.subscription import Contents, Kind, Standing, Subscription, SubscriptionId, Wish
-from extract.delivery.targets import Shelf, target_of, to_text
-from extract.form import Format
+from extract.delivery.targets import Inbox, Shelf, target_of, to_text
+from extract.form import Compression, Format
 from kernel import AgreementId, Clock, ServiceName, SystemId, new_id
 
 MOST: Final = 200
@@ -136,7 +136,7 @@ class Subscriptions:
             contents, since = found.wish.contents, found.cursor
             if found.reached is not None and until <= found.reached and not _daily(found):
                 return None
-            unfetched = last is not None and last.state is State.SENT and isinstance(found.wish.target, Shelf)
+            unfetched = last is not None and last.state is State.SENT and isinstance(found.wish.target, Shelf | Inbox)
             if last is not None and unfetched:
                 # It holds what the one before held and what came after: nobody has to take two.
                 since = last.since
@@ -192,6 +192,7 @@ def contents_text(contents: Contents) -> str:
         {
             "kind": contents.kind,
             "format": contents.format,
+            "compression": contents.compression,
             "columns": contents.columns,
             "rows": {name: sorted(values) for name, values in contents.rows.items()},
             "name": contents.name,
@@ -205,6 +206,7 @@ def contents_of(text: str) -> Contents:
     return Contents(
         kind=Kind(told["kind"]),
         format=Format(told["format"]),
+        compression=Compression(told["compression"]),
         columns=None if told["columns"] is None else tuple(told["columns"]),
         rows={name: tuple(values) for name, values in told["rows"].items()},
         name=told["name"],

@@ -32,6 +32,15 @@ class Shelf:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Inbox:
+    """The receiver fetches from its folder IN, in the layout of the established exchange."""
+
+    @property
+    def endpoint(self) -> str:
+        return "inbox"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SftpTarget:
     """host_key   its public key, type and base64: another server in its place gets nothing
     folder     on it
@@ -63,9 +72,9 @@ class HttpsTarget:
         return f"https://{parts.hostname}:{parts.port or 443}"
 
 
-Target = Shelf | SftpTarget | HttpsTarget
-_KINDS: Final[Mapping[str, type[Shelf] | type[SftpTarget] | type[HttpsTarget]]] = {
-    "shelf": Shelf, "sftp": SftpTarget, "https": HttpsTarget,
+Target = Shelf | Inbox | SftpTarget | HttpsTarget
+_KINDS: Final[Mapping[str, type[Any]]] = {
+    "shelf": Shelf, "inbox": Inbox, "sftp": SftpTarget, "https": HttpsTarget,
 }  # fmt: skip
 
 
@@ -79,7 +88,7 @@ def target_of(told: Mapping[str, Any]) -> Target:
     if unknown := sorted(set(told) - known - {"kind"}):
         raise _invalid(unknown[0][:40], "left out: there is no such field")
     try:
-        target = made(**{name: told[name] for name in told if name != "kind"})
+        target: Target = made(**{name: told[name] for name in told if name != "kind"})
     except TypeError:
         missing = sorted(
             name for name, each in made.__dataclass_fields__.items() if name not in told and name in _NEEDED

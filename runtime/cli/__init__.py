@@ -16,6 +16,7 @@ from runtime.cli import (
     catalogue,
     cert,
     contract,
+    delivery,
     demo,
     down,
     explain,
@@ -34,6 +35,7 @@ from runtime.cli import (
     source_system,
     sql,
     status,
+    subscription,
     sync,
     system,
     testdata,
@@ -78,6 +80,8 @@ app.command(rich_help_panel=USE)(sql.sql)
 app.command(rich_help_panel=LOOK)(catalogue.catalogue)
 app.command(rich_help_panel=LOOK)(status.status)
 app.command(rich_help_panel=LOOK)(explain.explain)
+app.add_typer(subscription.app, name="subscription", rich_help_panel=USE)
+app.add_typer(delivery.app, name="delivery", rich_help_panel=USE)
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel=LOOK)
 app.add_typer(ledger.app, name="ledger", rich_help_panel=LOOK)
 app.add_typer(contract.app, name="contract", rich_help_panel=LOOK)

@@ -114,7 +114,7 @@ class Desk:
     refusal: Exception | None = None
     trouble: list[Exception | None] = field(default_factory=list)
     sent: list[Parcel] = field(default_factory=list)
-    shelved: list[Parcel] = field(default_factory=list)
+    shelved: list[Delivery] = field(default_factory=list)
     notices: list[tuple[str, str]] = field(default_factory=list)
     facts: list[Observation] = field(default_factory=list)
     content: bytes = b"a,b\r\n1,2\r\n"
@@ -136,7 +136,6 @@ class Desk:
             grant_of=self._grant,
             make=self._make,
             sender_of=self._sender,
-            shelve=lambda _, parcel: self.shelved.append(parcel),
             notice=lambda _, subject, text: self.notices.append((subject, text)),
             observe=self.facts.append,
             clock=self.clock,
@@ -150,11 +149,16 @@ class Desk:
     def _make(self, subscription: Subscription, given: Grant, delivery: Delivery, alive: Any) -> Parcel:
         content = self.content + f"{delivery.until}\r\n".encode()
         return a_parcel(
-            self.folder, content, f"{delivery.number}.csv",
-            delivery=delivery.id, snapshot=SnapshotId(delivery.until), cursor=str(delivery.until),
-        )  # fmt: skip
+            self.folder,
+            content,
+            f"{delivery.number}.csv",
+            on_shelf=lambda: self.shelved.append(delivery),
+            delivery=delivery.id,
+            snapshot=SnapshotId(delivery.until),
+            cursor=str(delivery.until),
+        )
 
-    def _sender(self, subscription: Subscription) -> Sender | None:
+    def _sender(self, subscription: Subscription, given: Grant) -> Sender | None:
         return None if isinstance(subscription.wish.target, Shelf) else FakeSender(self)
 
 

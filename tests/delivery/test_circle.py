@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extract.delivery.circle import Circle, Filter, FilterKind, Outcome, age_on
-from extract.delivery.circles import Circles, Seal
+from extract.delivery.circles import Circles, Seal, circle_of
 from extract.delivery.faults import CircleFilterInvalid, CircleKeyInvalid
 from kernel import Grant
 from schemas import ColumnsNotCovered
@@ -48,10 +48,12 @@ class TestOutcomes:
         assert {each.kind for each in circles.filters(grant())} == set(FilterKind) - {FilterKind.NUMBER}
         assert circles.clear(grant()) == 4
 
-    def test_a_circle_is_of_one_agreement(self, circles: Circles) -> None:
+    def test_a_circle_is_of_one_system_and_municipality(self, circles: Circles) -> None:
         circles.add(grant(), Filter.of(FilterKind.NUMBER, ANNA))
-        assert circles.filters(grant(agreement="agreement-2")) == ()
-        assert circles.circle(grant(agreement="agreement-2").agreement).empty
+        assert circles.filters(grant(cvr="22222222")) == ()
+        assert circles.circle(grant(cvr="22222222")).empty
+        # A renewed one goes on with it.
+        assert circles.filters(grant(agreement="agreement-2"))
 
     def test_a_filter_by_what_the_agreement_hides_is_refused(self, circles: Circles) -> None:
         narrow: Grant = grant("pnr name")
@@ -70,20 +72,20 @@ class TestSecrecy:
         assert ANNA not in dump
         assert ANNA.encode().hex() not in dump.lower()
 
-    def test_the_same_person_in_two_agreements_cannot_be_told_to_be_the_same(self) -> None:
+    def test_the_same_person_in_two_circles_cannot_be_told_to_be_the_same(self) -> None:
         seal = Seal(b"k" * 32)
-        one, two = grant().agreement, grant(agreement="agreement-2").agreement
+        one, two = circle_of(grant()), circle_of(grant(cvr="22222222"))
         assert seal.hashed(one, ANNA) != seal.hashed(two, ANNA)
         assert seal.sealed(one, ANNA) != seal.sealed(one, ANNA)
 
-    def test_a_number_moved_to_another_agreements_row_or_under_another_key_does_not_open(self) -> None:
+    def test_a_number_moved_to_another_circles_row_or_under_another_key_does_not_open(self) -> None:
         seal, other = Seal(b"k" * 32), Seal(b"x" * 32)
-        one, two = grant().agreement, grant(agreement="agreement-2").agreement
+        one, two = circle_of(grant()), circle_of(grant(cvr="22222222"))
         kept = seal.sealed(one, ANNA)
         assert seal.opened(one, kept) == ANNA
-        for opener, agreement in ((seal, two), (other, one)):
+        for opener, circle in ((seal, two), (other, one)):
             with pytest.raises(CircleKeyInvalid):
-                opener.opened(agreement, kept)
+                opener.opened(circle, kept)
 
     def test_a_filter_does_not_show_its_value(self) -> None:
         assert ANNA not in repr(Filter.of(FilterKind.NUMBER, ANNA))

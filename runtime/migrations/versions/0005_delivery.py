@@ -85,10 +85,10 @@ def upgrade() -> None:
     )
     op.create_table(
         "circle_filters",
-        sa.Column("agreement", sa.String(36), nullable=False),
+        sa.Column("circle", sa.String(64), nullable=False),
         sa.Column("kind", sa.String(20), nullable=False),
         sa.Column("value", sa.String(64), nullable=False),
         sa.Column("sealed", sa.LargeBinary),
         sa.Column("added", sa.String(32), nullable=False),
-        sa.PrimaryKeyConstraint("agreement", "kind", "value", name="pk_circle_filters"),
+        sa.PrimaryKeyConstraint("circle", "kind", "value", name="pk_circle_filters"),
     )

@@ -1,0 +1,265 @@
+"""Deliveries from above: the desk, the courier and the planner, made of what the house has; and the worker's job."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from ipaddress import ip_network
+
+import structlog
+
+from control import Agreements, Role
+from control.notices.store import tell
+from extract import Circles, Database, DeliverySettings, Seal
+from extract.delivery.courier import Courier
+from extract.delivery.desk import DeliveryDesk
+from extract.delivery.making import Maker
+from extract.delivery.outbox import Outbox
+from extract.delivery.outbox_patience import Patience
+from extract.delivery.parcel import Parcel, Sender
+from extract.delivery.push_https import HttpsSender, Poster, secret_of, shown_secret
+from extract.delivery.push_sftp import SftpSender
+from extract.delivery.ssh_keys import private_key
+from extract.delivery.subscription import Subscription, SubscriptionId, Wish
+from extract.delivery.subscriptions import Subscriptions
+from extract.delivery.targets import HttpsTarget, Inbox, Reach, SftpTarget
+from extract.delivery.to_inbox import InboxSender
+from kernel import (
+    AgreementId,
+    Call,
+    Caller,
+    CallerMistake,
+    Channel,
+    Grant,
+    Operation,
+    OperatorMistake,
+    PlatformError,
+    ServiceName,
+    SnapshotId,
+    SystemId,
+    new_trace_id,
+)
+from replica import DatasetNotReady, SnapshotInfo
+from runtime.delivery_keys import circle_key, delivery_key, delivery_ssh_key, platform_tls
+from runtime.instance import Instance
+from runtime.scheduler import Job
+from runtime.wiring import CLOCK, House
+from schemas import Dataset
+from sync import is_working_day
+
+_log = structlog.get_logger(__name__)
+
+
+class NetworkInvalid(OperatorMistake):
+    code = "network_invalid"
+    title = "A network of the settings cannot be read"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivering:
+    """Everything about deliveries, for one process."""
+
+    house: House
+    stopping: Callable[[], bool] = lambda: False
+    database: Database = field(init=False)
+
+    def __post_init__(self) -> None:
+        control = self.house.control
+        object.__setattr__(self, "database", Database(control.reading, control.noting))
+
+    @property
+    def settings(self) -> DeliverySettings:
+        return self.house.settings.delivery
+
+    @property
+    def outbox(self) -> Outbox:
+        given = self.settings
+        patience = Patience(
+            first_s=given.first_wait_s, longest_s=given.longest_wait_s, attempts=given.attempts,
+            failures=given.failures, rest_s=given.rest_s,
+        )  # fmt: skip
+        return Outbox(self.database, CLOCK, patience, lease_s=given.lease_s)
+
+    @property
+    def subscriptions(self) -> Subscriptions:
+        return Subscriptions(self.database, CLOCK, is_working_day)
+
+    @property
+    def desk(self) -> DeliveryDesk:
+        return DeliveryDesk(
+            subscriptions=self.subscriptions,
+            outbox=self.outbox,
+            reach=reach_of(self.settings),
+            check=self.maker.check,
+            secret=lambda subscription: shown_secret(secret_of(delivery_key(self.house.instance), subscription)),
+        )
+
+    @property
+    def maker(self) -> Maker:
+        house = self.house
+        return Maker(
+            store=house.extracts,
+            shelf=house.shelf,
+            dataset_of=self._dataset_of,
+            info_of=self._info_of,
+            corrections=house.scanner.corrections,
+            clock=CLOCK,
+        )
+
+    @property
+    def circles(self) -> Circles:
+        return Circles(self.database, Seal(circle_key(self.house.instance)), self._exists, CLOCK)
+
+    @property
+    def courier(self) -> Courier:
+        return Courier(
+            outbox=self.outbox,
+            subscriptions=self.subscriptions,
+            grant_of=self.grant_of,
+            make=self.maker,
+            sender_of=self._sender_of,
+            notice=partial(notice, self.house),
+            observe=self.house.observe,
+            clock=CLOCK,
+            stopping=self.stopping,
+        )
+
+    def plan(self) -> None:
+        """Plan what is due. One subscription's trouble keeps nobody else's from being planned."""
+        subscriptions = self.subscriptions
+        for each in subscriptions.due(CLOCK.now()):
+            try:
+                info = self._info_of(self._dataset_of(each.wish.service), None)
+            except DatasetNotReady:
+                continue
+            except PlatformError as error:
+                _log.warning("delivery_not_planned", subscription=each.id, code=error.code)
+                continue
+            subscriptions.plan(each.id, info.snapshot)
+
+    def send(self) -> None:
+        """Bring what is due, several at once, until nothing is."""
+
+        def bring() -> None:
+            while not self.stopping() and self.courier.turn() is not None:
+                pass
+
+        with ThreadPoolExecutor(self.settings.senders, thread_name_prefix="sender") as pool:
+            for each in [pool.submit(bring) for _ in range(self.settings.senders)]:
+                each.result()
+
+    def grant_of(self, subscription: Subscription) -> Grant:
+        return self.grant_for(subscription.wish)
+
+    def grant_for(self, wish: Wish) -> Grant:
+        """The permission that carries a subscription now. Raises the refusals of `control`."""
+        policy, now = self.house.watcher.current(), CLOCK.now()
+        policy.ensure_in_use(wish.system)
+        caller = Caller(system=wish.system, name="of the subscription", organisation_cvr="", credential="")
+        call = Call(
+            trace=new_trace_id(), caller=caller, channel=Channel.PUSH, service=wish.service,
+            operation=Operation.EXTRACT, received=now, agreement=wish.agreement,
+        )  # fmt: skip
+        try:
+            return policy.grant(call, now)
+        except CallerMistake as refusal:
+            if refusal.municipality_cvr is None:
+                raise
+            # One that was renewed has a successor between the same parties.
+            with suppress(CallerMistake):
+                return policy.grant(replace(call, agreement=None, municipality_cvr=refusal.municipality_cvr), now)
+            raise
+
+    def _dataset_of(self, service: ServiceName) -> Dataset:
+        return dataset_of(self.house, service)
+
+    def _info_of(self, dataset: Dataset, snapshot: SnapshotId | None) -> SnapshotInfo:
+        return self.house.scanner.info(dataset, snapshot)
+
+    def _exists(self, grant: Grant, number: str) -> bool:
+        dataset = self._dataset_of(grant.service)
+        rows = {**grant.rows, dataset.key: frozenset({number})}
+        return self.house.scanner.any_row(dataset, rows)
+
+    def _sender_of(self, subscription: Subscription, grant: Grant) -> Sender | None:
+        instance, given = self.house.instance, self.settings
+        match subscription.wish.target:
+            case SftpTarget() as target:
+                key = private_key(delivery_ssh_key(instance))
+                return SftpSender(target=target, key=key, reach=reach_of(given), timeout_s=given.timeout_s)
+            case HttpsTarget() as target:
+                poster = poster_of(instance, given, target.url, subscription.id)
+                return HttpsSender(
+                    target=target, poster=poster, source=given.public_url,
+                    pull=lambda parcel: address_of(given, subscription, parcel),
+                )  # fmt: skip
+            case Inbox():
+                return InboxSender(self.house.exchange, grant)
+            case _:
+                return None
+
+
+def delivery_jobs(delivering: Delivering | None, every_s: float) -> tuple[Job, ...]:
+    """Planning and sending apart, so that a slow receiver keeps nothing from being planned."""
+    if delivering is None:
+        return ()
+    return (
+        Job(name="plan_deliveries", every_s=every_s, run=delivering.plan),
+        Job(name="send_deliveries", every_s=every_s, run=delivering.send),
+    )
+
+
+def system_of(house: House, agreement: AgreementId) -> SystemId:
+    """The system that an agreement is with. Raises Unregistered."""
+    return Agreements(house.control, house.registers).find(agreement).system
+
+
+def dataset_of(house: House, service: ServiceName) -> Dataset:
+    """The dataset that a service gives out in bulk. Raises what the registers raise, ServiceGivesNoFiles."""
+    found = house.registers.service(service)
+    if found.dataset is None or Operation.EXTRACT not in found.operations:
+        raise ServiceGivesNoFiles(
+            f"the service {service} gives no files", remedy="subscribe to an extract service; see GET /v1/catalogue"
+        )
+    return house.registers.dataset(found.dataset)
+
+
+class ServiceGivesNoFiles(PlatformError):
+    code = "service_gives_no_files"
+    status = 400
+    title = "The service gives no files"
+
+
+def notice(house: House, subscription: Subscription, subject: str, text: str) -> None:
+    """Into the inbox of the organisation that owns the system of a subscription."""
+    owner = next((each for each in house.control.systems() if each.id == subscription.wish.system), None)
+    if owner is None:
+        return
+    with house.control.noting() as db:
+        tell(
+            db, to=owner.organisation, roles=frozenset({Role.ADMINISTRATOR, Role.USER}), subject=subject, text=text,
+            about=f"subscription {subscription.id}", at=CLOCK.now(),
+        )  # fmt: skip
+
+
+def address_of(settings: DeliverySettings, subscription: Subscription, parcel: Parcel) -> str:
+    """Where a receiver fetches a file that it was told of: the agreement's file by its snapshot and columns."""
+    return f"{settings.public_url}/v1/services/{subscription.wish.service}/files/{parcel.name}"
+
+
+def reach_of(settings: DeliverySettings) -> Reach:
+    """Raises NetworkInvalid."""
+    try:
+        return Reach(tuple(ip_network(each) for each in settings.allow_networks))
+    except ValueError:
+        raise NetworkInvalid(
+            "a network in [delivery] allow_networks cannot be read", remedy="write it as 10.20.0.0/16"
+        ) from None
+
+
+def poster_of(instance: Instance, settings: DeliverySettings, url: str, subscription: SubscriptionId | str) -> Poster:
+    return Poster(
+        url=url, secret=secret_of(delivery_key(instance), subscription), tls=platform_tls(instance),
+        reach=reach_of(settings), clock=CLOCK, timeout_s=settings.timeout_s,
+    )  # fmt: skip
