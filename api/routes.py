@@ -8,13 +8,14 @@ from api.answer import Answer
 from api.doors import Doors
 from api.errors import MethodNotAllowed, OperationUnknown, RouteUnknown
 from api.identity import identify
+from api.offer import Offer
 from api.problem import problem
 from api.request import ClientGone, Request
 from api.rest import admin, catalogue, decisions, extract, health, live, lookup, openapi, operations, problems, search
 from api.soap.faces import soap_doors
 from api.stopwatch import server_timing
 from api.unexpected import unexpected
-from api.visit import Offer, Visit, refusal_on_record
+from api.visit import Visit, refusal_on_record
 from kernel import Caller, Operation, PlatformError
 from schemas import Dataset, Service
 

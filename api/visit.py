@@ -1,18 +1,16 @@
 """A data call on its way: identify, admit, and be put on record before anything leaves."""
 
 import re
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from email.utils import format_datetime
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final
 
 import structlog
 
-from api.answer import Headers
 from api.doors import Doors
 from api.errors import HeaderInvalid, NotOnRecord, ServiceNotOffered
 from api.identity import identify
+from api.offer import Offer
 from api.request import Request
 from api.stopwatch import Stopwatch
 from control import NO_LIMITS, Allowance, QuotaExhausted, RateLimited, purpose_of
@@ -35,7 +33,7 @@ from kernel import (
     Timing,
     new_event_id,
 )
-from schemas import Dataset, Service, ServiceStatus
+from schemas import Dataset, ServiceStatus
 
 _log = structlog.get_logger(__name__)
 
@@ -51,32 +49,6 @@ CALLABLE: Final = {
     "production": frozenset({ServiceStatus.PRODUCTION, ServiceStatus.DEPRECATED}),
 }
 _MOST_SUBJECTS: Final = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """A service as it can be called, with what every call needs to know of its dataset.
-
-    dataset         None of a service that is answered from elsewhere
-    personal        whether the dataset holds anything personal: then no answer may be kept on the way
-    mastered        whether its records are written here: then a whole record has an entity tag
-    key_is_public   whether a key may stand in an address, and is nobody's identifier
-    farewell        header fields of a service that will end: Sunset (RFC 8594), and a link to its successor
-    """
-
-    service: Service
-    dataset: Dataset | None
-    personal: bool
-    key_is_public: bool
-    farewell: Headers
-    mastered: bool = False
-
-    @classmethod
-    def of(cls, service: Service, dataset: Dataset | None, *, mastered: bool = False) -> Self:
-        if dataset is None:
-            # What a source answers may be anything, and so may what it is asked about.
-            return cls(service, None, personal=True, key_is_public=False, farewell=_farewell(service))
-        return cls(service, dataset, dataset.personal, dataset.key_is_public, _farewell(service), mastered)
 
 
 class Visit:
@@ -280,16 +252,6 @@ def keep(doors: Doors, fact: Observation) -> None:
     except Exception as error:
         _log.error("not_on_record", trace=fact.trace, error=type(error).__name__)
         raise NotOnRecord("the call could not be put on record", remedy="call again later", retry_after_s=30) from error
-
-
-def _farewell(service: Service) -> Headers:
-    if service.ends is None:
-        return []
-    over = datetime.combine(service.ends + timedelta(days=1), time(0), COPENHAGEN)
-    fields = [(b"sunset", format_datetime(over.astimezone(UTC), usegmt=True).encode("ascii"))]
-    if service.successor is not None:
-        fields.append((b"link", f'</v1/catalogue/{service.successor}>; rel="successor-version"'.encode("ascii")))
-    return fields
 
 
 def today_of(request: Request) -> date:

@@ -9,7 +9,8 @@ from integrations.breakers import Breakers
 from integrations.editing import Write
 from integrations.lookup import RecordReader
 from integrations.sources import LiveSource
-from kernel import Call, Caller, DatasetId, Grant, PlatformError
+from kernel import Call, Caller, DatasetId, Grant, PlatformError, SnapshotId
+from replica import Found, Search
 from schemas import Dataset, Service
 
 
@@ -43,6 +44,7 @@ class Desk:
     monotonic   seconds, of a clock that never goes back
     services    by name
     sources     by the name that descriptors know them by
+    find        keys of a dataset that meet a search, in a snapshot; may block
     write       puts one record of a dataset into the mirror; may block
     """
 
@@ -53,6 +55,7 @@ class Desk:
     breakers: Breakers
     dataset: Callable[[DatasetId], Dataset]
     reader: Callable[[DatasetId], RecordReader]
+    find: Callable[[Dataset, Search, SnapshotId], Found]
     write: Write
 
 

@@ -16,6 +16,7 @@ from schemas.live_body import ComponentBody, FallbackBody, OrchestrationBody, Pa
 from schemas.service import (
     COMPONENTS,
     MASTER,
+    OF_A_DATASET,
     SOAP_INTERFACES,
     IntegrationType,
     Service,
@@ -216,10 +217,10 @@ def _review_live(review: Review, service: Service) -> None:
                 )
         case Component(name=name) if name not in COMPONENTS:
             review.error("component.name", f"there is no component {name!r}", did_you_mean(name, COMPONENTS))
-        case Component(name=name) if name == MASTER and (
-            service.dataset is None or service.service_type is not ServiceType.UPDATE
-        ):
-            review.error("component.name", f"{MASTER} is an update of a dataset", "set `service_type` and `dataset`")
+        case Component(name=name) if name in OF_A_DATASET and service.dataset is None:
+            review.error("dataset", f"{name} is about a dataset", "add `dataset: <register>.<dataset>`")
+        case Component(name=name) if (name == MASTER) is not (service.service_type is ServiceType.UPDATE):
+            review.error("service_type", f"{MASTER} is the component of updates", "mend the one or the other")
         case Orchestration() if service.stub is not None:
             review.error("stub", "an orchestration is answered from the stubs of its steps", "remove the line")
         case _:

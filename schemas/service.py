@@ -104,9 +104,13 @@ def suitability(service_type: ServiceType, integration_type: IntegrationType) ->
 
 MASTER: Final = "master-records"
 """The component by which records are written whose master is the platform."""
+OF_A_DATASET: Final = frozenset({"municipality-and-age", "class-hierarchy", MASTER})
+"""Components that need the `dataset` of their service."""
 COMPONENTS: Final[Mapping[str, frozenset[Operation]]] = {
     "cpr-number-check": frozenset({Operation.CALL}),
     "cvr-number-check": frozenset({Operation.CALL}),
+    "municipality-and-age": frozenset({Operation.CALL}),
+    "class-hierarchy": frozenset({Operation.CALL}),
     MASTER: frozenset({Operation.UPDATE}),
 }
 """The packaged functions, by the name that a descriptor calls them by, and what each offers. `integrations` holds the

@@ -14,11 +14,12 @@ import structlog
 from api.answer import Answer, Headers
 from api.doors import Doors
 from api.freshness import stamps
+from api.offer import Offer
 from api.request import Send
 from api.rest.live_drive import drive
 from api.rest.live_sources import Download, SourceClients
 from api.stopwatch import Stopwatch
-from api.visit import Offer, Visit, keep
+from api.visit import Visit, keep
 from integrations import Asked, Breakers, Desk, Reply, invoke, location
 from kernel import AgreementId, Channel, Grant, Operation, PlatformError, RowsDelivered, new_event_id
 from schemas import PassThrough, Redirect, Service
@@ -79,6 +80,7 @@ class Live:
             breakers=Breakers(),
             dataset=doors.registers.dataset,
             reader=doors.lookups.reader,
+            find=doors.find,
             write=doors.write,
         )
 

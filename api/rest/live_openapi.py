@@ -18,6 +18,16 @@ def closed(properties: dict[str, Schema], required: tuple[str, ...] | None = Non
     return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
 
 
+_CLASS: Final = closed(
+    {
+        "code": TEXT,
+        "level": {"type": "integer"},
+        "title": TEXT,
+        "valid_from": {"type": "string", "format": "date"},
+        "valid_to": {"type": ["string", "null"], "format": "date"},
+    }
+)
+_CLASSES: Final[Schema] = {"type": "array", "items": _CLASS}
 COMPONENT_BODIES: Final[dict[str, tuple[Schema, Schema]]] = {
     "cpr-number-check": (
         closed({"pnr": _NUMBER}),
@@ -31,6 +41,22 @@ COMPONENT_BODIES: Final[dict[str, tuple[Schema, Schema]]] = {
                 "fictitious": _BOOLEAN,
             }
         ),
+    ),
+    "municipality-and-age": (
+        closed({"pnr": {"type": "string", "pattern": "^[0-9]{10}$"}}),
+        closed(
+            {
+                "municipality_code": {"type": ["string", "null"]},
+                "municipality": {"type": ["string", "null"]},
+                "age": {"type": ["integer", "null"]},
+                "uncertain": _BOOLEAN,
+                "alive": _BOOLEAN,
+            }
+        ),
+    ),
+    "class-hierarchy": (
+        closed({"code": TEXT, "on": {"type": "string", "format": "date"}}, ("code",)),
+        closed({"class": _CLASS, "above": _CLASSES, "below": _CLASSES, "on": {"type": "string", "format": "date"}}),
     ),
     "cvr-number-check": (closed({"cvr": _NUMBER}), closed({"shaped": _BOOLEAN, "valid": _BOOLEAN})),
 }

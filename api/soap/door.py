@@ -11,6 +11,7 @@ from api.answer import Answer, Headers
 from api.doors import Doors
 from api.errors import MediaTypeUnsupported, ParameterInvalid
 from api.freshness import stamps
+from api.offer import Offer
 from api.request import ClientGone, Request
 from api.soap.context import context_of
 from api.soap.errors import OperationNotThere
@@ -24,7 +25,6 @@ from api.soap.xsd import xsd_document
 from api.stopwatch import server_timing
 from api.threads import in_thread
 from api.unexpected import unexpected
-from api.visit import Offer
 from kernel import PlatformError
 
 FEW_BYTES: Final = 64 * 1024

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from api.doors import Doors
+from api.offer import Offer
 from api.soap.door import SoapDoor
 from api.soap.established.demo import demo
 from api.soap.established.person import person_4, person_5
 from api.soap.interface import Interface
-from api.visit import Offer
 from schemas import Service
 
 ESTABLISHED: Final[Mapping[str, Callable[[Doors, Service], Interface]]] = {

@@ -5,13 +5,17 @@ from typing import Final
 
 from integrations.asked import Road
 from integrations.carried import Carried
+from integrations.components.classes import class_in_hierarchy
 from integrations.components.master import master_records
 from integrations.components.numbers import check_cpr_number, check_cvr_number
+from integrations.components.person import municipality_and_age
 from schemas import MASTER, Component
 
 FUNCTIONS: Final[Mapping[str, Callable[[Carried], Road]]] = {
     "cpr-number-check": check_cpr_number,
     "cvr-number-check": check_cvr_number,
+    "municipality-and-age": municipality_and_age,
+    "class-hierarchy": class_in_hierarchy,
     MASTER: master_records,
 }
 

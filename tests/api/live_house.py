@@ -25,7 +25,7 @@ from tests.api.house import AALBORG, House
 
 LIVE = (
     "korsbaek-places", "korsbaek-residents", "korsbaek-orders", "korsbaek-overview", "cpr-number-check",
-    "cvr-number-check",
+    "cvr-number-check", "cpr-person-municipality", "class-hierarchy",
 )  # fmt: skip
 
 

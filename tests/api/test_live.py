@@ -1,14 +1,18 @@
 """Live services over the wire: redirect and pass-through, with a real source beside, and what happens when it fails."""
 
 import json
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import date
 
 import pytest
 
 from api import make_app
 from integrations import FUNCTIONS
-from kernel import CallAnswered, CallRefused, RowsDelivered
+from integrations.components.person import age_on
+from kernel import COPENHAGEN, CallAnswered, CallRefused, RowsDelivered
 from schemas import COMPONENTS, Registers
 from tests.api.house import ANNA, NOBODY, Client, House, Reply, serving
 from tests.api.live_house import LIVE, SourceSystem, agree_on, live_doors, source_system, with_services
@@ -381,6 +385,39 @@ class TestComponents:
     def test_a_company_number_is_judged(self, asks: Client, cvr: str, valid: bool) -> None:
         assert asks.post("/v1/services/cvr-number-check/call", {"cvr": cvr}).json["valid"] is valid
 
+    def test_municipality_and_age_and_nothing_else_leave_the_house(self, asks: Client, house: House) -> None:
+        reply = asks.post("/v1/services/cpr-person-municipality/call", {"pnr": ANNA})
+        today = house.facts[-1].at.astimezone(COPENHAGEN).date()
+        assert reply.json == {
+            "municipality_code": "0851", "municipality": "Aalborg", "age": age_on(date(1970, 1, 1), today),
+            "uncertain": False, "alive": True,
+        }  # fmt: skip
+        assert reply.headers["knudepunkt-snapshot"]
+        fact = house.facts[-1]
+        assert isinstance(fact, CallAnswered)
+        assert fact.subjects == (ANNA,)
+        assert asks.post("/v1/services/cpr-person-municipality/call", {"pnr": NOBODY}).code == "record_unknown"
+
+    def test_a_class_comes_with_those_above_and_below(self, asks: Client, house: House) -> None:
+        began, ended = date(2020, 1, 1), date(2024, 12, 31)
+        rows = [
+            {"code": code, "scheme": "subject", "level": level, "parent": parent, "title": f"Emne {code}",
+             "valid_from": began, "valid_to": end}
+            for code, level, parent, end in (
+                ("01", 1, None, None), ("01.02", 2, "01", None), ("01.02.03", 3, "01.02", None),
+                ("01.02.04", 3, "01.02", ended), ("01.03", 2, "01", None),
+            )
+        ]  # fmt: skip
+        house.publish("classification.classes", rows)
+        path = "/v1/services/class-hierarchy/call"
+        found = asks.post(path, {"code": "01.02"}).json
+        assert [each["code"] for each in found["above"]] == ["01"]
+        assert [each["code"] for each in found["below"]] == ["01.02.03"]
+        then = asks.post(path, {"code": "01.02", "on": "2024-12-31"}).json
+        assert [each["code"] for each in then["below"]] == ["01.02.03", "01.02.04"]
+        assert asks.post(path, {"code": "01.02.04"}).code == "record_unknown"
+        assert asks.post(path, {"code": "01.02", "on": "soon"}).code == "input_invalid"
+
     def test_what_it_does_not_take_is_refused_by_name_alone(self, asks: Client) -> None:
         reply = asks.post("/v1/services/cpr-number-check/call", {"number": ANNA})
         assert (reply.status, reply.code) == (400, "input_invalid")
@@ -390,3 +427,59 @@ class TestComponents:
 def test_every_component_that_a_descriptor_can_name_is_there() -> None:
     assert FUNCTIONS.keys() == COMPONENTS.keys()
     assert all(COMPONENTS.values())
+
+
+class TestASourceThatIsLost:
+    def test_a_slow_source_takes_its_own_places_and_nobody_elses(
+        self, live: tuple[House, int], house: House, source: SourceSystem, registers: Registers
+    ) -> None:
+        source.fault("slow", "/echo", seconds=1.5)
+        app = make_app(live_doors(house, source.url, registers, at_once=2, wait_s=0.1))
+        replies: list[Reply] = []
+        with serving(house, app) as (_, port), ExitStack() as stack:
+            clients = [Client(house, port, "live") for _ in range(9)]
+            for each in clients:
+                stack.callback(each.close)
+
+            def call(client: Client) -> None:
+                replies.append(client.post("/v1/services/live-echo/call", {}))
+
+            threads = [threading.Thread(target=call, args=(client,)) for client in clients[1:]]
+            for thread in threads:
+                thread.start()
+            lookups = [clients[0].lookup("cpr-persons", {"key": ANNA}).status for _ in range(20)]
+            waiting = sum(thread.is_alive() for thread in threads)
+            for thread in threads:
+                thread.join()
+        source.mend()
+        assert lookups == [200] * 20
+        assert waiting >= 2, "lookups were answered while the source was slow"
+        assert sorted(reply.status for reply in replies) == [200] * 2 + [503] * 6
+        assert {reply.code for reply in replies if reply.status == 503} == {"source_busy"}
+
+    def test_a_source_that_is_killed_is_missed_by_nobody_who_has_a_replica(
+        self, live: tuple[House, int], house: House, registers: Registers
+    ) -> None:
+        with source_system(house) as mine, ExitStack() as stack:
+            port_of_source = int(mine.url.rpartition(":")[2])
+            _, port = stack.enter_context(serving(house, make_app(live_doors(house, mine.url, registers))))
+            client = Client(house, port, "live")
+            stack.callback(client.close)
+            by = [resident(client).headers["knudepunkt-answered-by"]]
+            mine.kill()
+            replies = [resident(client) for _ in range(30)]
+            refused = client.post("/v1/services/live-quick/call", {})
+            lookup = client.lookup("cpr-persons", {"key": ANNA})
+            stack.enter_context(source_system(house, port_of_source))
+            until = time.monotonic() + 20
+            while (reply := resident(client)).headers["knudepunkt-answered-by"] != "source":
+                assert time.monotonic() < until
+                time.sleep(0.1)
+        assert by == ["source"]
+        assert {reply.status for reply in replies} == {200}
+        told = [reply.headers["knudepunkt-answered-by"] for reply in replies]
+        assert told[0] == "replica;why=source_unreachable"
+        assert told[-1] == "replica;why=source_resting"
+        assert refused.code in {"source_resting", "source_unreachable"}
+        assert lookup.status == 200
+        assert reply.status == 200

@@ -120,6 +120,7 @@ class World:
     asked: list[Exchange] = field(default_factory=list)
     breakers: Breakers = field(default_factory=Breakers)
     write: Any = None
+    find: Any = None
     _number: Any = field(default_factory=itertools.count)
 
     @property
@@ -130,6 +131,7 @@ class World:
             services=self.services,
             sources={"korsbaek": LiveSource(url="https://source.invalid")},
             breakers=self.breakers,
+            find=self.find,
             write=self.write,
             dataset=REGISTERS.dataset,
             reader=lambda name: Shelf(REGISTERS.dataset(name), self.rows.get(name, {})),
