@@ -130,7 +130,8 @@ def _all_settled(db: Connection, notice: str, recipients: Iterable[str]) -> bool
 def _message(notice: Notice, recipient: str, *, sender: str, address: str, at: datetime) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
     message["From"], message["To"] = sender, address
-    message["Subject"] = " ".join(notice.subject.split())
+    # What looks like an encoded word (RFC 2047) is decoded when it is set, line ends and all: a name would be a header.
+    message["Subject"] = " ".join(notice.subject.split()).replace("=?", "= ?")
     message["Date"] = format_datetime(at)
     # The same for each attempt, so that a mailbox that did get it twice can tell.
     message["Message-ID"] = f"<{notice.id}.{recipient}@{sender.rpartition('@')[2]}>"

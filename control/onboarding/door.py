@@ -24,6 +24,7 @@ from control.people import User, UserId, ensure_email
 from control.people.certificate import read_employee
 from control.people.door import window_of
 from control.people.store import add_user, bind
+from control.texts import ensure_text
 from control.trust import Trust
 from kernel import OrganisationId, new_id
 
@@ -92,6 +93,7 @@ class Onboarding:
     def step(self, organisation: OrganisationId, step: OrganisationStep, *, note: str = "") -> Organisation:
         """Confirm, reject, suspend or resume. Raises Unregistered, OrganisationInvalid, NotYours."""
         store = self._store
+        ensure_text(note or "-", "the note", OrganisationInvalid)
         details = {"step": step.value, "note": note}
         with store.changing(_VERBS[step], f"organisation {organisation}", details=details) as db:
             return self._take(db, organisation, step, note)

@@ -16,7 +16,7 @@ from usage import verify
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "attack(tries, by): a line of docs/operating/attacks.md")
+    config.addinivalue_line("markers", "attack(tries, by, case): a line of docs/operating/attacks.md")
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ def attack(tries: str, *, by: str) -> pytest.MarkDecorator:
 
 def case(name: str, tries: str, *values: Any, by: str) -> Any:
     """A case of a parametrised attack."""
-    return pytest.param(*values, id=name, marks=attack(tries, by=by))
+    return pytest.param(*values, id=name, marks=pytest.mark.attack(tries, by=by, case=name))
 
 
 @dataclass(frozen=True)
