@@ -51,7 +51,10 @@ def test_steps_wait_for_those_that_they_name(tmp_path: Path) -> None:
     ("changes", "told"),
     [
         ({"integration_type": "redirect"}, "there is no section `redirect`"),
-        ({"integration_type": "redirect", "redirect": {"source": "x"}, "component": {}}, "is not of a service"),
+        (
+            {"integration_type": "redirect", "redirect": {"source": "x"}, "component": {"name": "cvr-number-check"}},
+            "is not of a service",
+        ),
         ({"integration_type": "component", "component": {"name": "cpr-number"}}, "there is no component"),
         ({"integration_type": "component", "component": {"name": "master-records"}}, "is about a dataset"),
         (passing(path="/a/../b"), "no dots"),
@@ -67,25 +70,12 @@ def test_steps_wait_for_those_that_they_name(tmp_path: Path) -> None:
         (joined(answer="{a: nobody.x}"), "names nobody"),
         (joined(answer="@"), "begins with everything"),
         (
-            joined(steps={
-                "a": {"service": "ships", "key": "b.x"}, "b": {"service": "ships", "key": "a.x"}, **STEPS}),
+            joined(steps={"a": {"service": "ships", "key": "b.x"}, "b": {"service": "ships", "key": "a.x"}, **STEPS}),
             "the steps a, b wait for each other",
         ),
-        (
-            joined(steps={
-                "ship": {"service": "boats", "key": "input.imo"}}),
-            "no service is called 'boats'",
-        ),
-        (
-            joined(steps={
-                "ship": {"service": "ships", "body": "input"}}),
-            "ships does not offer call",
-        ),
-        (
-            joined(steps={
-                "ship": {"service": "live", "body": "input"}}),
-            "live is a orchestration",
-        ),
+        (joined(steps={"ship": {"service": "boats", "key": "input.imo"}}), "no service is called 'boats'"),
+        (joined(steps={"ship": {"service": "ships", "body": "input"}}), "ships does not offer call"),
+        (joined(steps={"ship": {"service": "live", "body": "input"}}), "live is a orchestration"),
         (joined(input={"imo": "["}), "no regular expression"),
     ],
 )  # fmt: skip
