@@ -145,6 +145,11 @@ class Instance:
         """The SFTP server's own key, in OpenSSH's format."""
         return self.secrets / "ssh_host_ed25519_key"
 
+    @property
+    def signing_key(self) -> Path:
+        """Under which manifests are signed."""
+        return self.secrets / "signing.key"
+
     def make_folders(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
         private = (

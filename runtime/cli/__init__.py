@@ -18,6 +18,7 @@ from runtime.cli import (
     contract,
     delivery,
     demo,
+    document,
     down,
     explain,
     extract,
@@ -92,6 +93,8 @@ for verb, group in (
     ("agreement", agreement.app), ("processing", processing.app), ("notice", notice.app), ("audit", audit.app),
 ):  # fmt: skip
     app.add_typer(group, name=verb, rich_help_panel=ADMINISTER)
+
+agreement.app.command("document")(document.document)
 
 
 def main() -> None:

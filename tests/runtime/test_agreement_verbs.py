@@ -1,5 +1,6 @@
 """`knudepunkt agreement`: requested, decided, renewed on the command line; as the house, or as those whose it is."""
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -125,3 +126,14 @@ class TestALife:
         with pytest.raises(Unregistered):
             terminal.run("agreement", "show", agreement, "--as", DINA)
         assert terminal.json("agreement", "withdraw", agreement, "--as", NINA)["state"] == "withdrawn"
+
+
+def test_the_document_is_written_whole_and_bears_the_agreements_hash(terminal: Terminal, tmp_path: Path) -> None:
+    agreement = requested(terminal)
+    told = terminal.json("agreement", "document", agreement[:18], "--out", str(tmp_path / "aftale"), "--as", DINA)
+    assert sorted(path.name for path in (tmp_path / "aftale").iterdir()) == told["files"]
+    assert hashlib.sha256((tmp_path / "aftale" / "agreement.json").read_bytes()).hexdigest() == told["hash"]
+    assert "Korsbæk Kommune" in (tmp_path / "aftale" / "agreement.da.html").read_text(encoding="utf-8")
+    with pytest.raises(Unregistered):
+        terminal.run("agreement", "document", "0000", "--out", str(tmp_path / "nothing"))
+    assert not (tmp_path / "nothing").exists()
