@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 from api.proxy import NO_PROXIES, Proxies
 from control import ControlStore, Counters, Policy, TestAuthority, Trust
-from extract import Corrections, ExtractStore, Shelf
+from extract import Corrections, ExtractPlan, ExtractStore, Jobs, Shelf
 from integrations import LiveSource, RecordReader, Write, WritingNotOffered, Written
 from kernel import Clock, Observe, SnapshotId, TraceId
 from replica import Found, Lookups, Search, SnapshotInfo
@@ -44,6 +44,10 @@ class Doors:
     find        a page of keys that meet a search, of a snapshot; may block
     lookups     readers of this process, by dataset
     corrections   snapshots of a span that went back to an earlier state; may block
+    estimate    how many rows an extract will have, None when that cannot be told; may block
+    jobs        extracts that are asked for now and fetched later
+    stall_s     a download whose reader takes nothing for this long is ended, seconds
+    signing_key  the public half of the key that manifests are signed with, PEM
     extracts    files by content; `shelf` is where an agreement finds its own
     observe     keeps a fact, or raises: then the answer does not leave
     readiness   name of a check -> whether it holds; may block
@@ -65,6 +69,8 @@ class Doors:
     past: Past
     find: Find
     corrections: Corrections
+    estimate: Callable[[ExtractPlan], int | None]
+    jobs: Jobs
     extracts: ExtractStore
     shelf: Shelf
     observe: Observe
@@ -78,4 +84,6 @@ class Doors:
     proxies: Proxies = NO_PROXIES
     sources: Mapping[str, LiveSource] = field(default_factory=dict)
     write: Write = _nothing_is_written
+    stall_s: float = 60.0
+    signing_key: bytes = b""
     version: str = "0.1.0"

@@ -5,6 +5,7 @@ uvicorn fills the ASGI TLS extension itself, `connection_made` and `on_message_b
 """
 
 import re
+import socket
 import ssl
 from asyncio import AbstractEventLoop, TimerHandle, Transport
 from typing import Any, Final
@@ -21,6 +22,7 @@ from kernel import PlatformError, new_trace_id
 
 MOST_HEAD_BYTES: Final = 64 * 1024
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~%-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?")
+UNSENT_BYTES: Final = 256 * 1024
 REQUEST_S: Final = 30.0
 """How long a request may take to come, seconds: whoever sends a byte now and then would hold a connection for ever."""
 LINGER_S: Final = 2.0
@@ -50,6 +52,8 @@ class TlsProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        # The kernel keeps no more unsent bytes than this for one reader: by itself it would take megabytes for each.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         connection = transport.get_extra_info("ssl_object")
         if isinstance(connection, ssl.SSLObject):
             self._extensions |= extensions_of(connection)
@@ -59,6 +63,9 @@ class TlsProtocol(HttpToolsProtocol):
     @property
     def open(self) -> bool:
         return not self.transport.is_closing()
+
+    def cut(self) -> None:
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self._in_head:

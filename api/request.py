@@ -33,6 +33,8 @@ class Connection(Protocol):
     @property
     def open(self) -> bool: ...
 
+    def cut(self) -> None: ...
+
 
 class Request:
     """received   when it came in, UTC
@@ -168,6 +170,12 @@ class Request:
         """Whether the client is still there, as far as can be known."""
         connection: Connection | None = self._scope.get("extensions", {}).get(CONNECTION)
         return connection is None or connection.open
+
+    def cut(self) -> None:
+        """End the connection now, whatever is on its way."""
+        connection: Connection | None = self._scope.get("extensions", {}).get(CONNECTION)
+        if connection is not None:
+            connection.cut()
 
 
 def columns_of(parameters: Mapping[str, str]) -> tuple[str, ...] | None:

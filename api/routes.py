@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, TypeVar
 
 from api.answer import Answer
@@ -11,7 +12,21 @@ from api.identity import identify
 from api.offer import Offer
 from api.problem import problem
 from api.request import ClientGone, Request
-from api.rest import admin, catalogue, decisions, extract, health, live, lookup, openapi, operations, problems, search
+from api.rest import (
+    admin,
+    catalogue,
+    decisions,
+    extract,
+    extracts,
+    files,
+    health,
+    live,
+    lookup,
+    openapi,
+    operations,
+    problems,
+    search,
+)
 from api.soap.faces import soap_doors
 from api.stopwatch import server_timing
 from api.unexpected import unexpected
@@ -33,6 +48,7 @@ _PUBLIC: Final[Mapping[str, PublicRoute]] = {
     "/.well-known/api-catalog": catalogue.api_catalog,
     "/v1/operations/status": operations.status,
     "/v1/me": admin.me,
+    "/.well-known/knudepunkt-signing-key.pem": files.signing_key,
     "/health/live": health.live,
     "/health/ready": health.ready,
 }
@@ -100,9 +116,14 @@ class Routes:
         if Operation.SEARCH in service.operations:
             self._exact[f"{base}/search"] = Methods({"POST": data(Operation.SEARCH, search.search)})
         if Operation.EXTRACT in service.operations:
-            self._exact[f"{base}/extract"] = _readable(data(Operation.EXTRACT, extract.extract))
-            self._exact[f"{base}/extract.xsd"] = _readable(data(Operation.EXTRACT, extract.schema))
-            self._prefixed[f"{base}/files/"] = _readable(data(Operation.EXTRACT, extract.manifest))
+            bulk = partial(data, Operation.EXTRACT)
+            self._exact[f"{base}/extract"] = _readable(bulk(extract.extract))
+            self._exact[f"{base}/extract.xsd"] = _readable(bulk(extract.schema))
+            self._exact[f"{base}/extract/plan"] = _readable(bulk(extracts.explain))
+            self._exact[f"{base}/extracts"] = _also(_readable(bulk(extracts.listing)), "POST", bulk(extracts.begin))
+            self._prefixed[f"{base}/extracts/"] = _also(_readable(bulk(extracts.look)), "DELETE", bulk(extracts.cancel))
+            self._exact[f"{base}/files"] = _readable(bulk(files.listing))
+            self._prefixed[f"{base}/files/"] = _readable(bulk(files.file))
 
     def _add_live(self, service: Service) -> None:
         base, offer = f"/v1/services/{service.name}", self._live.offer(service)
@@ -163,6 +184,10 @@ async def on_record(visit: _Visit, route: Callable[[_Visit], Awaitable[Answer]])
     answer.headers += visit.offer.farewell
     answer.headers.append(server_timing(visit.timing or visit.watch.timing()))
     return answer
+
+
+def _also(methods: Methods, name: str, route: Route) -> Methods:
+    return Methods({**methods.routes, name: route})
 
 
 def _readable(route: Route) -> Methods:

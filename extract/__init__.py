@@ -8,16 +8,19 @@ from extract.delivery.circles import Circles, Seal
 from extract.delivery.manifest import Manifest
 from extract.delivery.outbox_tables import Database
 from extract.delivery.sftp_server import SftpServer
-from extract.delivery.shelf import Shelf
+from extract.delivery.shelf import MANIFEST, SIGNATURE, Shelf, Sign
 from extract.errors import CursorRefused, DeltaNeedsKey, ExtractBroken, ExtractNotReady, FormatImpossible, ViewChanged
 from extract.exchange import Exchange, InMetadata
 from extract.form import Compression, Format
+from extract.jobs import Job, Jobs, JobState, Progress
 from extract.plan import Corrections, ExtractPlan, ExtractRequest, plan_extract
-from extract.reading import rows_of, xml_schema_of
-from extract.settings import DeliverySettings, ExchangeSettings, SftpSettings
+from extract.reading import estimate, rows_of, xml_schema_of
+from extract.settings import DeliverySettings, ExchangeSettings, ExtractSettings, SftpSettings
 from extract.store import Extract, ExtractStore
 
 __all__ = [
+    "MANIFEST",
+    "SIGNATURE",
     "Circle",
     "Circles",
     "Compression",
@@ -34,19 +37,26 @@ __all__ = [
     "ExtractNotReady",
     "ExtractPlan",
     "ExtractRequest",
+    "ExtractSettings",
     "ExtractStore",
     "Filter",
     "FilterKind",
     "Format",
     "FormatImpossible",
     "InMetadata",
+    "Job",
+    "JobState",
+    "Jobs",
     "Manifest",
     "Outcome",
+    "Progress",
     "Seal",
     "SftpServer",
     "SftpSettings",
     "Shelf",
+    "Sign",
     "ViewChanged",
+    "estimate",
     "plan_extract",
     "rows_of",
     "xml_schema_of",

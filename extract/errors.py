@@ -16,6 +16,22 @@ class DeltaNeedsKey(RequestInvalid):
     title = "A delta needs the column that identifies a row"
 
 
+class ExtractCancelled(NotFound):
+    code = "extract_cancelled"
+    title = "The extract was cancelled"
+
+
+class ExtractJobUnknown(NotFound):
+    code = "extract_unknown"
+    title = "There is no such extract"
+
+
+class TooManyExtracts(CallerMistake):
+    code = "extracts_too_many"
+    status = 429
+    title = "The agreement has many extracts on their way already"
+
+
 class FormatImpossible(RequestInvalid):
     code = "format_impossible"
     title = "The extract cannot have that form"

@@ -44,6 +44,16 @@ class Place:
         return self.folder / f".{self.plan.id}.lock"
 
     @property
+    def progress(self) -> Path:
+        """How many rows the maker has written, for those who only look."""
+        return self.folder / f".{self.plan.id}.progress"
+
+    @property
+    def unwanted(self) -> Path:
+        """There when nobody waits for the file any more."""
+        return self.folder / f".{self.plan.id}.unwanted"
+
+    @property
     def ready(self) -> bool:
         return self.manifest.exists() and self.file.exists()
 
@@ -52,7 +62,7 @@ class Place:
 
         For whoever holds the lock. A reader of one of them sees by its lost name that it has no future.
         """
-        for leftover in (self.draft, self.part, self.manifest, self.file):
+        for leftover in (self.draft, self.part, self.manifest, self.file, self.progress, self.unwanted):
             leftover.unlink(missing_ok=True)
 
     def new_part(self) -> int:
@@ -95,13 +105,28 @@ class Place:
 
 
 def grows(handle: int) -> bool:
-    """Whether the maker of an open file is still at work on it."""
+    """Whether the maker of an open file is still at work on it.
+
+    When it is not, the lock stays with the reader until it closes the file: so nobody tidies away what is read.
+    """
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    fcntl.flock(handle, fcntl.LOCK_UN)
     return False
+
+
+def read_now(path: Path) -> bool:
+    """Whether somebody reads, or makes, a file."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(handle)
 
 
 def sync_folder(folder: Path) -> None:

@@ -51,6 +51,7 @@ class ExtractPlan:
     corrections          snapshots within a delta that went back to an earlier state
     full_because         the code of what keeps a full extract from being the delta that was asked for
     keyed                whether the column that identifies a row is among the columns
+    types                of the columns, in Arrow's words
     """
 
     service: ServiceName
@@ -69,6 +70,7 @@ class ExtractPlan:
     full_because: str | None = field(default=None, compare=False)
     keyed: bool = True
     compression: Compression = Compression.NONE
+    types: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def id(self) -> str:
@@ -235,4 +237,5 @@ def _full(request: ExtractRequest, grant: Grant, dataset: Dataset, info: Snapsho
         hide_protected_on=today if guarded and not grant.protected else None,
         protected=guarded and grant.protected,
         keyed=dataset.key in columns,
+        types=tuple(str(dataset.arrow.field(name).type) for name in columns),
     )

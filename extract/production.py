@@ -9,19 +9,23 @@ import contextlib
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 import pyarrow as pa
 import structlog
 
 from extract.ahead import read_ahead
 from extract.delivery.manifest import Manifest
-from extract.errors import ExtractBroken, ExtractsClosed, told
+from extract.errors import ExtractBroken, ExtractCancelled, ExtractsClosed, told
 from extract.formats import encode
 from extract.place import Place, sync_folder
 from extract.plan import ExtractPlan
 from kernel import Clock
+
+_TELL_EVERY_S: Final = 0.5
 
 _log = structlog.get_logger(__name__)
 
@@ -34,6 +38,8 @@ class Production:
     """lock        the plan's lock, held; closed when the production ends
     turn        taken while writing: bounds how many write at once
     closing     set when the house closes: the production stops at its next batch
+    followers   readers in this process that wait for it
+    rows        written until now
     """
 
     place: Place
@@ -44,6 +50,9 @@ class Production:
     closing: threading.Event
     error: BaseException | None = None
     ended: bool = False
+    followers: int = 0
+    rows: int = 0
+    _told: float = 0.0
     _news: threading.Condition = field(default_factory=threading.Condition)
     _thread: threading.Thread | None = None
 
@@ -77,9 +86,11 @@ class Production:
             error = raised
             with contextlib.suppress(OSError):
                 self.place.part.unlink(missing_ok=True)
-            if not isinstance(error, ExtractsClosed):
+            if not isinstance(error, ExtractsClosed | ExtractCancelled):
                 _log.error("extract_failed", plan=self.place.plan.id, dataset=self.place.plan.dataset, **told(error))
         finally:
+            with contextlib.suppress(OSError):
+                self.place.progress.unlink(missing_ok=True)
             os.close(self.lock)
             # Last: who hears of the end finds everything cleared away, and can begin anew.
             with self._news:
@@ -88,16 +99,16 @@ class Production:
 
     def _write(self) -> None:
         plan, place = self.place.plan, self.place
-        digest, size, rows = hashlib.sha256(), 0, 0
+        digest, size = hashlib.sha256(), 0
 
         def counted(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-            nonlocal rows
             for batch in batches:
-                rows += batch.num_rows
                 yield batch
-                self._ensure_open()
+                self.rows += batch.num_rows
+                self._tell()
+                self._ensure_wanted()
 
-        self._ensure_open()
+        self._ensure_wanted()
         with os.fdopen(place.new_part(), "wb", buffering=0) as file, contextlib.ExitStack() as stack:
             reader = self.scan(plan)
             ahead = stack.enter_context(read_ahead(reader))
@@ -113,7 +124,9 @@ class Production:
             moment = plan.published.timestamp()
             os.utime(file.fileno(), (moment, moment))
             place.part.rename(place.file)
-            made = Manifest.of(plan, rows=rows, size_bytes=size, sha256=digest.hexdigest(), created=self.clock.now())
+            made = Manifest.of(
+                plan, rows=self.rows, size_bytes=size, sha256=digest.hexdigest(), created=self.clock.now()
+            )
             self._describe(made)
 
     def _describe(self, manifest: Manifest) -> None:
@@ -126,6 +139,20 @@ class Production:
         draft.replace(place.manifest)
         sync_folder(place.folder)
 
-    def _ensure_open(self) -> None:
+    def _tell(self) -> None:
+        """Now and then, how far it is."""
+        now = time.monotonic()
+        if now - self._told >= _TELL_EVERY_S:
+            self._told = now
+            draft = self.place.progress.with_suffix(".told")
+            draft.write_text(str(self.rows))
+            draft.replace(self.place.progress)
+
+    def _ensure_wanted(self) -> None:
+        """Raises ExtractsClosed, ExtractCancelled."""
         if self.closing.is_set():
             raise ExtractsClosed("the platform is stopping", remedy="ask again in a minute", retry_after_s=30)
+        if self.place.unwanted.exists():
+            self.place.unwanted.unlink(missing_ok=True)
+            if not self.followers:
+                raise ExtractCancelled("the extract was cancelled", remedy="ask for it again when it is wanted")

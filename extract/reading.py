@@ -29,6 +29,13 @@ def rows_of(lake: Lake, dataset: Dataset, plan: ExtractPlan) -> pa.RecordBatchRe
     return lake.scan_delta(dataset, view, since, until, batch_rows=_BATCH_ROWS)
 
 
+def estimate(lake: Lake, dataset: Dataset, plan: ExtractPlan) -> int:
+    """How many rows an extract will have: of a delta, at most. Raises HistoryExpired."""
+    if plan.since is None:
+        return lake.count(dataset, plan.snapshot, plan.rows)
+    return lake.rows_changed(dataset, plan.since.snapshot, plan.snapshot)
+
+
 def xml_schema_of(dataset: Dataset) -> bytes:
     """The XSD that every XML extract of a dataset follows, with whichever of its columns, full or delta."""
     operation = pa.field(OPERATION, pa.string())

@@ -69,3 +69,18 @@ class DeliverySettings:
     allow_networks: tuple[str, ...] = ()
     public_url: str = "https://localhost:8443"
     alarm_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractSettings:
+    """keep_hours    how long a finished file that is on no shelf is kept after it was last asked for; and how long an
+                  extract that was begun can be fetched, hours
+    shelf_days    how long a file stays on an agreement's shelf, days
+    stall_s       a download whose reader takes nothing for this long is ended, seconds
+    productions   files that one process writes at once; others wait for their turn
+    """
+
+    keep_hours: float = 72.0
+    shelf_days: float = 35.0
+    stall_s: float = 60.0
+    productions: int = 4

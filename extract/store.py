@@ -11,18 +11,20 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
 
 from extract.delivery.manifest import Manifest
 from extract.errors import ExtractBroken, ExtractNotReady
 from extract.formats import SLICE_BYTES
-from extract.place import Place, grows
+from extract.place import Place, grows, read_now
 from extract.plan import ExtractPlan
 from extract.production import Production, Scan
 from kernel import Clock, SystemClock
 
 LOOK_EVERY_S: Final = 0.02
+_MANIFEST: Final = ".manifest.json"
 _BEGINNINGS: Final = 3
 """How often a reader that has got nothing yet begins again when whoever made the file died."""
 
@@ -59,12 +61,60 @@ class ExtractStore:
     def open(self, plan: ExtractPlan) -> "Extract":
         """The extract of a plan; its production is started unless it is there or under way."""
         place = Place(self._folder, plan)
+        if place.ready:
+            # So that tidying sees it was used.
+            with contextlib.suppress(FileNotFoundError):
+                os.utime(place.manifest)
         return Extract(self, place, self.begin(place))
 
     def find(self, plan: ExtractPlan) -> "Extract | None":
         """The extract of a plan when it is finished, without starting anything."""
         place = Place(self._folder, plan)
         return Extract(self, place, None) if place.ready else None
+
+    def progress(self, plan: ExtractPlan) -> tuple[int, int]:
+        """Rows and bytes written until now, by whichever process; 0 and 0 when nobody has begun."""
+        place, running = Place(self._folder, plan), self._running.get(plan.id)
+        rows, size = running.rows if running is not None else 0, 0
+        with contextlib.suppress(FileNotFoundError):
+            size = place.part.stat().st_size
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            rows = max(rows, int(place.progress.read_text()))
+        return rows, size
+
+    def failure(self, plan: ExtractPlan) -> BaseException | None:
+        """What this process's last try to make it ended with."""
+        running = self._running.get(plan.id)
+        return running.error if running is not None and running.ended else None
+
+    def unwant(self, plan: ExtractPlan) -> None:
+        """Nobody waits for this extract any more: whoever makes it stops, unless somebody follows it."""
+        place = Place(self._folder, plan)
+        if place.held:
+            place.unwanted.touch()
+
+    def tidy(self, before: datetime) -> int:
+        """Remove finished extracts that were not used since `before`, are on no shelf and are read by nobody.
+
+        How many went. What a crash left goes too, when it is as old.
+        """
+        limit, gone = before.timestamp(), 0
+        for described in self._folder.glob(f"[!.]*{_MANIFEST}"):
+            name = described.name.removesuffix(_MANIFEST)
+            files = [path for path in self._folder.glob(f"{name}.*") if path != described]
+            with contextlib.suppress(FileNotFoundError):
+                used = described.stat().st_mtime
+                if used >= limit or any(path.stat().st_nlink > 1 or read_now(path) for path in files):
+                    continue
+                # The manifest first: a file without one is not there for anybody.
+                for path in (described, *files):
+                    path.unlink(missing_ok=True)
+                gone += 1
+        for path in self._folder.glob(".*"):
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < limit and not read_now(path):
+                    path.unlink(missing_ok=True)
+        return gone
 
     def begin(self, place: Place) -> Production | None:
         """This process's production of a file, started now or before. None when the file is there or another process
@@ -140,7 +190,10 @@ class Extract:
         never take what it got for whole. Before the first slice, it begins anew.
         """
         for _ in range(_BEGINNINGS):
+            followed = self._production
             try:
+                if followed is not None:
+                    followed.followers += 1
                 yield from self._follow(start, stop)
             except _MakerDied as death:
                 if death.after_bytes:
@@ -148,6 +201,9 @@ class Extract:
                 self._production = self._store.begin(self._place)
             else:
                 return
+            finally:
+                if followed is not None:
+                    followed.followers -= 1
         raise ExtractBroken("the process that made the extract ended", remedy="ask for it again", retry_after_s=1)
 
     def _follow(self, start: int, stop: int | None) -> Iterator[bytes]:

@@ -49,6 +49,12 @@ class Books:
             values = {"register": dataset.register, "dataset": dataset.name, "run": run}
             return cursor.execute(query("quarantined"), values).to_arrow_table().cast(QUARANTINE)
 
+    def rows_changed(self, dataset: Dataset, since: SnapshotId, until: SnapshotId) -> int:
+        """How many rows changed in a span; a row that changed twice counts twice."""
+        with self._cursor() as cursor:
+            values = {"dataset": dataset.id, "since": since, "until": until}
+            return int(rows_of(cursor, query("rows_changed"), values)[0]["rows"])
+
     def applied(self) -> dict[str, AppliedContract]:
         """The contracts that the tables follow, by register."""
         with self._cursor() as cursor:

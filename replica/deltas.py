@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any, Final
 
 from kernel import SnapshotId
-from replica.statements import Statement, at, balance, protected, quoted
+from replica.statements import Statement, at, balance, protected, quoted, within
 from schemas import Dataset
 
 OPERATION: Final = "_operation"
@@ -98,9 +98,6 @@ def _seen(dataset: Dataset, view: View, moment: AsOf, name: str, values: dict[st
         else quoted(each)
         for each in view.columns
     )
-    conditions = [f"{quoted(dataset.key)} IN (SELECT key FROM asked)"]
-    for number, (column, allowed) in enumerate(sorted(view.rows.items())):
-        values[f"rows_{number}"] = sorted(allowed)
-        conditions.append(f"list_contains($rows_{number}, {quoted(column)})")
+    conditions = [f"{quoted(dataset.key)} IN (SELECT key FROM asked)", *within(view.rows, values)]
     source = at(dataset, moment.snapshot, padded=padded)
     return f"SELECT {chosen} FROM {source} WHERE {' AND '.join(conditions)}"

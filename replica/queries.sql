@@ -87,6 +87,11 @@ SELECT DISTINCT snapshot FROM lake.knudepunkt.runs
  WHERE changed AND source = $rollback AND dataset = $dataset AND snapshot > $since AND snapshot <= $until
  ORDER BY snapshot;
 
+-- rows_changed --
+-- How many rows the publications of a span changed: at least as many as differ between its ends.
+SELECT coalesce(sum(inserted + updated + deleted), 0)::BIGINT AS rows FROM lake.knudepunkt.runs
+ WHERE changed AND dataset = $dataset AND snapshot > $since AND snapshot <= $until;
+
 -- kept --
 -- Whether a snapshot can still be read.
 SELECT count(*) AS kept FROM lake.snapshots() WHERE snapshot_id = $snapshot;

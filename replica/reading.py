@@ -100,6 +100,13 @@ class Reading(Books):
             )
         return info
 
+    def count(self, dataset: Dataset, snapshot: SnapshotId, rows: Mapping[str, frozenset[str]]) -> int:
+        """How many rows of a snapshot have those values. Raises HistoryExpired."""
+        statement = partial(statements.count, dataset, snapshot, rows)
+        with self._pinned(snapshot), self._cursor() as cursor:
+            found = _answered(cursor, statement).fetchone()
+        return int(found[0]) if found is not None else 0
+
     def records(self, dataset: Dataset, keys: Sequence[str], snapshot: SnapshotId, columns: Sequence[str]) -> pa.Table:
         """Rows of a snapshot by their keys, in any order. Raises HistoryExpired."""
         statement = partial(statements.records, dataset, keys, snapshot, columns)

@@ -101,10 +101,7 @@ def scan(
         else quoted(name)
         for name in columns
     )
-    conditions = []
-    for number, (name, allowed) in enumerate(sorted(rows.items())):
-        values[f"rows_{number}"] = sorted(allowed)
-        conditions.append(f"list_contains($rows_{number}, {quoted(name)})")
+    conditions = within(rows, values)
     for name, sign, bound in (("low", ">=", low), ("high", "<", high)):
         if bound is not None:
             values[name] = bound
@@ -114,6 +111,26 @@ def scan(
         f"SELECT {chosen} FROM {at(dataset, snapshot, padded=padded)}{where} ORDER BY {quoted(dataset.key)}",
         values,
     )
+
+
+def within(rows: Mapping[str, frozenset[str]], values: dict[str, Any]) -> list[str]:
+    """Conditions that keep to a scope; adds to `values` what they bind."""
+    conditions = []
+    for number, (name, allowed) in enumerate(sorted(rows.items())):
+        values[f"rows_{number}"] = sorted(allowed)
+        conditions.append(f"list_contains($rows_{number}, {quoted(name)})")
+    return conditions
+
+
+def count(
+    dataset: Dataset, snapshot: SnapshotId, rows: Mapping[str, frozenset[str]], *, padded: bool = False
+) -> Statement:
+    """How many rows of a snapshot are within a scope. Raises KeyError for a name that the dataset lacks."""
+    for name in rows:
+        dataset.column(name)
+    values: dict[str, Any] = {}
+    where = " AND ".join(within(rows, values)) or "true"
+    return Statement(f"SELECT count(*) FROM {at(dataset, snapshot, padded=padded)} WHERE {where}", values)
 
 
 def at(dataset: Dataset, snapshot: SnapshotId, *, padded: bool = False) -> str:

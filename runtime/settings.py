@@ -20,7 +20,7 @@ from pydantic_settings import (
 
 from api import ProxySettings
 from control.mail import MailSettings
-from extract import DeliverySettings, ExchangeSettings, SftpSettings
+from extract import DeliverySettings, ExchangeSettings, ExtractSettings, SftpSettings
 from integrations import LiveSettings
 from kernel import OperatorMistake
 from replica import ReplicaSettings
@@ -85,6 +85,7 @@ class Settings(BaseSettings):
     environment: Literal["test", "production"] = "test"
     api: ApiSettings = field(default_factory=ApiSettings)
     proxy: ProxySettings = field(default_factory=ProxySettings)
+    extracts: ExtractSettings = field(default_factory=ExtractSettings)
     sftp: SftpSettings = field(default_factory=SftpSettings)
     exchange: ExchangeSettings = field(default_factory=ExchangeSettings)
     delivery: DeliverySettings = field(default_factory=DeliverySettings)

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from api import Doors, Proxies
 from control import ControlStore, Counters, PolicyWatcher, TestAuthority, Trust
-from extract import Database, Exchange, ExtractPlan, ExtractStore, SftpServer, Shelf, rows_of
+from extract import Database, Exchange, ExtractPlan, ExtractStore, Jobs, SftpServer, Shelf, estimate, rows_of
 from extract.delivery.outbox import Outbox
 from extract.delivery.outbox_patience import Patience
 from kernel import Caller, Observation, Observe, PlatformError, SnapshotId, SystemClock, TraceId, TryAgainLater
@@ -28,6 +28,7 @@ from runtime.logs import write_log
 from runtime.mastering import Master
 from runtime.mirroring import Mirroring, status_of
 from runtime.settings import Settings
+from runtime.signing import Signer
 from schemas import SHIPPED, Dataset, Registers, load_registers
 from usage import Answer, Ledger, ask, find_decisions
 
@@ -75,8 +76,10 @@ def open_house(instance: Instance, settings: Settings, role: Literal["api", "sft
         Counters(instance.rates, nodes=settings.limits.nodes) as counters,
         _Scanner(instance, settings, registers) as scanner,
         # Its productions end before the lake that they read is closed.
-        ExtractStore(instance.extracts / "files", scanner.scan, clock=CLOCK) as extracts,
         closing(_master_of(instance, settings, registers)) as master,
+        ExtractStore(
+            instance.extracts / "files", scanner.scan, clock=CLOCK, productions=settings.extracts.productions
+        ) as extracts,
     ):
         yield House(
             instance=instance,
@@ -87,7 +90,7 @@ def open_house(instance: Instance, settings: Settings, role: Literal["api", "sft
             counters=counters,
             observe=partial(_observe, ledger, _outbox_of(control)),
             extracts=extracts,
-            shelf=Shelf(instance.extracts / "agreements"),
+            shelf=Shelf(instance.extracts / "agreements", Signer.open(instance.signing_key).sign),
             exchange=exchange_of(instance, settings, control, watcher),
             scanner=scanner,
             master=master,
@@ -128,6 +131,10 @@ def doors_of(house: House, trust: Callable[[], Trust]) -> Doors:
         past=house.scanner.past,
         find=house.scanner.find,
         corrections=house.scanner.corrections,
+        estimate=house.scanner.estimate,
+        jobs=jobs_of(house.instance, house.settings, house.extracts),
+        stall_s=house.settings.extracts.stall_s,
+        signing_key=Signer.open(house.instance.signing_key).public_pem,
         extracts=house.extracts,
         shelf=house.shelf,
         observe=house.observe,
@@ -145,6 +152,15 @@ def doors_of(house: House, trust: Callable[[], Trust]) -> Doors:
         sources={name: each.below(house.instance.root) for name, each in house.settings.live.sources.items()},
         version=version("knudepunkt"),
     )
+
+
+def unread(plan: ExtractPlan) -> pa.RecordBatchReader:
+    """For a process that makes no extracts."""
+    raise RuntimeError(f"this process does not make extracts: {plan.id}")
+
+
+def jobs_of(instance: Instance, settings: Settings, extracts: ExtractStore) -> Jobs:
+    return Jobs(instance.extracts / "jobs", extracts, CLOCK, timedelta(hours=settings.extracts.keep_hours))
 
 
 def _status(house: House) -> list[dict[str, Any]]:
@@ -276,6 +292,9 @@ class _Scanner:
     def any_row(self, dataset: Dataset, rows: Mapping[str, frozenset[str]]) -> bool:
         """Whether there is a row that holds one of those values in each of those columns."""
         return any(batch.num_rows for batch in self._opened().scan(dataset, columns=[dataset.key], rows=rows))
+
+    def estimate(self, plan: ExtractPlan) -> int:
+        return estimate(self._opened(), self._registers.dataset(plan.dataset), plan)
 
     def corrections(self, dataset: Dataset, since: SnapshotId, until: SnapshotId) -> tuple[SnapshotId, ...]:
         return self._opened().corrections(dataset, since, until)

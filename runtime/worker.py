@@ -14,10 +14,12 @@ from runtime.mirroring import Mirroring
 from runtime.scheduler import Job
 from runtime.settings import Settings
 from runtime.telling import REMIND_EVERY_S, remind, send_mail
+from runtime.tidying import tidy_extracts
 from runtime.wiring import CLOCK
 from sync import SourceSpec
 from usage import UsageBusy, take_in
 
+TIDY_EVERY_S = 3_600.0
 MAINTENANCE_AFTER_S = 300.0
 """A worker that starts looks at its sources first: only one of them can write."""
 
@@ -47,10 +49,15 @@ class Worker:
             Job(name="fold", every_s=every.fold_every_s, run=self.fold),
             Job(name="maintenance", every_s=every.maintain_every_s, first_s=MAINTENANCE_AFTER_S, run=self.maintain),
             Job(name="intake", every_s=every.intake_every_s, run=self.intake),
+            Job(name="tidy", every_s=TIDY_EVERY_S, run=self.tidy),
             Job(name="remind", every_s=REMIND_EVERY_S, run=self.remind),
             Job(name="mail", every_s=self.settings.mail.every_s, run=self.mail),
             *delivery_jobs(self.delivering, self.settings.delivery.look_every_s),
         )
+
+    def tidy(self) -> None:
+        """Remove extracts that nobody asks for any more."""
+        tidy_extracts(self.instance, self.settings)
 
     def remind(self) -> None:
         """Tell people of what ends."""

@@ -9,11 +9,12 @@ from api.answer import Answer
 from api.doors import Doors
 from api.request import MOST_BODY_BYTES, Request
 from api.rest.admin import admin_paths, admin_schemas
-from api.rest.components import STAMPS, TEXT, reference, shared_components, shared_schemas
+from api.rest.components import TEXT, reference, shared_components, shared_schemas
+from api.rest.extract_schema import extract_paths
 from api.rest.live_openapi import live_paths
+from api.rest.operation_schema import MOMENT, columns, columns_parameter, operation, stamped
 from api.rest.record_schema import Schema, key_example, key_schema, record_schema
 from api.rest.search_schema import search_example, search_schema
-from extract import Compression, Format
 from kernel import Operation
 from schemas import Dataset, Registers, Service
 
@@ -41,9 +42,7 @@ def document(registers: Registers, version: str) -> dict[str, Any]:
         if Operation.SEARCH in service.operations:
             paths[f"{base}/search"] = {"post": _search(service, dataset)}
         if Operation.EXTRACT in service.operations:
-            paths[f"{base}/extract"] = {"get": _extract(service, dataset)}
-            paths[f"{base}/extract.xsd"] = {"get": _xml_schema(service)}
-            paths[f"{base}/files/{{name}}.manifest.json"] = {"get": _manifest(service)}
+            paths |= extract_paths(service, dataset)
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
@@ -64,18 +63,6 @@ def document(registers: Registers, version: str) -> dict[str, Any]:
     }
 
 
-MOMENT: dict[str, Schema] = {
-    "as_of": {"type": "string", "format": "date-time", "description": "Answer from the mirror as it was then."},
-    "snapshot": {"type": "integer", "minimum": 1, "description": "Answer from this snapshot of the mirror."},
-}
-
-
-_DELTA: dict[str, Schema] = {
-    "since": {"type": "string", "description": "Only what has changed since the extract with this cursor."},
-    "otherwise": {"type": "string", "enum": ["full"], "description": "Take all of it when a delta is not possible."},
-}
-
-
 def serve(doors: Doors) -> Callable[[Doors, Request], Awaitable[Answer]]:
     """The route; the document is made once."""
     body = orjson.dumps(document(doors.registers, doors.version))
@@ -88,22 +75,11 @@ def serve(doors: Doors) -> Callable[[Doors, Request], Awaitable[Answer]]:
     return openapi
 
 
-def _operation(service: Service, operation: str, summary: str, refusals: tuple[int, ...]) -> dict[str, Any]:
-    return {
-        "operationId": f"{operation}_{service.name.replace('-', '_')}",
-        "tags": [service.name],
-        "summary": f"{service.title['en']}: {summary}",
-        "description": f"{service.description['en']}\n\n{service.terms}",
-        "parameters": [reference("parameters", name) for name in ("Agreement", "Municipality")],
-        "responses": {str(status): reference("responses", f"Refused{status}") for status in refusals},
-    }
-
-
 def _lookup(service: Service, dataset: Dataset) -> dict[str, Any]:
-    made = _operation(service, "lookup", "one record or many", (400, 401, 403, 404, 410, 413, 415, 500, 503))
-    key, columns = key_schema(dataset), _columns(dataset)
+    made = operation(service, "lookup", "one record or many", (400, 401, 403, 404, 410, 413, 415, 500, 503))
+    key, chosen = key_schema(dataset), columns(dataset)
     example = key_example(dataset)
-    common = {"columns": columns, **MOMENT}
+    common = {"columns": chosen, **MOMENT}
     one = {"type": "object", "properties": {"key": key, **common}, "required": ["key"]}
     keys = {"type": "array", "items": key, "minItems": 1}
     many = {"type": "object", "properties": {"keys": keys, **common}, "required": ["keys"]}
@@ -126,8 +102,8 @@ def _lookup(service: Service, dataset: Dataset) -> dict[str, Any]:
 
 
 def _search(service: Service, dataset: Dataset) -> dict[str, Any]:
-    made = _operation(service, "search", "records that meet conditions", (400, 401, 403, 410, 413, 415, 500, 503))
-    schema = search_schema(service, {"columns": _columns(dataset), **MOMENT})
+    made = operation(service, "search", "records that meet conditions", (400, 401, 403, 410, 413, 415, 500, 503))
+    schema = search_schema(service, {"columns": columns(dataset), **MOMENT})
     made["requestBody"] = {
         "required": True,
         "content": {"application/json": {"schema": schema, "examples": {"search": {"value": search_example(service)}}}},
@@ -140,7 +116,7 @@ def _search(service: Service, dataset: Dataset) -> dict[str, Any]:
 
 
 def _record(service: Service, dataset: Dataset) -> dict[str, Any]:
-    made = _operation(service, "record", "one record by a public key", (400, 401, 403, 404, 500, 503))
+    made = operation(service, "record", "one record by a public key", (400, 401, 403, 404, 500, 503))
     key = {
         "name": "key",
         "in": "path",
@@ -148,70 +124,8 @@ def _record(service: Service, dataset: Dataset) -> dict[str, Any]:
         "schema": key_schema(dataset),
         "example": key_example(dataset),
     }
-    made["parameters"] += [key, _columns_parameter(dataset)]
+    made["parameters"] += [key, columns_parameter(dataset)]
     made["responses"]["200"] = _ok("The record.", _one(service, dataset))
-    return made
-
-
-def _extract(service: Service, dataset: Dataset) -> dict[str, Any]:
-    made = _operation(service, "extract", "the whole dataset as a file", (400, 401, 403, 404, 410, 416, 500, 503))
-    kinds = {"name": "format", "in": "query", "schema": {"type": "string", "enum": list(Format), "default": Format.CSV}}
-    packing = {"name": "compression", "in": "query", "schema": {"type": "string", "enum": list(Compression)}}
-    made["parameters"] += [kinds, packing, _columns_parameter(dataset)]
-    queries = {**MOMENT, **_DELTA}
-    made["parameters"] += [{"name": name, "in": "query", "schema": schema} for name, schema in queries.items()]
-    made["parameters"] += [
-        {"name": name, "in": "header", "schema": TEXT, "description": text}
-        for name, text in (
-            ("Range", "One range of bytes, when the file is ready (RFC 9110)."),
-            ("If-Range", "The ETag that the range belongs to."),
-            ("If-None-Match", "The ETag of the file that the caller has."),
-        )
-    ]
-    types = [each.media_type for each in (*Format, *Compression)]
-    content: dict[str, Any] = {kind.partition(";")[0]: {} for kind in types if kind}
-    extra: dict[str, Any] = {
-        name: {"schema": TEXT, "description": text}
-        for name, text in (
-            ("Content-Disposition", "The file's name."),
-            ("Link", "The manifest, with relation `describedby`; there once the file has been received."),
-            ("ETag", "The SHA-256 of the file; only when the file is ready."),
-            ("Accept-Ranges", "`bytes`, when the file is ready."),
-            ("Repr-Digest", "The SHA-256 of the whole file (RFC 9530), when it is ready."),
-            (
-                "Knudepunkt-Extract",
-                "`full`, or `delta`: what changed since the cursor, with the column `_operation`.",
-            ),
-            ("Knudepunkt-Cursor", "What to send as `since` next time; absent when the key is not among the columns."),
-            ("Knudepunkt-Full-Because", "Why it is full although `since` was there: the code of the refusal."),
-            ("Knudepunkt-Corrections", "Snapshots within the delta that went back to an earlier state."),
-        )
-    }
-    file = {"content": content, "headers": {**_stamped(), **extra}}
-    made["responses"]["200"] = {
-        "description": "The file; streamed as it is written when nobody has asked for it before. "
-        "A file that does not come to its end is cut, never ended.",
-        **file,
-    }
-    made["responses"]["206"] = {"description": "The range of the file that was asked for.", **file}
-    made["responses"]["304"] = {"description": "The caller has the file already."}
-    return made
-
-
-def _xml_schema(service: Service) -> dict[str, Any]:
-    made = _operation(service, "xsd", "schema of XML extracts", (400, 401, 403, 404, 500, 503))
-    made["responses"]["200"] = {"description": "XML Schema 1.0 of all columns.", "content": {"application/xml": {}}}
-    return made
-
-
-def _manifest(service: Service) -> dict[str, Any]:
-    made = _operation(service, "manifest", "what a file holds", (400, 401, 403, 404, 500, 503))
-    made["parameters"].append({"name": "name", "in": "path", "required": True, "schema": TEXT})
-    made["responses"]["200"] = {
-        "description": "Rows, bytes, SHA-256, snapshot and columns of a file that the agreement has received.",
-        "content": {"application/json": {"schema": reference("schemas", "Manifest")}},
-        "headers": {"Knudepunkt-Trace": reference("headers", "Knudepunkt-Trace")},
-    }
     return made
 
 
@@ -248,30 +162,12 @@ def _object(properties: dict[str, Schema]) -> Schema:
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
 
 
-def _columns(dataset: Dataset) -> Schema:
-    return {
-        "type": "array",
-        "items": {"type": "string", "enum": list(dataset.names)},
-        "minItems": 1,
-        "description": "Columns to answer with; all that the agreement covers when left out.",
-    }
-
-
-def _columns_parameter(dataset: Dataset) -> dict[str, Any]:
-    schema = _columns(dataset)
-    return {"name": "columns", "in": "query", "style": "form", "explode": False, "schema": schema}
-
-
 def _ok(description: str, schema: Schema) -> dict[str, Any]:
     return {
         "description": description,
-        "headers": _stamped(),
+        "headers": stamped(),
         "content": {"application/json": {"schema": schema}},
     }
-
-
-def _stamped() -> dict[str, Any]:
-    return {name: reference("headers", name) for name in STAMPS}
 
 
 def _public_paths() -> dict[str, Any]:

@@ -2,17 +2,22 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date, datetime
 from typing import Any, Self
 
 from extract.plan import ExtractPlan
 from kernel import Grant
+from replica import OPERATION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """plan              SHA-256 of the extract's plan: the file's identity
+    """number            of the file on its agreement's shelf for the service, from 1; None off a shelf
+    previous             SHA-256 of the manifest with the number before: a file that is missing shows
+    full_because         why a full extract stands where a delta was asked for; None when it does not
+    schema               column -> type, in Arrow's words, in the order in which they stand in the file
+    plan                 SHA-256 of the extract's plan: the file's identity
     kind                 full, or delta: what has changed since `cursor_from`
     cursor_from          where a delta begins, None for a full extract
     cursor               where who has taken it goes on; None when rows cannot be told apart
@@ -47,6 +52,10 @@ class Manifest:
     size_bytes: int
     sha256: str
     created: datetime
+    schema: Mapping[str, str] = field(default_factory=dict)
+    number: int | None = None
+    previous: str | None = None
+    full_because: str | None = None
 
     @classmethod
     def of(cls, plan: ExtractPlan, *, rows: int, size_bytes: int, sha256: str, created: datetime) -> Self:
@@ -73,7 +82,12 @@ class Manifest:
             size_bytes=size_bytes,
             sha256=sha256,
             created=created,
+            schema=({OPERATION: "string"} if plan.since else {}) | dict(zip(plan.columns, plan.types, strict=False)),
         )
+
+    def numbered(self, number: int, previous: str | None, full_because: str | None) -> Self:
+        """As it stands on a shelf."""
+        return replace(self, number=number, previous=previous, full_because=full_because)
 
     def rows_between(self, start: int, stop: int) -> int:
         """How many rows the bytes [start, stop) count as, by their share of the file.
@@ -103,11 +117,13 @@ class Manifest:
 
     @classmethod
     def from_json(cls, text: bytes) -> Self:
-        """Fields that it does not know are left out: they are of a later version. An earlier one knew full extracts
-        alone.
+        """Fields that it does not know are left out: they are of a later version; those of it that are missing are of
+        an earlier one.
         """
-        data: dict[str, Any] = {"kind": "full", "cursor_from": None, "cursor": None, "corrections": ()}
-        data["compression"] = "none"
+        data: dict[str, Any] = {
+            "kind": "full", "cursor_from": None, "cursor": None, "corrections": (), "compression": "none", "schema": {},
+            "number": None, "previous": None, "full_because": None,
+        }  # fmt: skip
         data |= json.loads(text)
         data["corrections"] = tuple(data["corrections"])
         data["size_bytes"] = data["bytes"]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from extract.delivery.manifest import Manifest
-from extract.delivery.shelf import MANIFEST, SUMS, Shelf
+from extract.delivery.shelf import MANIFEST, SIGNATURE, SUMS, Shelf
 from kernel import Grant, ServiceName
 
 FOLDER_MODE: Final = stat.S_IFDIR | 0o555
@@ -91,13 +91,16 @@ class Tree:
         """What of its shelf an agreement may see as it stands now. What was made when it allowed more is not shown."""
         folder = self.shelf.folder(grant.agreement, grant.service)
         found: dict[str, File] = {}
-        for name in self.shelf.names(grant.agreement, grant.service):
-            if name == SUMS or name.endswith(MANIFEST):
+        names = self.shelf.names(grant.agreement, grant.service)
+        for name in names:
+            if name == SUMS or name.endswith((MANIFEST, SIGNATURE)):
                 continue
             manifest = self.shelf.manifest(grant.agreement, grant.service, name)
             if manifest is not None and manifest.covered_by(grant):
                 found[name] = File(folder / name, grant, manifest)
-                found[name + MANIFEST] = File(folder / (name + MANIFEST), grant, None)
+                for about in (name + MANIFEST, name + SIGNATURE):
+                    if about in names:
+                        found[about] = File(folder / about, grant, None)
         if found:
             found[SUMS] = File(folder / SUMS, grant, None)
         return found

@@ -1,16 +1,22 @@
 """Shelves: what an agreement may fetch, as a folder of links to finished extracts.
 
-`<agreement>/<service>/<file>`, SHA256SUMS over all, so that `sha256sum -c` works, and last `<file>.manifest.json`: a
-file without its manifest is not on the shelf yet. The link costs no space; taking an extract off a shelf never takes
-it from another's.
+`<agreement>/<service>/<file>`, SHA256SUMS over all, so that `sha256sum -c` works, `<file>.manifest.json.sig`, and last
+`<file>.manifest.json`: a file without its manifest is not on the shelf yet. The link costs no space; taking an extract
+off a shelf never takes it from another's.
+
+Manifests on a shelf are numbered, and each holds the hash of the one before: a receiver sees that a file is missing,
+and nobody can take one out or put one in between. Each is signed.
 """
 
 import contextlib
 import fcntl
 import functools
+import hashlib
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -20,13 +26,21 @@ from kernel import AgreementId, ServiceName
 
 SUMS: Final = "SHA256SUMS"
 MANIFEST: Final = ".manifest.json"
+SIGNATURE: Final = ".manifest.json.sig"
+_CHAIN: Final = ".chain"
+
+Sign = Callable[[bytes], bytes]
+"""A detached signature over a document."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """root   folder of all shelves"""
+    """root   folder of all shelves
+    sign   None where nothing is signed
+    """
 
     root: Path
+    sign: Sign | None = None
 
     def folder(self, agreement: AgreementId, service: ServiceName) -> Path:
         return self.root / agreement / service
@@ -50,13 +64,38 @@ class Shelf:
             link.replace(target)
             # Renaming one link of a file over another does nothing, not even take the first away.
             link.unlink(missing_ok=True)
+            if described.exists():
+                return
+            last = _Chain.of(folder)
+            manifest = manifest.numbered(last.number + 1, last.sha256, extract.plan.full_because)
+            text = manifest.to_json()
             _write(folder / SUMS, _sums([*_manifests(folder), manifest]))
-            _write(described, manifest.to_json())
+            if self.sign is not None:
+                _write(folder / f"{target.name}{SIGNATURE}", self.sign(text))
+            _write(described, text)
+            _Chain(last.number + 1, hashlib.sha256(text).hexdigest()).keep(folder)
             moment = manifest.published.timestamp()
             os.utime(described, (moment, moment))
 
+    def tidy(self, before: datetime) -> int:
+        """Take files off all shelves that were put there before a time; how many. The chain of manifests goes on."""
+        gone = 0
+        for described in self.root.glob(f"*/*/[!.]*{MANIFEST}"):
+            folder, name = described.parent, described.name.removesuffix(MANIFEST)
+            with contextlib.suppress(FileNotFoundError), _alone(folder):
+                # Not its time of change, which is that of the snapshot.
+                if datetime.fromtimestamp(described.stat().st_ctime, UTC) >= before:
+                    continue
+                last = _Chain.of(folder)
+                last.keep(folder)
+                for path in (described, folder / f"{name}{SIGNATURE}", folder / name):
+                    path.unlink(missing_ok=True)
+                _write(folder / SUMS, _sums(_manifests(folder)))
+                gone += 1
+        return gone
+
     def names(self, agreement: AgreementId, service: ServiceName) -> tuple[str, ...]:
-        """Files on a shelf, sorted: extracts, their manifests, and the sums."""
+        """Files on a shelf, sorted: extracts, their manifests with signatures, and the sums."""
         try:
             found = {entry.name for entry in self.folder(agreement, service).iterdir()}
         except FileNotFoundError:
@@ -64,7 +103,8 @@ class Shelf:
         whole = {name.removesuffix(MANIFEST) for name in found if name.endswith(MANIFEST)} & found
         if not whole:
             return ()
-        return tuple(sorted(whole | {name + MANIFEST for name in whole} | ({SUMS} & found)))
+        about = {name + ending for name in whole for ending in (MANIFEST, SIGNATURE)} & found
+        return tuple(sorted(whole | about | ({SUMS} & found)))
 
     def manifest(self, agreement: AgreementId, service: ServiceName, name: str) -> Manifest | None:
         """The manifest of a file on the shelf, None for what is not an extract on it."""
@@ -76,6 +116,39 @@ class Shelf:
         except OSError:
             return None
         return _read(path, found.st_ino, found.st_mtime_ns)
+
+    def document(self, agreement: AgreementId, service: ServiceName, name: str, ending: str) -> bytes | None:
+        """The bytes of an extract's manifest or signature, by the extract's name; None when they are not there."""
+        if self.manifest(agreement, service, name) is None or ending not in {MANIFEST, SIGNATURE}:
+            return None
+        try:
+            return (self.folder(agreement, service) / f"{name}{ending}").read_bytes()
+        except FileNotFoundError:
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """The last manifest of a shelf: its number, and its hash; 0 and None before the first."""
+
+    number: int = 0
+    sha256: str | None = None
+
+    @classmethod
+    def of(cls, folder: Path) -> "_Chain":
+        """From what was kept, and from the manifests that lie there: a crash comes between the two."""
+        last = cls()
+        with contextlib.suppress(FileNotFoundError):
+            last = cls(**json.loads((folder / _CHAIN).read_bytes()))
+        for path in folder.glob(f"[!.]*{MANIFEST}"):
+            text = path.read_bytes()
+            number = Manifest.from_json(text).number or 0
+            if number > last.number:
+                last = cls(number, hashlib.sha256(text).hexdigest())
+        return last
+
+    def keep(self, folder: Path) -> None:
+        _write(folder / _CHAIN, json.dumps({"number": self.number, "sha256": self.sha256}).encode())
 
 
 @functools.lru_cache(maxsize=10_000)

@@ -31,7 +31,7 @@ from control import (
     fingerprint_of,
 )
 from control.store import policy_version
-from extract import ExtractPlan, ExtractStore, Shelf, rows_of
+from extract import ExtractPlan, ExtractStore, Jobs, Shelf, estimate, rows_of
 from kernel import (
     AgreementId,
     Caller,
@@ -46,6 +46,7 @@ from kernel import (
 )
 from replica import QUARANTINE, Delivery, Lake, Lookups, Mode, ReplicaSettings, RunRecord, read_past, refresh_segments
 from runtime.migrations import upgrade
+from runtime.signing import Signer
 from schemas import SHIPPED, Dataset, Registers, load_registers
 from usage import Ledger, find_decisions
 
@@ -117,6 +118,8 @@ class Reply:
 class House:
     """failing   when set, what keeping a fact fails with
     failing_when   fails in these cases alone
+    signer    of manifests, when set
+    stall_s   how long a download may stall
     many      when set, how many rows an extract has, none of them from the lake; below 0, reading them fails
     """
 
@@ -134,6 +137,8 @@ class House:
     failing: Exception | None = None
     failing_when: Callable[[], bool] | None = None
     many: int = 0
+    stall_s: float = 30.0
+    signer: Signer | None = None
     _tls: list[LiveTls] = field(default_factory=list)
     _watcher: list[PolicyWatcher] = field(default_factory=list)
 
@@ -188,17 +193,22 @@ class House:
         extracts: str = "extracts",
         tls: LiveTls | None = None,
     ) -> Doors:
+        store = ExtractStore(self.root / extracts, self.scan)
         return Doors(
             registers=self.registers,
             policy=self._watcher[0].current,
             trust=(tls or self.tls).trust,
             counters=self.counters,
             lookups=Lookups(self.root / "segments", [dataset.id for dataset in self.registers.datasets]),
-            extracts=ExtractStore(self.root / extracts, self.scan),
-            shelf=Shelf(self.root / "shelves"),
+            extracts=store,
+            shelf=Shelf(self.root / "shelves", self.signer.sign if self.signer else None),
+            signing_key=self.signer.public_pem if self.signer else b"",
             past=partial(read_past, self.lake),
             find=partial(self.lake.search, timeout_s=30.0),
             corrections=self.lake.corrections,
+            estimate=lambda plan: estimate(self.lake, self.dataset(plan.dataset), plan),
+            jobs=Jobs(self.root / f"{extracts}-jobs", store, CLOCK, timedelta(hours=1)),
+            stall_s=self.stall_s,
             observe=self.observe,
             clock=CLOCK,
             environment=environment,

@@ -1,5 +1,7 @@
 """What an agreement finds on its shelf."""
 
+import hashlib
+import json
 import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +34,7 @@ class TestShelf:
         shelf.put(OURS, made(store))
         name = plan().file_name
         assert shelf.names(OURS, SERVICE) == ("SHA256SUMS", name, f"{name}.manifest.json")
-        assert shelf.manifest(OURS, SERVICE, name) == store.open(plan()).manifest
+        assert shelf.manifest(OURS, SERVICE, name) == store.open(plan()).manifest.numbered(1, None, None)
 
     def test_is_accepted_by_sha256sum(self, shelf: Shelf, store: ExtractStore) -> None:
         for kind in Format:
@@ -91,6 +93,36 @@ class TestShelf:
             list(threads.map(lambda each: shelf.put(OURS, each), extracts))
         sums = (shelf.folder(OURS, SERVICE) / "SHA256SUMS").read_text().splitlines()
         assert {line.split()[1] for line in sums} == {each.plan.file_name for each in extracts}
+
+    def test_chains_its_manifests_so_that_a_lost_file_shows(self, shelf: Shelf, store: ExtractStore) -> None:
+        names = [each.plan.file_name for each in (made(store, columns=c) for c in ("number", "name", "born"))]
+        for extract in (made(store, columns=c) for c in ("number", "name", "born")):
+            shelf.put(OURS, extract)
+        folder = shelf.folder(OURS, SERVICE)
+        texts = [(folder / f"{name}.manifest.json").read_bytes() for name in names]
+        manifests = [json.loads(text) for text in texts]
+        assert [each["number"] for each in manifests] == [1, 2, 3]
+        assert [each["previous"] for each in manifests] == [None, *(hashlib.sha256(t).hexdigest() for t in texts[:2])]
+        shelf.put(THEIRS, made(store))
+        found = shelf.manifest(THEIRS, SERVICE, plan().file_name)
+        assert found is not None
+        assert (found.number, found.previous) == (1, None)
+
+    @pytest.mark.parametrize("lost", ["chain", "manifests"])
+    def test_goes_on_counting_after_a_crash_and_after_files_went(
+        self, shelf: Shelf, store: ExtractStore, lost: str
+    ) -> None:
+        for column in ("number", "name"):
+            shelf.put(OURS, made(store, columns=column))
+        folder = shelf.folder(OURS, SERVICE)
+        last = max(folder.glob("*.manifest.json"), key=lambda path: json.loads(path.read_bytes())["number"])
+        digest = hashlib.sha256(last.read_bytes()).hexdigest()
+        for path in [folder / ".chain"] if lost == "chain" else list(folder.glob("[!.]*")):
+            path.unlink()
+        shelf.put(OURS, made(store, columns="born"))
+        found = shelf.manifest(OURS, SERVICE, plan(columns="born").file_name)
+        assert found is not None
+        assert (found.number, found.previous) == (3, digest)
 
     @pytest.mark.parametrize("name", ["", "..", "../x", "/etc/passwd", "a\0b", ".lock", "SHA256SUMS", "x" * 300])
     def test_has_no_manifest_for_what_is_no_extract(self, shelf: Shelf, store: ExtractStore, name: str) -> None:
