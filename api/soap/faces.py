@@ -8,7 +8,9 @@ from api.offer import Offer
 from api.soap.door import SoapDoor
 from api.soap.established.demo import demo
 from api.soap.established.person import person_4, person_5
+from api.soap.generic import generic
 from api.soap.interface import Interface
+from kernel import Operation
 from schemas import Service
 
 ESTABLISHED: Final[Mapping[str, Callable[[Doors, Service], Interface]]] = {
@@ -19,12 +21,20 @@ ESTABLISHED: Final[Mapping[str, Callable[[Doors, Service], Interface]]] = {
 """By the word that a service's descriptor names them with (`soap: demo-1`)."""
 
 
+def soap_interface(doors: Doors, service: Service) -> Interface | None:
+    """The interface that a service has: the established one that it names, or one from its contract; None for none."""
+    if service.soap:
+        return ESTABLISHED[service.soap](doors, service)
+    return generic(doors, service) if Operation.LOOKUP in service.operations and service.dataset else None
+
+
 def soap_doors(doors: Doors) -> dict[str, SoapDoor]:
     """By path."""
     found: dict[str, SoapDoor] = {}
     for service in doors.registers.services:
         dataset = None if service.dataset is None else doors.registers.dataset(service.dataset)
-        if service.soap:
-            face = SoapDoor(doors, Offer.of(service, dataset), ESTABLISHED[service.soap](doors, service))
-            found.update(dict.fromkeys(face.interface.paths, face))
+        if (interface := soap_interface(doors, service)) is None:
+            continue
+        face = SoapDoor(doors, Offer.of(service, dataset), interface)
+        found.update(dict.fromkeys(face.interface.paths, face))
     return found

@@ -60,6 +60,10 @@ class Turn:
             raise PayloadInvalid(f"the request has no {name}", remedy="add it", rule="soap.payload")
         return leaf(found, name)
 
+    def texts(self, name: str) -> list[str]:
+        """The texts of all elements of that local name. Raises PayloadInvalid."""
+        return [leaf(each, name) for each in self.fields if etree.QName(each).localname == name]
+
 
 def one_of(elements: Iterable[Any], name: str) -> Any | None:
     """The element of that local name, in whatever namespace. Raises PayloadInvalid when there are two."""

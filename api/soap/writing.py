@@ -5,6 +5,7 @@ a list where an element may repeat. None, or a name that is not there, leaves an
 XML cannot carry. A value that its simple type does not admit is left out where it may be, and else is AnswerUnfit.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
@@ -65,13 +66,17 @@ def _whole(value: Any) -> str | None:
         return None
 
 
+def _number(value: Any) -> str | None:
+    return str(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
+
+
 def _flag(value: Any) -> str | None:
     return "true" if value is True else "false" if value is False else None
 
 
 _BUILTIN: Final[Mapping[str, Render]] = {
     "string": text, "integer": _whole, "int": _whole, "long": _whole, "nonNegativeInteger": _whole,
-    "positiveInteger": _whole, "gYear": text, "decimal": text, "double": text,
+    "positiveInteger": _whole, "gYear": text, "decimal": _number, "double": _number,
     "boolean": _flag,
     "date": lambda value: day(value) if isinstance(value, date) else None,
     "dateTime": lambda value: moment(value) if isinstance(value, datetime) else None,

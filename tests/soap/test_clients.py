@@ -116,3 +116,10 @@ def test_an_unknown_person_is_the_text_that_clients_compare(ask: Ask) -> None:
 def test_a_call_without_context_is_refused(ask: Ask) -> None:
     with pytest.raises(Refused, match="Security model for the called operation was not provided"):
         ask(DEMO_PATH, "callDemoService", {"messageString": "hej"})
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_any_service_that_looks_records_up(ask: Ask, version: int) -> None:
+    answer = ask("/soap/municipalities", "lookup", {**UNDER, "key": ["0851", "0461"]}, version)
+    names = [each["content"]["name"] for each in answer["record"]]
+    assert names == ["Aalborg", "Odense"]
