@@ -3,7 +3,7 @@
 import traceback
 from pathlib import Path
 
-from kernel import CallerMistake, NotFound, NotIdentified, RequestInvalid, TryAgainLater
+from kernel import CallerMistake, NotAllowed, NotFound, NotIdentified, RequestInvalid, TryAgainLater
 
 
 class CursorRefused(RequestInvalid):
@@ -75,6 +75,11 @@ class ExchangeRefused(CallerMistake):
     title = "The file was not sent"
 
 
+class ExchangeNotAgreed(NotAllowed):
+    code = "exchange_not_agreed"
+    title = "No agreement carries the file"
+
+
 class ExchangeNameInvalid(CallerMistake):
     code = "exchange_name_invalid"
     title = "A file cannot have that name"
@@ -84,6 +89,17 @@ class ExchangeNameTaken(CallerMistake):
     code = "exchange_name_taken"
     status = 409
     title = "A file of that name lies there"
+
+
+class ExchangeQuotaFull(CallerMistake):
+    code = "exchange_quota_full"
+    status = 413
+    title = "There is no room for the file"
+
+
+class ExchangeFileBusy(TryAgainLater):
+    code = "exchange_file_busy"
+    title = "The file is being written"
 
 
 class ExchangeBoxFull(TryAgainLater):

@@ -22,6 +22,7 @@ class Operation(StrEnum):
     CALL = "call"
     LOCATION = "location"
     UPDATE = "update"
+    EXCHANGE = "exchange"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

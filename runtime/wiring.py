@@ -57,6 +57,7 @@ class House:
     extracts: ExtractStore
     shelf: Shelf
     exchange: Exchange
+    users: AddressBook
     scanner: "_Scanner"
     master: Master
 
@@ -81,6 +82,7 @@ def open_house(instance: Instance, settings: Settings, role: Literal["api", "sft
             instance.extracts / "files", scanner.scan, clock=CLOCK, productions=settings.extracts.productions
         ) as extracts,
     ):
+        users = AddressBook(control, lambda: watcher.current().version)
         yield House(
             instance=instance,
             settings=settings,
@@ -91,7 +93,8 @@ def open_house(instance: Instance, settings: Settings, role: Literal["api", "sft
             observe=partial(_observe, ledger, _outbox_of(control)),
             extracts=extracts,
             shelf=Shelf(instance.extracts / "agreements", Signer.open(instance.signing_key).sign),
-            exchange=exchange_of(instance, settings, control, watcher),
+            exchange=Exchange(instance.exchange, users.user_of, CLOCK, settings.exchange),
+            users=users,
             scanner=scanner,
             master=master,
         )
@@ -107,12 +110,6 @@ def _master_of(instance: Instance, settings: Settings, registers: Registers) -> 
         clock=CLOCK,
         fictitious_only=mirroring.fictitious_only,
     )
-
-
-def exchange_of(instance: Instance, settings: Settings, control: ControlStore, watcher: PolicyWatcher) -> Exchange:
-    """Every system's IN and OUT."""
-    users = AddressBook(control, lambda: watcher.current().version)
-    return Exchange(instance.exchange, users.user_of, CLOCK, settings.exchange)
 
 
 def open_control(instance: Instance, settings: Settings) -> ControlStore:
@@ -185,6 +182,8 @@ def sftp_server_of(house: House) -> SftpServer:
         observe=house.observe,
         clock=CLOCK,
         settings=house.settings.sftp,
+        exchange=house.exchange,
+        system_of=house.users.system_of,
     )
 
 

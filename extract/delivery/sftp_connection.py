@@ -17,13 +17,16 @@ from paramiko.common import (
     OPEN_SUCCEEDED,
 )
 
-from extract.delivery.sftp_session import ReadOnlyFiles, Session
+from extract.delivery.sftp_exchange import ExchangeFiles, children, place
+from extract.delivery.sftp_session import Places, Session
 from extract.delivery.sftp_subsystem import Subsystem
 from extract.delivery.sftp_transfer import Transfer
 from extract.delivery.sftp_tree import Tree
 from extract.delivery.sftp_wire import Wire
 from extract.delivery.shelf import Shelf
 from extract.errors import SshKeyNotProved, SshMethodRefused, told
+from extract.exchange.desk import Desk
+from extract.exchange.sending import Sending
 from extract.settings import SftpSettings
 from kernel import (
     Caller,
@@ -71,9 +74,15 @@ class Reception:
     observe: Observe
     clock: Clock
     settings: SftpSettings
+    sending: Sending | None = None
 
     def session(self, caller: Caller, fingerprint: str) -> Session:
-        return Session(caller, Tree(self.shelf, lambda: self._grants(fingerprint)), self.observe, self.clock)
+        def grants() -> tuple[Grant, ...]:
+            return self._grants(fingerprint)
+
+        desk = None if self.sending is None else Desk(self.sending.exchange, self.sending, caller, grants)
+        tree = Tree(self.shelf, grants)
+        return Session(caller, tree, self.observe, self.clock, desk=desk, places=Places(place, children))
 
     def refuse(self, refusal: NotIdentified, peer: str, fingerprint: str | None) -> None:
         """Enter a refused login in the ledger; the client hears of it after that."""
@@ -136,7 +145,7 @@ class Connection(threading.Thread):
         options.ciphers, options.digests = CIPHERS, MACS
         transport.add_server_key(self._reception.host_key)
         # Who is there is known when the subsystem starts, not now.
-        transport.set_subsystem_handler("sftp", Subsystem, ReadOnlyFiles, session=self._door.session, transfer=Transfer)
+        transport.set_subsystem_handler("sftp", Subsystem, ExchangeFiles, session=self._door.session, transfer=Transfer)
         return transport
 
     @property

@@ -16,6 +16,9 @@ import structlog
 
 from extract.delivery.sftp_connection import Authenticate, Connection, GrantsOf, Reception
 from extract.delivery.shelf import Shelf
+from extract.exchange import Exchange
+from extract.exchange.keeping import keep_house
+from extract.exchange.sending import Sending, SystemOf
 from extract.settings import SftpSettings
 from kernel import Clock, Observe
 
@@ -30,6 +33,7 @@ class SftpServer:
     authenticate     raises NotIdentified for a key that speaks for nobody
     grants_of        asked at every step of every session
     observe          keeps a fact, or raises: then no byte leaves
+    exchange         IN and OUT of every system; `system_of` finds the system of an SFTP user
     """
 
     def __init__(
@@ -42,6 +46,8 @@ class SftpServer:
         observe: Observe,
         clock: Clock,
         settings: SftpSettings,
+        exchange: Exchange | None = None,
+        system_of: SystemOf = lambda _: None,
     ) -> None:
         self._settings = settings
         self._connections: list[Connection] = []
@@ -53,6 +59,7 @@ class SftpServer:
             observe=observe,
             clock=clock,
             settings=settings,
+            sending=None if exchange is None else Sending(exchange, system_of, grants_of, observe),
         )
 
     @property
@@ -64,6 +71,10 @@ class SftpServer:
         """Answer connections until `stop` is set; then let running transfers end, for as long as `grace_s`, and
         return.
         """
+        with keep_house(self._reception.sending, stop):
+            self._serve(listening, stop)
+
+    def _serve(self, listening: socket.socket, stop: threading.Event) -> None:
         connections: list[Connection] = []
         self._connections = connections
         listening.settimeout(_LOOK_EVERY_S)

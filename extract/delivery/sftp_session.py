@@ -9,7 +9,8 @@ from typing import Any, Final
 import paramiko
 from paramiko.sftp import SFTP_FAILURE, SFTP_NO_SUCH_FILE, SFTP_PERMISSION_DENIED
 
-from extract.delivery.sftp_tree import FILE_MODE, FOLDER_MODE, File, Folder, Node, Tree
+from extract.delivery.sftp_tree import File, Folder, Node, Tree
+from extract.exchange.desk import Desk
 from kernel import Caller, Clock, Observe
 
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_EXCL
@@ -38,6 +39,7 @@ class Session:
 
     active       when the last request came (monotonic, seconds), for the idle limit
     open_files   transfers under way, for a clean stop
+    desk         the system's IN and OUT, None where there is no exchange
     """
 
     caller: Caller
@@ -47,9 +49,35 @@ class Session:
     active: float = field(default_factory=time.monotonic)
     open_files: int = 0
     ended: bool = False
+    desk: Desk | None = None
+    places: "Places | None" = None
+
+    def find(self, path: str) -> Node | None:
+        """The folder or file of a canonical path, None when there is none for this system."""
+        if self.desk is not None and self.places is not None and (node := self.places.find(self.desk, path)):
+            return node
+        return self.tree.find(path)
+
+    def children(self, path: str) -> dict[str, Node] | None:
+        """Everything in a folder by its name; None when it is no folder."""
+        children = self.tree.children(path)
+        if self.desk is None or self.places is None:
+            return children
+        added = self.places.children(self.desk, path)
+        if children is None and not added and not isinstance(self.places.find(self.desk, path), Folder):
+            return None
+        return (children or {}) | added
 
     def touch(self) -> None:
         self.active = time.monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What the exchange adds to the view of agreements."""
+
+    find: Callable[[Desk, str], Node | None]
+    children: Callable[[Desk, str], dict[str, Node]]
 
 
 OpenFile = Callable[[Session, str, File], paramiko.SFTPHandle]
@@ -74,7 +102,7 @@ class ReadOnlyFiles(paramiko.SFTPServerInterface):
 
     def list_folder(self, path: str) -> list[paramiko.SFTPAttributes] | int:
         self._session.touch()
-        children = self._session.tree.children(canonical(path))
+        children = self._session.children(canonical(path))
         if children is None:
             return ABSENT
         listed = []
@@ -115,7 +143,7 @@ class ReadOnlyFiles(paramiko.SFTPServerInterface):
 
     def _find(self, path: str) -> Node | None:
         self._session.touch()
-        return self._session.tree.find(canonical(path))
+        return self._session.find(canonical(path))
 
 
 def canonical(path: str) -> str:
@@ -134,13 +162,13 @@ def attributes_of(node: Node) -> paramiko.SFTPAttributes | None:
     attributes = paramiko.SFTPAttributes()
     attributes.st_uid = attributes.st_gid = 0
     if isinstance(node, Folder):
-        attributes.st_mode, attributes.st_size = FOLDER_MODE, 0
+        attributes.st_mode, attributes.st_size = node.mode, 0
         attributes.st_atime = attributes.st_mtime = 0
         return attributes
     try:
         found = node.path.stat()
     except FileNotFoundError:
         return None
-    attributes.st_mode, attributes.st_size = FILE_MODE, found.st_size
+    attributes.st_mode, attributes.st_size = node.mode, found.st_size
     attributes.st_atime = attributes.st_mtime = int(found.st_mtime)
     return attributes

@@ -4,7 +4,7 @@ say why.
 
 import contextlib
 import struct
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 import paramiko
 import structlog
@@ -26,7 +26,7 @@ from paramiko.sftp import (
 )
 
 from extract.delivery.sftp_session import ABSENT, FAILED, READ_ONLY, Refusal
-from extract.delivery.sftp_transfer import READ_BYTES, Transfer
+from extract.delivery.sftp_transfer import READ_BYTES, Outcome
 from extract.delivery.sftp_wire import send_all
 from extract.errors import told
 from kernel import PlatformError
@@ -40,7 +40,6 @@ _VERSION: Final = 3
 _LIMITS: Final = "limits@openssh.com"
 _CHANGING: Final = frozenset(
     {
-        "posix-rename@openssh.com",
         "hardlink@openssh.com",
         "fsync@openssh.com",
         "lsetstat@openssh.com",
@@ -52,6 +51,11 @@ _NO_HANDLE: Final = Refusal(SFTP_BAD_MESSAGE, "no file is open under this handle
 _DATA_HEAD: Final = struct.Struct(">IBII")
 """Of an answer with data: length, kind, request, length of the data."""
 _UNKNOWN: Final = Refusal(SFTP_OP_UNSUPPORTED, "this request is not known here")
+
+
+@runtime_checkable
+class Readable(Protocol):
+    def read_into(self, offset: int, length: int, room: memoryview) -> Outcome: ...
 
 
 class Subsystem(paramiko.SFTPServer):
@@ -107,7 +111,7 @@ class Subsystem(paramiko.SFTPServer):
     def _read(self, request: int, message: Message) -> None:
         """The hot path of a download: from the file into the packets, without a copy of its own for each step."""
         handle = self.file_table.get(message.get_binary())
-        if not isinstance(handle, Transfer):
+        if not isinstance(handle, Readable):
             self._send_status(request, _NO_HANDLE)
             return
         buffer = self._buffer
@@ -126,6 +130,8 @@ class Subsystem(paramiko.SFTPServer):
             for limit in (PACKET_BYTES, READ_BYTES, READ_BYTES, HANDLES):
                 answer.add_int64(limit)
             self._send_packet(CMD_EXTENDED_REPLY, answer)  # type: ignore[attr-defined]
+        elif name == "posix-rename@openssh.com":
+            self._send_status(request, self.server.posix_rename(message.get_text(), message.get_text()))
         else:
             self._send_status(request, READ_ONLY if name in _CHANGING else _UNKNOWN)
 
@@ -138,7 +144,7 @@ class Subsystem(paramiko.SFTPServer):
         """
         for handle in list(self.file_table.values()):
             try:
-                handle.close()
+                getattr(handle, "abandon", handle.close)()
             except Exception as error:
                 _log.error("sftp_delivery_not_recorded", **told(error))
         self.file_table.clear()

@@ -17,6 +17,7 @@ from extract.delivery.sftp_tree import File
 from kernel import (
     CallAnswered,
     Channel,
+    Grant,
     Operation,
     RowsDelivered,
     SnapshotId,
@@ -42,6 +43,11 @@ class Outcome:
     count: int = 0
     status: int | None = None
 
+    @classmethod
+    def of(cls, count: int) -> "Outcome":
+        """Of so many bytes read; none is the end of the file."""
+        return cls(count) if count else cls(status=SFTP_EOF)
+
 
 class Transfer(paramiko.SFTPHandle):
     """A file that is being read. Manifests and sums hold no rows: they are read without a line in the ledger.
@@ -57,11 +63,13 @@ class Transfer(paramiko.SFTPHandle):
         self._began = self._checked = time.monotonic()
         self._trace = new_trace_id()
         self._sent = Coverage()
+        # What holds no rows and is nobody's file is read without a line in the ledger.
+        self._grant = file.grant if file.manifest is not None or file.transfer is not None else None
         self._handle = os.open(file.path, os.O_RDONLY | os.O_NOFOLLOW)
         try:
             self._size = os.fstat(self._handle).st_size
-            if file.manifest is not None:
-                self._announce(file.manifest)
+            if self._grant is not None:
+                self._announce(self._grant)
         except BaseException:
             os.close(self._handle)
             raise
@@ -82,7 +90,7 @@ class Transfer(paramiko.SFTPHandle):
         except OSError:
             return Outcome(status=FAILED)
         self._sent.add(offset, offset + count)
-        return Outcome(count) if count else Outcome(status=SFTP_EOF)
+        return Outcome.of(count)
 
     def write(self, _: int, __: object) -> int:
         return READ_ONLY
@@ -102,16 +110,16 @@ class Transfer(paramiko.SFTPHandle):
         self._handle = -1
         self._session.open_files -= 1
         self._session.touch()
-        if self._file.manifest is not None:
-            self._report(self._file.manifest)
+        if self._grant is not None:
+            self._report(self._grant)
 
     def _still_covered(self) -> bool:
-        now = self._session.tree.find(self._path)
+        now = self._session.find(self._path)
         return isinstance(now, File) and now.path == self._file.path
 
-    def _announce(self, manifest: Manifest) -> None:
+    def _announce(self, grant: Grant) -> None:
         # Rows and bytes are counted once, when they have left: in RowsDelivered of the same trace.
-        grant = self._file.grant
+        manifest = self._file.manifest
         self._session.observe(
             CallAnswered(
                 event=new_event_id(),
@@ -119,20 +127,19 @@ class Transfer(paramiko.SFTPHandle):
                 trace=self._trace,
                 channel=Channel.SFTP,
                 service=grant.service,
-                operation=Operation.EXTRACT,
+                operation=Operation.EXCHANGE if manifest is None else Operation.EXTRACT,
                 system=self._session.caller.system,
                 agreement=grant.agreement,
                 terms_hash=grant.terms_hash,
                 municipality_cvr=grant.municipality_cvr,
                 status=200,
                 timing=Timing(out_us=self._elapsed_us()),
-                snapshot=SnapshotId(manifest.snapshot),
+                snapshot=None if manifest is None else SnapshotId(manifest.snapshot),
             )
         )
 
-    def _report(self, manifest: Manifest) -> None:
-        grant = self._file.grant
-        rows = sum(manifest.rows_between(start, stop) for start, stop in self._sent.spans)
+    def _report(self, grant: Grant) -> None:
+        manifest = self._file.manifest
         self._session.observe(
             RowsDelivered(
                 event=new_event_id(),
@@ -144,14 +151,19 @@ class Transfer(paramiko.SFTPHandle):
                 agreement=grant.agreement,
                 terms_hash=grant.terms_hash,
                 municipality_cvr=grant.municipality_cvr,
-                extract=manifest.plan,
-                snapshot=SnapshotId(manifest.snapshot),
-                rows=rows if self._size else manifest.rows,
+                extract=manifest.plan if manifest else self._file.transfer or "",
+                snapshot=SnapshotId(manifest.snapshot if manifest else 0),
+                rows=self._rows(manifest) if manifest else 0,
                 size_bytes=self._sent.size_bytes,
                 whole=self._sent.reaches(self._size),
                 timing=Timing(out_us=self._elapsed_us()),
             )
         )
+
+    def _rows(self, manifest: Manifest) -> int:
+        if not self._size:
+            return manifest.rows
+        return sum(manifest.rows_between(start, stop) for start, stop in self._sent.spans)
 
     def _elapsed_us(self) -> int:
         return int((time.monotonic() - self._began) * 1_000_000)

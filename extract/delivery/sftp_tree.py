@@ -27,18 +27,22 @@ class Folder:
     """names   what it holds"""
 
     names: tuple[str, ...]
+    mode: int = FOLDER_MODE
 
 
 @dataclass(frozen=True, slots=True)
 class File:
     """path       on our side
-    grant      the permission by which it is seen
+    grant      the permission by which it is seen; None for what is the system's own
     manifest   of an extract; None for a file that says something about extracts and holds no rows
+    transfer   of a file that another system has sent
     """
 
     path: Path
-    grant: Grant
+    grant: Grant | None
     manifest: Manifest | None
+    mode: int = FILE_MODE
+    transfer: str | None = None
 
 
 Node = Folder | File

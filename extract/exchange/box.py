@@ -117,19 +117,22 @@ class Box:
         """Whether a transfer landed here, also when its files have been fetched and deleted since."""
         return (self.incoming / transfer / NOTE).exists()
 
-    def land(self, ready: Path, transfer: str, *, most: int) -> bool:
+    def land(self, ready: Path, transfer: str, *, most: int | None, instead: bool = False) -> bool:
         """Give a parcel that was made ready its place: it is in IN whole from now on. False when it was there before.
 
-        Raises NameTaken, BoxFull; then the parcel is where it was.
+        most      parcels that IN may hold
+        instead   receipts of the same names make room. Raises NameTaken, BoxFull; then the parcel is where it was.
         """
         names = {entry.name for entry in os.scandir(ready) if not entry.name.startswith(".")}
         with self.alone():
             if self.has(transfer):
                 return False
-            held = self.names()
+            held = dict(self.names())
+            for name in [name for name in names & held.keys() if instead and held[name].note.is_receipt]:
+                held.pop(name).path.unlink(missing_ok=True)
             if names & held.keys():
                 raise NameTaken
-            if len({each.note.transfer for each in held.values()}) >= most:
+            if most is not None and len({each.note.transfer for each in held.values()}) >= most:
                 raise BoxFull
             sync_folder(ready)
             ready.rename(self.incoming / transfer)

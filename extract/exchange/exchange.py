@@ -52,6 +52,10 @@ class Exchange:
     clock: Clock
     settings: ExchangeSettings
 
+    @property
+    def house_user(self) -> str:
+        return HOUSE_USER
+
     def box(self, system: SystemId) -> Box:
         return Box(self.root / system)
 

@@ -22,6 +22,7 @@ class ParcelNote:
     municipality_cvr, terms_hash   of that agreement
     manifest           of an extract; None for a file of another system
     senders_file_id    what the sender calls it
+    sent               of a receipt: whether the file went out
     """
 
     transfer: str
@@ -34,6 +35,7 @@ class ParcelNote:
     terms_hash: str = ""
     manifest: Manifest | None = None
     senders_file_id: str | None = None
+    sent: bool = False
 
     def carried_by(self, grants: tuple[Grant, ...]) -> Grant | None:
         """The permission in force by which the receiver may fetch it; None when none is (any more)."""

@@ -63,6 +63,16 @@ def read_described(text: bytes) -> Described:
     )
 
 
+def authority_of(content: Iterable[bytes]) -> str | None:
+    """The CVR number of the SenderAuthority in a routing block, None when there is none."""
+    for each in content:
+        for element in _parsed(each).iter():
+            text = (element.text or "").strip().removeprefix("urn:oio:cvr-nr:")
+            if etree.QName(element).localname == "SenderAuthority" and len(text) == 8 and text.isdecimal():
+                return text
+    return None
+
+
 def trigger_text(described: Described) -> bytes:
     """As a sender writes it."""
     root = _root("Trigger")

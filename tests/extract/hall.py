@@ -14,7 +14,7 @@ import paramiko
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from extract import ExtractPlan, ExtractStore, SftpServer, SftpSettings, Shelf
+from extract import Exchange, ExchangeSettings, ExtractPlan, ExtractStore, SftpServer, SftpSettings, Shelf
 from kernel import CallAnswered, Caller, CallRefused, Grant, NotIdentified, Observation, RowsDelivered, SystemId
 from tests.extract.conftest import Source
 
@@ -58,6 +58,7 @@ class Hall:
     deaf: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
     servers: list[SftpServer] = field(default_factory=list)
+    exchange: Exchange | None = None
 
     @property
     def key_file(self) -> Path:
@@ -79,6 +80,9 @@ class Hall:
 
     def grants_of(self, system: SystemId) -> tuple[Grant, ...]:
         return tuple(grant for grant in self.grants if grant.system == system)
+
+    def system_of(self, user: str) -> SystemId | None:
+        return SystemId(user) if user in self.keys.values() else None
 
     def allow(self, grant: Grant, *plans: ExtractPlan) -> None:
         """Put a grant in force, with extracts on its shelf."""
@@ -120,9 +124,12 @@ def open_hall(
     settings: SftpSettings | None = None,
     *,
     workers: int = 1,
+    exchange: ExchangeSettings | None = None,
     keep_host_key: bool = False,
 ) -> Iterator[Hall]:
-    """workers   servers that share the port"""
+    """workers    servers that share the port
+    exchange   whether there is one; SFTP users are named as their systems
+    """
     folder.mkdir(parents=True, exist_ok=True)
     if not keep_host_key:
         new_key(folder / "host_key")
@@ -132,6 +139,8 @@ def open_hall(
     ):
         hall = Hall(folder, store, Shelf(folder / "agreements"), port=listening.getsockname()[1])
         hall.keys[fingerprint(new_key(hall.key_file))] = "system-1"
+        if exchange is not None:
+            hall.exchange = Exchange(folder / "exchange", str, StoppedClock(), exchange)
         hall.servers = [
             SftpServer(
                 host_key=folder / "host_key",
@@ -141,6 +150,8 @@ def open_hall(
                 observe=hall.observe,
                 clock=StoppedClock(),
                 settings=settings or SftpSettings(grace_s=5),
+                exchange=hall.exchange,
+                system_of=hall.system_of,
             )
             for _ in range(workers)
         ]
