@@ -112,6 +112,7 @@ COMPONENTS: Final[Mapping[str, frozenset[Operation]]] = {
     "municipality-and-age": frozenset({Operation.CALL}),
     "class-hierarchy": frozenset({Operation.CALL}),
     MASTER: frozenset({Operation.UPDATE}),
+    "file-exchange": frozenset({Operation.CALL}),
 }
 """The packaged functions, by the name that a descriptor calls them by, and what each offers. `integrations` holds the
 functions; a test compares."""
@@ -163,6 +164,11 @@ class Service:
     def status_on(self, day: date) -> ServiceStatus:
         """What the service is on a day: a deprecated one retires when its last day is over."""
         return ServiceStatus.RETIRED if self.ends is not None and day > self.ends else self.status
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """What an agreement may limit, of a service that has no dataset whose columns could be named."""
+        return frozenset(self.live.options.get("scopes", ())) if isinstance(self.live, Component) else frozenset()
 
     @property
     def operations(self) -> frozenset[Operation]:

@@ -36,7 +36,7 @@ def settle(terms: Terms, *, registers: Registers | None, code: str, today: date)
 def _offered(registers: Registers, name: ServiceName, terms: ServiceTerms, today: date) -> ServiceTerms:
     service = _service(registers, name, today)
     if service.dataset is None:
-        if terms.columns is not None or terms.rows or terms.own_municipality:
+        if terms.columns is not None or terms.rows.keys() - service.scopes or terms.own_municipality:
             raise AgreementInvalid(
                 f"the service {name} has no dataset whose columns and rows could be limited",
                 remedy="leave columns and rows out for this service",

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import paramiko
-from typing_extensions import Buffer
 from paramiko.sftp import SFTP_OK
+from typing_extensions import Buffer
 
 from extract.delivery.sftp_session import ABSENT, READ_ONLY, OpenFile, ReadOnlyFiles, Session, canonical
 from extract.delivery.sftp_transfer import Outcome

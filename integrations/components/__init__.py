@@ -6,6 +6,7 @@ from typing import Final
 from integrations.asked import Road
 from integrations.carried import Carried
 from integrations.components.classes import class_in_hierarchy
+from integrations.components.exchange import file_exchange
 from integrations.components.master import master_records
 from integrations.components.numbers import check_cpr_number, check_cvr_number
 from integrations.components.person import municipality_and_age
@@ -17,6 +18,7 @@ FUNCTIONS: Final[Mapping[str, Callable[[Carried], Road]]] = {
     "municipality-and-age": municipality_and_age,
     "class-hierarchy": class_in_hierarchy,
     MASTER: master_records,
+    "file-exchange": file_exchange,
 }
 
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from extract import Exchange, ExchangeSettings, ExtractPlan, ExtractStore, SftpServer, SftpSettings, Shelf
+from extract.exchange.sending import Sending
 from kernel import CallAnswered, Caller, CallRefused, Grant, NotIdentified, Observation, RowsDelivered, SystemId
 from tests.extract.conftest import Source
 
@@ -83,6 +84,11 @@ class Hall:
 
     def system_of(self, user: str) -> SystemId | None:
         return SystemId(user) if user in self.keys.values() else None
+
+    def sending(self) -> Sending:
+        """What the server does with triggers, to do again what it did not get to."""
+        assert self.exchange is not None
+        return Sending(self.exchange, self.system_of, self.grants_of, self.observe)
 
     def allow(self, grant: Grant, *plans: ExtractPlan) -> None:
         """Put a grant in force, with extracts on its shelf."""
