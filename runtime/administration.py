@@ -85,14 +85,14 @@ class Desk:
         found = [each for each in self.organisations() if named in {each.cvr, each.id, each.name}]
         return one_of(found, lambda each: each.cvr, "organisation", "org list")
 
-    def municipality(self, named: str) -> Organisation:
-        """As `organisation`, whoever acts: a supplier asks another organisation for an agreement, by its CVR number."""
+    def named(self, named: str) -> Organisation:
+        """As `organisation`, and by its CVR number also another's: whoever asks for an agreement has to name it."""
         found = [
             each
             for each in self.store.organisations()
             if named == each.cvr or (self._sees(each.id) and named in {each.id, each.name})
         ]
-        return one_of(found, lambda each: each.cvr, "municipality", "org list")
+        return one_of(found, lambda each: each.cvr, "organisation", "org list")
 
     def systems(self, organisation: Organisation | None = None) -> tuple[System, ...]:
         found = Systems(self.store).all(None if organisation is None else organisation.id)

@@ -16,6 +16,7 @@ from runtime.cli import (
     catalogue,
     cert,
     contract,
+    delegation,
     delivery,
     demo,
     document,
@@ -90,7 +91,8 @@ app.add_typer(bench.app, name="bench", rich_help_panel=LOOK)
 
 for verb, group in (
     ("org", org.app), ("user", user.app), ("system", system.app), ("cert", cert.app), ("key", key.app),
-    ("agreement", agreement.app), ("processing", processing.app), ("notice", notice.app), ("audit", audit.app),
+    ("agreement", agreement.app), ("delegation", delegation.app), ("processing", processing.app),
+    ("notice", notice.app), ("audit", audit.app),
 ):  # fmt: skip
     app.add_typer(group, name=verb, rich_help_panel=ADMINISTER)
 

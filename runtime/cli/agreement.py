@@ -142,7 +142,7 @@ def request(
             None if start is None else moment(start, "--from"), None if end is None else moment(end, "--to"),
             desk.store.clock.now(),
         )  # fmt: skip
-        whose, calls = desk.municipality(municipality).id, desk.system(system).id
+        whose, calls = desk.named(municipality).id, desk.system(system).id
         if draft:
             done = agreements.draft(whose, calls, terms.terms(), window)
         else:

@@ -137,3 +137,19 @@ def test_the_document_is_written_whole_and_bears_the_agreements_hash(terminal: T
     with pytest.raises(Unregistered):
         terminal.run("agreement", "document", "0000", "--out", str(tmp_path / "nothing"))
     assert not (tmp_path / "nothing").exists()
+
+
+class TestDelegations:
+    def test_are_given_used_and_withdrawn(self, terminal: Terminal, production: bool) -> None:
+        terminal.run("user", "roles", NINA, "--role", "administrator", "--role", "user")
+        given = terminal.json("delegation", "give", "12345678", "--service", "municipalities", "--as", DINA)
+        agreement = requested(terminal)
+        if production:
+            done = terminal.json("agreement", "approve", agreement, "--as", NINA)
+            assert done["delegation"] == given["id"]
+        with pytest.raises(NotYours):
+            terminal.run("delegation", "withdraw", given["id"], "--as", NINA)
+        assert terminal.json("delegation", "withdraw", given["id"], "--as", DINA)["withdrawn"]
+        assert len(terminal.json("delegation", "list", "--org", "12345678")) == 1
+        state = terminal.json("agreement", "show", agreement)["state"]
+        assert state == ("suspended" if production else "approved")

@@ -5,7 +5,18 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from api.answer import Answer
-from api.rest.admin import agreements, asked, certificates, organisations, oversight, people, shown, systems, terms
+from api.rest.admin import (
+    agreements,
+    asked,
+    certificates,
+    delegations,
+    organisations,
+    oversight,
+    people,
+    shown,
+    systems,
+    terms,
+)
 from api.rest.admin.errand import Errand
 
 Method = Literal["GET", "POST", "PATCH"]
@@ -170,6 +181,24 @@ ROUTES: Final[tuple[AdminRoute, ...]] = (
     _get(
         f"{_AGREEMENT}/history", "agreement_history", agreements.history, "Every step of an agreement, in order",
         terms.AgreementStepView, many=True,
+    ),
+    _get(
+        f"{_A}/delegations", "delegations", delegations.listed, "Delegations that you are a party to",
+        delegations.DelegationView, many=True,
+    ),
+    _post(
+        f"{_A}/delegations", "give_delegation", delegations.give,
+        "Let a supplier decide on agreements in your municipality's name",
+        delegations.NewDelegation, delegations.DelegationView, makes=True,
+    ),
+    _get(
+        f"{_A}/delegations/{{delegation}}", "delegation", delegations.shown, "One delegation",
+        delegations.DelegationView,
+    ),
+    _post(
+        f"{_A}/delegations/{{delegation}}/withdraw", "withdraw_delegation", delegations.withdraw,
+        "Withdraw a delegation: what was approved under it is suspended",
+        delegations.Withdrawal, delegations.DelegationView,
     ),
     _get(
         f"{_ORG}/processing-agreements", "processing_agreements", oversight.processing,

@@ -232,6 +232,13 @@ def test_agreements_are_what_the_openapi_document_says(office: Office) -> None:
 
 
 def test_every_verb_of_an_agreement_is_tried_here_or_in_the_table_of_roles() -> None:
-    here = {Verb.AGREEMENT_REQUEST, Verb.AGREEMENT_TERMINATE, Verb.AGREEMENT_LEAVE, Verb.AGREEMENT_SEE, *STEPS}
+    here = {
+        Verb.AGREEMENT_REQUEST,
+        Verb.AGREEMENT_TERMINATE,
+        Verb.AGREEMENT_LEAVE,
+        Verb.AGREEMENT_SEE,
+        Verb.AGREEMENT_DECIDE_FOR,
+        *STEPS,
+    }
     assert {verb for verb in Verb if verb.startswith("agreement.")} == here
     assert not here & IN_AN_ORGANISATION.keys()
