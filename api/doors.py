@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 from api.proxy import NO_PROXIES, Proxies
 from control import ControlStore, Counters, Policy, TestAuthority, Trust
-from extract import Corrections, ExtractPlan, ExtractStore, Jobs, Shelf
+from extract import Circles, Corrections, DeliveryDesk, ExtractPlan, ExtractStore, Jobs, Shelf
 from integrations import LiveSource, RecordReader, Write, WritingNotOffered, Written
 from kernel import Clock, Observe, SnapshotId, TraceId
 from replica import Found, Lookups, Search, SnapshotInfo
@@ -55,6 +55,7 @@ class Doors:
     decisions   ledger lines of a trace, newest first; may block
     control     the control database, for administration; None: there is none here
     authority   the test authority, which answers signing requests; None in production
+    delivery    subscriptions and deliveries; `circles` whom subscribers follow. None: there are none here
     proxies     whose word on their clients is taken
     sources     that are asked while a caller waits, by the name that descriptors know them by
     write       puts one record of a dataset whose master is the platform into the mirror; may block
@@ -82,6 +83,8 @@ class Doors:
     control: ControlStore | None = None
     authority: Callable[[], TestAuthority] | None = None
     proxies: Proxies = NO_PROXIES
+    delivery: DeliveryDesk | None = None
+    circles: Circles | None = None
     sources: Mapping[str, LiveSource] = field(default_factory=dict)
     write: Write = _nothing_is_written
     stall_s: float = 60.0

@@ -15,6 +15,7 @@ from api.request import ClientGone, Request
 from api.rest import (
     admin,
     catalogue,
+    circle,
     decisions,
     extract,
     extracts,
@@ -26,11 +27,13 @@ from api.rest import (
     operations,
     problems,
     search,
+    subscriptions,
 )
 from api.soap.faces import soap_doors
 from api.stopwatch import server_timing
 from api.unexpected import unexpected
 from api.visit import Visit, refusal_on_record
+from extract import CIRCLE_KEY
 from kernel import Caller, Operation, PlatformError
 from schemas import Dataset, Service
 
@@ -74,6 +77,7 @@ class Routes:
         self._exact: dict[str, Methods] = {path: self._public(route) for path, route in _PUBLIC.items()}
         self._exact["/openapi.json"] = self._public(openapi.serve(doors))
         self._admin = admin.AdminRoutes(doors)
+        self._deliveries = subscriptions.DeskRoutes(doors)
         # Of paths that end in a name that the caller chooses: what comes before it.
         self._prefixed: dict[str, Methods] = {
             "/problems/": self._public(problems.page),
@@ -96,6 +100,8 @@ class Routes:
         if found is None:
             if path.startswith(admin.PREFIX):
                 return self._admin
+            if path.startswith(subscriptions.PREFIXES):
+                return self._deliveries
             prefix, _, name = path.rpartition("/")
             found = self._prefixed.get(f"{prefix}/") if name else None
         return found or self._missing(path)
@@ -124,6 +130,12 @@ class Routes:
             self._prefixed[f"{base}/extracts/"] = _also(_readable(bulk(extracts.look)), "DELETE", bulk(extracts.cancel))
             self._exact[f"{base}/files"] = _readable(bulk(files.listing))
             self._prefixed[f"{base}/files/"] = _readable(bulk(files.file))
+            self._exact[f"{base}/subscriptions"] = Methods({"POST": bulk(subscriptions.subscribe)})
+        if Operation.EXTRACT in service.operations and dataset.key == CIRCLE_KEY:
+            seen, changed, cleared = (
+                data(Operation.EXTRACT, route) for route in (circle.shown, circle.changed, circle.cleared)
+            )
+            self._exact[f"{base}/circle"] = Methods({"GET": seen, "HEAD": seen, "POST": changed, "DELETE": cleared})
 
     def _add_live(self, service: Service) -> None:
         base, offer = f"/v1/services/{service.name}", self._live.offer(service)

@@ -3,12 +3,16 @@ over.
 """
 
 from extract.cursor import Cursor
+from extract.delivery.circle import KEY as CIRCLE_KEY
 from extract.delivery.circle import Circle, Filter, FilterKind, Outcome
 from extract.delivery.circles import Circles, Seal
+from extract.delivery.desk import DeliveryDesk, told_delivery, told_subscription, wish_of
 from extract.delivery.manifest import Manifest
+from extract.delivery.outbox_states import State
 from extract.delivery.outbox_tables import Database
 from extract.delivery.sftp_server import SftpServer
 from extract.delivery.shelf import MANIFEST, SIGNATURE, Shelf, Sign
+from extract.delivery.subscription import Kind, Standing
 from extract.errors import CursorRefused, DeltaNeedsKey, ExtractBroken, ExtractNotReady, FormatImpossible, ViewChanged
 from extract.exchange import Exchange, InMetadata
 from extract.form import Compression, Format
@@ -19,6 +23,7 @@ from extract.settings import DeliverySettings, ExchangeSettings, ExtractSettings
 from extract.store import Extract, ExtractStore
 
 __all__ = [
+    "CIRCLE_KEY",
     "MANIFEST",
     "SIGNATURE",
     "Circle",
@@ -28,6 +33,7 @@ __all__ = [
     "Cursor",
     "CursorRefused",
     "Database",
+    "DeliveryDesk",
     "DeliverySettings",
     "DeltaNeedsKey",
     "Exchange",
@@ -47,6 +53,7 @@ __all__ = [
     "Job",
     "JobState",
     "Jobs",
+    "Kind",
     "Manifest",
     "Outcome",
     "Progress",
@@ -55,9 +62,14 @@ __all__ = [
     "SftpSettings",
     "Shelf",
     "Sign",
+    "Standing",
+    "State",
     "ViewChanged",
     "estimate",
     "plan_extract",
     "rows_of",
+    "told_delivery",
+    "told_subscription",
+    "wish_of",
     "xml_schema_of",
 ]

@@ -9,6 +9,7 @@ from ipaddress import ip_network
 
 import structlog
 
+from api import Doors
 from control import Agreements, Role
 from control.notices.store import tell
 from extract import Circles, Database, DeliverySettings, Seal
@@ -208,6 +209,12 @@ def delivery_jobs(delivering: Delivering | None, every_s: float) -> tuple[Job, .
         Job(name="plan_deliveries", every_s=every_s, run=delivering.plan),
         Job(name="send_deliveries", every_s=every_s, run=delivering.send),
     )
+
+
+def with_deliveries(doors: Doors, house: House) -> Doors:
+    """What the API needs, subscriptions and circles included."""
+    delivering = Delivering(house)
+    return replace(doors, delivery=delivering.desk, circles=delivering.circles)
 
 
 def system_of(house: House, agreement: AgreementId) -> SystemId:

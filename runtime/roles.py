@@ -3,7 +3,7 @@
 import socket
 
 from api import LiveTls, TlsFiles, make_app, refusals_to_ledger, serve
-from runtime.delivering import Delivering
+from runtime.delivering import Delivering, with_deliveries
 from runtime.instance import Instance
 from runtime.politeness import standing_back
 from runtime.processes import listen, stop_on_signals
@@ -21,7 +21,8 @@ def run_api(instance: Instance, settings: Settings, handle: int | None) -> None:
     ):
         files = TlsFiles(*instance.server_files(), trust=instance.trust, crl=instance.crl)
         with LiveTls(files, CLOCK, on_refused=refusals_to_ledger(house.observe, CLOCK)) as tls:
-            serve(make_app(doors_of(house, tls.trust)), listening, tls.context, drain_s=settings.api.drain_s)
+            doors = with_deliveries(doors_of(house, tls.trust), house)
+            serve(make_app(doors), listening, tls.context, drain_s=settings.api.drain_s)
 
 
 def run_sftp(instance: Instance, settings: Settings, handle: int | None) -> None:

@@ -10,11 +10,13 @@ from api.doors import Doors
 from api.request import MOST_BODY_BYTES, Request
 from api.rest.admin import admin_paths, admin_schemas
 from api.rest.components import TEXT, reference, shared_components, shared_schemas
+from api.rest.delivery_openapi import delivery_paths, delivery_schemas, service_paths
 from api.rest.extract_schema import extract_paths
 from api.rest.live_openapi import live_paths
 from api.rest.operation_schema import MOMENT, columns, columns_parameter, operation, stamped
 from api.rest.record_schema import Schema, key_example, key_schema, record_schema
 from api.rest.search_schema import search_example, search_schema
+from extract import CIRCLE_KEY
 from kernel import Operation
 from schemas import Dataset, Registers, Service
 
@@ -43,6 +45,7 @@ def document(registers: Registers, version: str) -> dict[str, Any]:
             paths[f"{base}/search"] = {"post": _search(service, dataset)}
         if Operation.EXTRACT in service.operations:
             paths |= extract_paths(service, dataset)
+            paths |= service_paths(service, circle=dataset.key == CIRCLE_KEY)
     return {
         "openapi": "3.1.0",
         "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
@@ -55,10 +58,10 @@ def document(registers: Registers, version: str) -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "security": [{"certificate": []}],
-        "paths": {**_public_paths(), **paths, **admin_paths()},
+        "paths": {**_public_paths(), **paths, **admin_paths(), **delivery_paths()},
         "components": {
             **shared_components(),
-            "schemas": {**records, **shared_schemas(), **admin_schemas()},
+            "schemas": {**records, **shared_schemas(), **admin_schemas(), **delivery_schemas()},
         },
     }
 

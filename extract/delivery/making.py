@@ -57,7 +57,7 @@ class Maker:
                 template, planned=delivery.planned, agreement=grant.agreement, number=delivery.number,
                 snapshot=plan.snapshot,
             )  # fmt: skip
-        because = plan.full_because
+        because, text = plan.full_because, replace(made, file=name).to_json()
         return Parcel(
             delivery=delivery.id,
             round=delivery.round,
@@ -69,7 +69,8 @@ class Maker:
             size_bytes=made.size_bytes,
             sha256=made.sha256,
             media_type=plan.media_type,
-            manifest=replace(made, file=name).to_json(),
+            manifest=text,
+            signature=None if self.shelf.sign is None else self.shelf.sign(text),
             described=made,
             cursor=None if plan.cursor is None else str(plan.cursor),
             why_full="" if because is None else WHY_FULL.get(because, because),

@@ -17,7 +17,8 @@ class Parcel:
     name        of the file at the receiver
     path        of the file here
     extract     id of the plan it was made by
-    manifest    JSON, as it is sent beside the file; `described` is what it says of the file here
+    manifest    JSON, as it is sent beside the file; `described` is what it says of the file here.
+                `signature` is detached, over the manifest; None where nothing is signed
     snapshot    that it reaches to
     cursor      where the receiver stands that has taken it
     why_full    why it holds everything although changes were asked for; empty when it is as asked
@@ -36,6 +37,7 @@ class Parcel:
     sha256: str
     media_type: str
     manifest: bytes
+    signature: bytes | None = None
     described: Manifest | None = None
     cursor: str | None
     why_full: str = ""

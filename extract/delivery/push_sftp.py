@@ -20,6 +20,7 @@ from paramiko.ssh_exception import IncompatiblePeer
 from extract.delivery.faults import TargetDenied, TargetFaulty, TargetUnreachable, TargetUntrusted
 from extract.delivery.parcel import Handover, Parcel
 from extract.delivery.push_pipeline import read_ahead, write_ahead
+from extract.delivery.shelf import SIGNATURE
 from extract.delivery.ssh_keys import public_key
 from extract.delivery.targets import Reach, SftpTarget
 
@@ -65,12 +66,12 @@ class _Sending:
             self._upload()
         if self.target.trigger == "none":
             # The name is what tells the receiver, so everything else comes before it.
-            self._write(self._manifest, self.parcel.manifest)
+            self._describe()
             self.handover.place()
             self._rename(self._part, self._file)
             return
         self._rename_if_there(self._part, self._file)
-        self._write(self._manifest, self.parcel.manifest)
+        self._describe()
         self.handover.alive()
         self.handover.place()
         self._write(self._trigger, f"{self.parcel.sha256}  {self.parcel.name}\n".encode())
@@ -123,6 +124,11 @@ class _Sending:
             for piece in read_ahead(self.sftp, theirs, size_bytes, self.handover.alive):
                 digest.update(piece)
         return digest.digest()
+
+    def _describe(self) -> None:
+        self._write(self._manifest, self.parcel.manifest)
+        if self.parcel.signature is not None:
+            self._write(f"{self._file}{SIGNATURE}", self.parcel.signature)
 
     def _write(self, path: str, content: bytes) -> None:
         """A small file, there whole or not at all."""

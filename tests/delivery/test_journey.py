@@ -116,7 +116,9 @@ def test_changes_are_pushed_over_sftp_and_https_and_lie_on_the_shelf(town: Town)
     town.send()
     name = "M000002.csv"
     assert town.sshd.names() == sorted(
-        each + more for each in ("M000001.csv", name) for more in ("", ".manifest.json", ".trigger")
+        each + more
+        for each in ("M000001.csv", name)
+        for more in ("", ".manifest.json", ".manifest.json.sig", ".trigger")
     )
     delta = (town.sshd.inbox / name).read_bytes()
     manifest = json.loads((town.sshd.inbox / f"{name}.manifest.json").read_bytes())
