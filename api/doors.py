@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 
 from api.proxy import NO_PROXIES, Proxies
 from control import ControlStore, Counters, Policy, TestAuthority, Trust
+from control.documents import Documents
 from extract import Circles, Corrections, DeliveryDesk, ExtractPlan, ExtractStore, Jobs, Shelf
 from integrations import LiveSource, RecordReader, Write, WritingNotOffered, Written
 from kernel import Clock, Observe, SnapshotId, TraceId
@@ -54,6 +55,7 @@ class Doors:
     status      every mirrored dataset as operators see it; may block
     decisions   ledger lines of a trace, newest first; may block
     control     the control database, for administration; None: there is none here
+    documents   agreements as signed documents, for whoever the store acts for; None: none are made here
     authority   the test authority, which answers signing requests; None in production
     delivery    subscriptions and deliveries; `circles` whom subscribers follow. None: there are none here
     proxies     whose word on their clients is taken
@@ -82,6 +84,7 @@ class Doors:
     decisions: Callable[[TraceId], Sequence[Mapping[str, Any]]] = lambda _: ()
     control: ControlStore | None = None
     authority: Callable[[], TestAuthority] | None = None
+    documents: Callable[[ControlStore], Documents] | None = None
     proxies: Proxies = NO_PROXIES
     delivery: DeliveryDesk | None = None
     circles: Circles | None = None

@@ -21,6 +21,7 @@ from extract.delivery.outbox import Outbox
 from extract.delivery.outbox_patience import Patience
 from kernel import Caller, Observation, Observe, PlatformError, SnapshotId, SystemClock, TraceId, TryAgainLater
 from replica import DatasetNotReady, Found, Lake, Lookups, PastReader, Search, SnapshotInfo, read_past
+from runtime.documents import documents_of
 from runtime.exchange import AddressBook
 from runtime.fetched import noticed
 from runtime.instance import Instance
@@ -141,6 +142,7 @@ def doors_of(house: House, trust: Callable[[], Trust]) -> Doors:
         status=partial(_status, house),
         decisions=partial(decisions_of, house.instance),
         control=house.control,
+        documents=partial(documents_of, house.instance),
         authority=partial(TestAuthority.open_or_create, house.instance.authority)
         if house.settings.environment == "test"
         else None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption
+from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption, console
 from runtime.cli.desk import AsOption, NoteOption, OrganisationOption, moment, show, show_all
 from runtime.cli.terms import terms_of_file, terms_of_options
 
@@ -60,15 +60,28 @@ def list_(
 @app.command("show")
 def show_(
     agreement: AgreementArgument,
+    document: Annotated[str | None, typer.Option("--document", help="As people read it: da or en.")] = None,
     acting: AsOption = None,
     instance: InstanceOption = DEFAULT_INSTANCE,
     as_json: JsonOption = False,
 ) -> None:
     """Show an agreement: its parties, its terms, and the steps that can be taken now.
 
-    Example: `knudepunkt agreement show 0190b0f4`
+    Examples:
+
+    `knudepunkt agreement show 0190b0f4`
+
+    `knudepunkt agreement show 0190b0f4 --document da`
     """
+    from runtime.documents import documents_of
+
+    if document not in {None, "da", "en"}:
+        raise typer.BadParameter("it is da or en", param_hint="--document")
     with _table(instance, acting) as (desk, agreements):
+        if document is not None:
+            made = documents_of(desk.instance, desk.store).of(_found(agreements, agreement).id)
+            console().print(made.files[f"agreement.{document}.txt"].decode(), markup=False)
+            return
         _print_one(desk, agreements, _found(agreements, agreement), as_json=as_json)
 
 

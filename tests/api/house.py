@@ -30,6 +30,7 @@ from control import (
     TestAuthority,
     fingerprint_of,
 )
+from control.documents import Documents
 from control.store import policy_version
 from extract import ExtractPlan, ExtractStore, Jobs, Shelf, estimate, rows_of
 from kernel import (
@@ -214,6 +215,7 @@ class House:
             environment=environment,
             control=self.control,
             authority=lambda: self.authority,
+            documents=self.documents,
             readiness=lambda: {"ledger": self.failing is None},
             decisions=lambda trace: find_decisions(
                 self.root / "ledger", self.root / "usage", trace, since=CLOCK.now() - timedelta(days=35)
@@ -227,6 +229,10 @@ class House:
         if self.many:
             return _repeated(self.dataset(plan.dataset), plan, self.many)
         return rows_of(self.lake, self.dataset(plan.dataset), plan)
+
+    def documents(self, store: ControlStore) -> Documents:
+        signer = Signer.open(self.root / "documents.key")
+        return Documents(store, self.registers, sign=signer.sign, public_pem=signer.public_pem)
 
     def observe(self, fact: Observation) -> None:
         if self.failing is not None:

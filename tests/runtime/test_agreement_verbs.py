@@ -94,6 +94,17 @@ class TestARequest:
         assert told["terms"]["services"]["municipalities"]["rows"] == {"code": ["0851"]}
 
 
+class TestTheDocument:
+    def test_is_shown_as_people_read_it(self, terminal: Terminal) -> None:
+        agreement = requested(terminal)
+        danish = terminal.run("agreement", "show", agreement, "--document", "da")
+        english = terminal.run("agreement", "show", agreement, "--document", "en", "--as", DINA)
+        assert "Korsbæk Kommune" in danish
+        assert "Korsbæk Kommune" in english
+        assert danish != english
+        assert "da or en" in terminal.misused("agreement", "show", agreement, "--document", "se")
+
+
 class TestALife:
     def test_is_the_municipalitys_to_decide(self, terminal: Terminal, production: bool) -> None:
         agreement = requested(terminal)

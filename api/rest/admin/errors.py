@@ -1,6 +1,6 @@
 """What can be wrong with an administrator's request before any room is asked."""
 
-from kernel import CallerMistake, NotAllowed, RequestInvalid
+from kernel import CallerMistake, NotAllowed, NotFound, RequestInvalid
 
 
 class NotForSystems(NotAllowed):
@@ -31,6 +31,13 @@ class ProofMissing(RequestInvalid):
 
     code = "proof_missing"
     title = "The application does not say who applies"
+
+
+class DocumentsUnavailable(NotFound):
+    """Documents are signed with the instance's key; where there is none, none are made."""
+
+    code = "documents_unavailable"
+    title = "No documents are made here"
 
 
 class CursorUnknown(RequestInvalid):

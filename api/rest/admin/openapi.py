@@ -32,7 +32,8 @@ def admin_schemas() -> dict[str, Any]:
 def _types() -> Iterator[Any]:
     yield from (MySystem, MyUser)
     for route in ROUTES:
-        yield route.gives
+        if route.gives is not None:
+            yield route.gives
         if route.takes is not None:
             yield route.takes
 
@@ -75,6 +76,8 @@ def _operation(route: AdminRoute) -> dict[str, Any]:
 
 
 def _answer(route: AdminRoute) -> dict[str, Any]:
+    if route.media:
+        return _file(route)
     schema: dict[str, Any] = {"$ref": _REF.format(name=route.gives.__name__)}
     headers: dict[str, Any] = {"Knudepunkt-Trace": reference("headers", "Knudepunkt-Trace")}
     if route.many:
@@ -90,6 +93,15 @@ def _answer(route: AdminRoute) -> dict[str, Any]:
     if route.makes:
         headers["Location"] = {"schema": TEXT, "description": "Where it can be read."}
     return {"description": route.says, "headers": headers, "content": {"application/json": {"schema": schema}}}
+
+
+def _file(route: AdminRoute) -> dict[str, Any]:
+    described = {"schema": TEXT, "description": "SHA-256 of what is enforced; stands in every ledger line."}
+    return {
+        "description": route.says,
+        "headers": {"Knudepunkt-Trace": reference("headers", "Knudepunkt-Trace"), "Knudepunkt-Terms-Hash": described},
+        "content": {each: {} for each in route.media},
+    }
 
 
 def _me() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from api.rest.admin import (
     asked,
     certificates,
     delegations,
+    documents,
     organisations,
     oversight,
     people,
@@ -35,6 +36,7 @@ class AdminRoute:
     makes     answers 201 with Location
     guarded   wants If-Match
     open      for everybody, without a certificate
+    media     of an answer that is not JSON: then it is given as it is
     query     parameters, beyond those of a page, with what they mean
     """
 
@@ -50,6 +52,7 @@ class AdminRoute:
     guarded: bool = False
     open: bool = False
     query: tuple[tuple[str, str], ...] = ()
+    media: tuple[str, ...] = ()
 
 
 def _get(path: str, name: str, run: Callable[[Errand], Answer], says: str, gives: Any, **more: Any) -> AdminRoute:
@@ -181,6 +184,15 @@ ROUTES: Final[tuple[AdminRoute, ...]] = (
     _get(
         f"{_AGREEMENT}/history", "agreement_history", agreements.history, "Every step of an agreement, in order",
         terms.AgreementStepView, many=True,
+    ),
+    _get(
+        f"{_AGREEMENT}/document", "agreement_document", documents.readable, "An agreement, to be read by people",
+        None, media=("text/html", "text/plain"),
+        query=(("language", "`da` (default) or `en`."), ("format", "`html` (default) or `text`.")),
+    ),
+    _get(
+        f"{_AGREEMENT}/document.zip", "signed_agreement", documents.signed,
+        "An agreement as signed files: what is enforced, and as people read it", None, media=("application/zip",),
     ),
     _get(
         f"{_A}/delegations", "delegations", delegations.listed, "Delegations that you are a party to",

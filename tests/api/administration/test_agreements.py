@@ -1,5 +1,10 @@
 """Agreements over the wire: requested, decided on, seen by their parties alone; they carry calls when approved."""
 
+import hashlib
+import io
+import subprocess
+import zipfile
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -206,6 +211,47 @@ class TestTheTable:
         assert offered["operator-person"] == ["suspend"]
         assert offered["supplier-administrator"] == offered["municipality-user"] == []
         assert offered["rival-administrator"] is None
+
+
+class TestTheDocument:
+    def test_is_read_in_two_languages_by_the_parties(self, office: Office) -> None:
+        agreement = requested(office)
+        path = f"{PATH}/{agreement['id']}/document"
+        for who in (USER, CONTROLLER, "operator-person"):
+            page = office.get(who, path)
+            assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+            assert page.headers["knudepunkt-terms-hash"] == agreement["terms_hash"]
+            assert "script" not in page.headers["content-security-policy"]
+        text = office.get(USER, f"{path}?language=en&format=text").body.decode()
+        assert agreement["terms_hash"] in text
+        assert text != office.get(USER, f"{path}?format=text").body.decode()
+        for who in ("rival-administrator", "other-data-controller"):
+            assert office.get(who, path).code == office.get(who, f"{path}.zip").code == "unregistered"
+        for query in ("language=se", "format=pdf", "x=1"):
+            assert office.get(USER, f"{path}?{query}").code == "parameter_invalid"
+
+    def test_is_signed_and_can_be_checked_with_openssl_alone(self, office: Office, tmp_path: Path) -> None:
+        agreement = requested(office)
+        reply = office.get(CONTROLLER, f"{PATH}/{agreement['id']}/document.zip")
+        assert reply.headers["content-disposition"] == f'attachment; filename="agreement-{agreement["id"]}.zip"'
+        with zipfile.ZipFile(io.BytesIO(reply.body)) as bundle:
+            bundle.extractall(tmp_path)
+        enforced = (tmp_path / "agreement.json").read_bytes()
+        assert hashlib.sha256(enforced).hexdigest() == agreement["terms_hash"]
+        for signature in tmp_path.glob("*.sig"):
+            subprocess.run(
+                ["openssl", "dgst", "-sha256", "-verify", "signing-key.pem", "-signature", signature.name,
+                 signature.stem],
+                cwd=tmp_path, check=True, capture_output=True,
+            )  # fmt: skip
+        assert len(list(tmp_path.glob("*.sig"))) == 5
+
+    def test_runs_nothing_that_somebody_wrote_into_it(self, office: Office) -> None:
+        agreement = requested(office, purpose="<script>alert(1)</script> & <img src=x>")
+        page = office.get(USER, f"{PATH}/{agreement['id']}/document").body.decode()
+        assert "<script" not in page
+        assert "<img" not in page
+        assert "&lt;script&gt;" in page
 
 
 class TestAMunicipalitysCode:
