@@ -44,6 +44,7 @@ from control.store import ControlStore
 from control.systems import SshKey, System, ssh_fingerprint
 from control.systems.door import Systems
 from control.systems.keys import SshKeys
+from control.trials import Trial, Trials
 from control.trust import NO_TRUST, Chain, ListFolder, RevocationList, Trust, chain_of, load_trust, read_lists
 from control.watcher import PolicyWatcher
 
@@ -101,6 +102,8 @@ __all__ = [
     "Systems",
     "Terms",
     "TestAuthority",
+    "Trial",
+    "Trials",
     "Trust",
     "User",
     "UserId",

@@ -32,6 +32,8 @@ from control.refusals import Covered, most_telling, not_active, not_live
 from control.store import Environment, policy_version
 from control.systems import SshKey, load_ssh_keys, load_systems
 from control.times import shown
+from control.trials.rule import TRIAL_SERVICES, trial_grant
+from control.trials.store import load_trials
 from kernel import AgreementId, Call, Caller, Grant, OrganisationId, ServiceName, SystemId, Window
 
 _NONE: tuple[Covered, ...] = ()
@@ -53,6 +55,9 @@ class Policy:
     _barred: Mapping[str, Organisation]
     """By the fingerprints of certificates and keys whose organisation may do nothing now."""
     _retired: Mapping[SystemId, datetime]
+    _owners: Mapping[SystemId, OrganisationId]
+    _trials: frozenset[SystemId] | None
+    """Systems that have passed their trial connection; None in production, where there are no trials."""
 
     @classmethod
     def load(cls, db: Connection, *, environment: Environment = "production", before: Self | None = None) -> Self:
@@ -113,6 +118,8 @@ class Policy:
             {key: tuple(found) for key, found in of_system.items()},
             barred,
             {system: each.retired for system, each in systems.items() if each.retired is not None},
+            {system: each.organisation for system, each in systems.items()},
+            frozenset(load_trials(db)) if environment == "test" else None,
         )
 
     def identify(self, fingerprint: str, at: datetime) -> Caller:
@@ -166,8 +173,9 @@ class Policy:
         """The permission that carries a call.
 
         By the agreement that the call names; else by its municipality; else the one agreement in force that the system
-        has for the service. Raises AgreementMissing, AgreementForeign, AgreementNotLive, AgreementAmbiguous, and
-        ProcessingAgreementMissing and OrganisationNotActive for what is not the system's matter but the municipality's.
+        has for the service; in the test environment none is needed for a trial service. Raises AgreementMissing,
+        AgreementForeign, AgreementNotLive, AgreementAmbiguous, and ProcessingAgreementMissing and OrganisationNotActive
+        for what is not the system's matter but the municipality's.
         """
         if call.agreement is not None:
             return self._grant_named(call, call.agreement, at)
@@ -181,6 +189,8 @@ class Policy:
             return live[0].grant
         if live:
             raise _ambiguous(call, live)
+        if self._trials is not None and service in TRIAL_SERVICES:
+            return trial_grant(call.caller, self._owners[system], service)
         if candidates:
             raise not_live(most_telling(candidates, at), at)
         # What a caller wrote is repeated only when it is a CVR number: it could be a personal number, or a page long.
@@ -203,6 +213,10 @@ class Policy:
     def cvr_of(self, system: SystemId) -> str | None:
         """The organisation that owns a system; None for one that is not registered."""
         return self._cvrs.get(system)
+
+    def has_passed(self, system: SystemId) -> bool:
+        """Whether a system has passed its trial connection; in production there is none, and nothing is missing."""
+        return self._trials is None or system in self._trials
 
     def has_credential(self, system: SystemId, at: datetime) -> bool:
         """Whether a system has a certificate that would be taken at `at`."""

@@ -4,7 +4,7 @@ Rooms get functions and values, never a place to look things up in.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -30,6 +30,7 @@ from runtime.mastering import Master
 from runtime.mirroring import Mirroring, status_of
 from runtime.settings import Settings
 from runtime.signing import Signer
+from runtime.trials import TrialRecorder
 from schemas import SHIPPED, Dataset, Registers, load_registers
 from usage import Answer, Ledger, ask, find_decisions
 
@@ -75,6 +76,7 @@ def open_house(instance: Instance, settings: Settings, role: Literal["api", "sft
         ) as ledger,
         open_control(instance, settings) as control,
         PolicyWatcher(control) as watcher,
+        _trials_of(control, watcher) as trials,
         Counters(instance.rates, nodes=settings.limits.nodes) as counters,
         _Scanner(instance, settings, registers) as scanner,
         # Its productions end before the lake that they read is closed.
@@ -91,7 +93,7 @@ def open_house(instance: Instance, settings: Settings, role: Literal["api", "sft
             control=control,
             watcher=watcher,
             counters=counters,
-            observe=partial(_observe, ledger, _outbox_of(control)),
+            observe=partial(_observe, ledger, _outbox_of(control), trials),
             extracts=extracts,
             shelf=Shelf(instance.extracts / "agreements", Signer.open(instance.signing_key).sign),
             exchange=Exchange(instance.exchange, users.user_of, CLOCK, settings.exchange),
@@ -229,11 +231,18 @@ def decisions_of(instance: Instance, trace: TraceId) -> tuple[Mapping[str, Any],
         _LOOKING.release()
 
 
-def _observe(ledger: Ledger, outbox: Outbox, fact: Observation) -> None:
+def _trials_of(control: ControlStore, watcher: PolicyWatcher) -> AbstractContextManager[TrialRecorder | None]:
+    """In production nothing is tried."""
+    return TrialRecorder(control, watcher.current) if control.environment == "test" else nullcontext()
+
+
+def _observe(ledger: Ledger, outbox: Outbox, trials: TrialRecorder | None, fact: Observation) -> None:
     # The ledger first, and alone may it fail: what the log drops is not lost.
     ledger.record(fact)
     write_log(fact)
     noticed(outbox, fact)
+    if trials is not None:
+        trials.notice(fact)
 
 
 def _outbox_of(control: ControlStore) -> Outbox:

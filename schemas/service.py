@@ -111,6 +111,7 @@ COMPONENTS: Final[Mapping[str, frozenset[Operation]]] = {
     "cvr-number-check": frozenset({Operation.CALL}),
     "municipality-and-age": frozenset({Operation.CALL}),
     "class-hierarchy": frozenset({Operation.CALL}),
+    "echo": frozenset({Operation.CALL}),
     MASTER: frozenset({Operation.UPDATE}),
     "file-exchange": frozenset({Operation.CALL}),
 }

@@ -58,6 +58,7 @@ COMPONENT_BODIES: Final[dict[str, tuple[Schema, Schema]]] = {
         closed({"code": TEXT, "on": {"type": "string", "format": "date"}}, ("code",)),
         closed({"class": _CLASS, "above": _CLASSES, "below": _CLASSES, "on": {"type": "string", "format": "date"}}),
     ),
+    "echo": (closed({"message": _NUMBER | {"maxLength": 200}}), closed({"message": TEXT})),
     "cvr-number-check": (closed({"cvr": _NUMBER}), closed({"shaped": _BOOLEAN, "valid": _BOOLEAN})),
 }
 """Component -> what it takes and what it answers."""

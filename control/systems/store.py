@@ -1,15 +1,20 @@
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from control.errors import SshKeyRefused, SystemInvalid, Unregistered
 from control.systems.rules import read_ssh_key, ssh_fingerprint
 from control.systems.values import SshKey, System
-from control.tables import CERTIFICATES, SSH_KEYS, SYSTEMS
+from control.tables import CERTIFICATES, SSH_KEYS, SYSTEMS, TRIALS
 from control.times import from_text, from_text_or_none, shown, to_text
 from kernel import OrganisationId, SystemId
+
+_SELECT: Final = select(
+    SYSTEMS,
+    select(TRIALS.c.passed).where(TRIALS.c.system == SYSTEMS.c.id).scalar_subquery().label("trial"),
+)
 
 
 def add_system(db: Connection, system: System) -> None:
@@ -64,12 +69,12 @@ def ensure_in_use(db: Connection, system: SystemId) -> System:
 
 
 def find_system(db: Connection, system: SystemId) -> System | None:
-    row = db.execute(select(SYSTEMS).where(SYSTEMS.c.id == system)).mappings().first()
+    row = db.execute(_SELECT.where(SYSTEMS.c.id == system)).mappings().first()
     return None if row is None else _system(row)
 
 
 def load_systems(db: Connection) -> dict[SystemId, System]:
-    return {SystemId(row["id"]): _system(row) for row in db.execute(select(SYSTEMS)).mappings()}
+    return {SystemId(row["id"]): _system(row) for row in db.execute(_SELECT).mappings()}
 
 
 def bind_ssh_key(db: Connection, system: SystemId, public_key: str, at: datetime) -> SshKey:
@@ -133,6 +138,7 @@ def _system(row: RowMapping) -> System:
         created=from_text(row["created"]),
         endpoints=tuple(json.loads(row["endpoints"])),
         retired=from_text_or_none(row["retired"]),
+        trial=from_text_or_none(row["trial"]),
     )
 
 

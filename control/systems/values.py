@@ -15,6 +15,7 @@ _SCHEMES: Final = frozenset({"https", "sftp"})
 class System:
     """contact     how to reach the people who run it
     endpoints   where it can be reached itself: https and sftp addresses
+    trial     when it passed its trial connection: its first successful call in the test environment
     retired     since when it is no longer used; its certificates and keys stopped then
     """
 
@@ -26,6 +27,7 @@ class System:
     created: datetime
     endpoints: tuple[str, ...] = ()
     retired: datetime | None = None
+    trial: datetime | None = None
 
     def __post_init__(self) -> None:
         ensure_name(self.name, "the system's name", SystemInvalid)

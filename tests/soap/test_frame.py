@@ -50,8 +50,15 @@ class TestDemo:
         assert (fact.agreement, fact.municipality_cvr, fact.status) == (office.agreement, AALBORG, 200)
 
     def test_a_system_without_an_agreement_is_refused(self, office: Office) -> None:
-        client = Client(office.house, office.port, "two")
-        assert fault_of(post(client, DEMO_PATH, demo_request())).error == "agreement_missing"
+        client = Client(office.house, office.port, "narrow")
+        context = authority(ODENSE)
+        fault = fault_of(post(client, f"{PERSON_PATH}5", person_request(context=context)))
+        assert fault.error == "agreement_missing"
+        client.close()
+
+    def test_in_the_test_environment_the_demo_service_needs_none(self, office: Office) -> None:
+        client = Client(office.house, office.port, "lonely")
+        assert demo(client) == "hej"
         client.close()
 
     def test_without_a_certificate_there_is_a_fault_and_no_answer(self, office: Office) -> None:
@@ -91,7 +98,7 @@ class TestContexts:
         )
 
     def test_another_municipality_than_any_agreements_is_refused(self, client: Client) -> None:
-        fault = fault_of(post(client, DEMO_PATH, demo_request(context=authority(ODENSE))))
+        fault = fault_of(post(client, f"{PERSON_PATH}5", person_request(context=authority(ODENSE))))
         assert fault.error == "agreement_missing"
 
     @pytest.mark.parametrize(
@@ -152,7 +159,7 @@ class TestLedger:
 
     def test_a_refusal_says_what_the_caller_told(self, office: Office, client: Client) -> None:
         told = call_context(CallersServiceCallIdentifier="sag-18")
-        fault_of(post(client, DEMO_PATH, demo_request(context=told + authority(ODENSE))))
+        fault_of(post(client, f"{PERSON_PATH}5", person_request(context=told + authority(ODENSE))))
         line = _last_line(office)
         assert (line["kind"], line["call_id"]) == ("refused", "sag-18")
 

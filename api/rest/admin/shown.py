@@ -70,7 +70,7 @@ class UserCertificateView(Struct, frozen=True):
 
 
 class SystemView(Struct, frozen=True):
-    """retired: since when the system is out of use, for ever."""
+    """retired: since when the system is out of use, for ever. trial: when it passed its trial connection."""
 
     id: str
     organisation: str
@@ -80,10 +80,13 @@ class SystemView(Struct, frozen=True):
     endpoints: tuple[str, ...]
     created: datetime
     retired: datetime | None
+    trial: datetime | None
 
     @classmethod
     def of(cls, it: System) -> "SystemView":
-        return cls(it.id, it.organisation, it.name, it.purpose, it.contact, it.endpoints, it.created, it.retired)
+        return cls(
+            it.id, it.organisation, it.name, it.purpose, it.contact, it.endpoints, it.created, it.retired, it.trial
+        )
 
 
 class CertificateView(Struct, frozen=True):
