@@ -227,6 +227,10 @@ class Sending:
 
     def _was_sent(self, box: Box, file: str) -> bool:
         """Whether a trigger comes again for what it has sent: its sender was cut off before it heard of that."""
+        for folder in _entries(box.sent):
+            with contextlib.suppress(FileNotFoundError):
+                if Order.from_json((folder / ORDER).read_bytes()).described.file == file:
+                    return True
         now = self.exchange.clock.now()
         return any(
             note.is_receipt and note.sent and note.name == file and now - note.landed < _SAME_TRIGGER
