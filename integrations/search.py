@@ -9,7 +9,7 @@ from integrations.errors import NotSearchable
 from integrations.lookup import LookupAnswer, RecordReader, lookup
 from integrations.projection import Row
 from kernel import Call, Grant, Limits, SnapshotId
-from replica import Found, Op, Search, SnapshotInfo
+from replica import Condition, Found, Op, Search, SnapshotInfo, columns_in
 from schemas import Classification, Dataset, Kind, Service, visible_columns
 
 Finder = Callable[[Dataset, Search], Found]
@@ -21,10 +21,12 @@ ReaderOf = Callable[[SnapshotId], RecordReader]
 class SearchAnswer:
     """page   the records found, in the order of the search
     next   cursor of the next page, None at the end
+    total  records in all, when the search was to count them
     """
 
     page: LookupAnswer
     next: str | None
+    total: int | None = None
 
 
 class KeyFinder(Protocol):
@@ -40,6 +42,8 @@ def find_by_key(dataset: Dataset, asked: Search, finder: KeyFinder) -> Found | N
     if len(asked.conditions) != 1 or asked.order or asked.cursor is not None or asked.rows:
         return None
     (condition,) = asked.conditions
+    if asked.skip or asked.counted or not isinstance(condition, Condition):
+        return None
     if condition.op is not Op.EQ or condition.column not in dataset.secondary_keys:
         return None
     column = dataset.column(condition.column)
@@ -67,11 +71,12 @@ def search(
     # The number of keys that a caller may send says nothing about how many rows a page may have.
     unlimited = replace(grant, limits=Limits(keys_per_call=len(found.keys) + 1))
     page = lookup(call, found.keys, unlimited, dataset, reader_of(found.snapshot), today)
-    return SearchAnswer(page=page, next=found.next)
+    return SearchAnswer(page=page, next=found.next, total=found.total)
 
 
 def _ensure_searchable(asked: Search, grant: Grant, service: Service, dataset: Dataset) -> None:
-    named = [each.column for each in asked.conditions] + [each.column for each in asked.order]
+    named = [column for each in asked.conditions for column in columns_in(each)]
+    named += [each.column for each in asked.order]
     for number, column in enumerate(named):
         if column not in service.search:
             raise NotSearchable(

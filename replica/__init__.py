@@ -4,6 +4,7 @@ Deliveries come in through Lake.publish and become snapshots that never change a
 memory-mapped segments that are made from the newest snapshot; extracts scan the lake.
 """
 
+from replica.conditions import AllOf, AnyOf, Condition, Joined, Matching, Not, Op, columns_in
 from replica.delivery import QUARANTINE, Counts, Delivery, Mode, Publication, RunRecord, RunSummary, SnapshotInfo
 from replica.deltas import OPERATION, AsOf, View
 from replica.errors import (
@@ -25,7 +26,7 @@ from replica.lookup import LookupReader, Lookups
 from replica.maintenance import Upkeep
 from replica.pins import Pin
 from replica.rollback import ROLLBACK
-from replica.search import MOST_ROWS, Condition, Found, Op, Order, Search
+from replica.search import MOST_ROWS, Found, Order, Search
 from replica.segments import fold_segments, refresh_segments
 from replica.settings import ReplicaSettings
 
@@ -34,6 +35,8 @@ __all__ = [
     "OPERATION",
     "QUARANTINE",
     "ROLLBACK",
+    "AllOf",
+    "AnyOf",
     "AppliedContract",
     "AsOf",
     "CatalogueShared",
@@ -44,13 +47,16 @@ __all__ = [
     "Delivery",
     "Found",
     "HistoryExpired",
+    "Joined",
     "KeysRepeated",
     "Lake",
     "LakeBusy",
     "LakeInconsistent",
     "LookupReader",
     "Lookups",
+    "Matching",
     "Mode",
+    "Not",
     "Op",
     "Order",
     "PastReader",
@@ -66,6 +72,7 @@ __all__ = [
     "SnapshotInfo",
     "Upkeep",
     "View",
+    "columns_in",
     "fold_segments",
     "read_past",
     "refresh_segments",

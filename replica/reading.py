@@ -122,8 +122,9 @@ class Reading(Books):
         snapshot = snapshot if search.cursor is None else snapshot_of(search.cursor)
         statement = search_statement(dataset, search, snapshot)
         with self._pinned(snapshot), self._cursor() as cursor, _within(timeout_s, cursor):
-            keys = [key for (key,) in cursor.execute(statement.text, statement.values).fetchall()]
-        return page_of(keys, search, snapshot)
+            found = cursor.execute(statement.text, statement.values).fetchall()
+        total = (found[0][1] if found else 0) if search.counted else None
+        return page_of([row[0] for row in found], search, snapshot, total)
 
     def changes(self, dataset: Dataset, since: SnapshotId, until: SnapshotId) -> pa.Table:
         """What changed after `since` up to and including `until`: `_change` (insert, update, delete) and the columns.

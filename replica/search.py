@@ -12,10 +12,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from enum import StrEnum
 from typing import Any, Final
 
 from kernel import SnapshotId
+from replica.conditions import AllOf, AnyOf, Condition, Joined, Matching, Not, Op
 from replica.errors import CursorInvalid, SearchInvalid
 from replica.statements import Statement, protected, quoted, table
 from schemas import Classification, Column, Dataset, Kind
@@ -25,30 +25,8 @@ FURTHEST: Final = 10_000
 """How many rows deep a caller may page: a search is for finding somebody, an extract is for fetching everybody."""
 
 
-class Op(StrEnum):
-    EQ = "eq"
-    IN = "in"
-    LT = "lt"
-    LE = "le"
-    GT = "gt"
-    GE = "ge"
-    PREFIX = "prefix"
-    NULL = "null"
-
-
 _COMPARISONS: Final = {Op.EQ: "=", Op.LT: "<", Op.LE: "<=", Op.GT: ">", Op.GE: ">="}
 _ORDERED: Final = frozenset({Kind.TEXT, Kind.INTEGER, Kind.NUMBER, Kind.DATE, Kind.TIMESTAMP})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """column   a column, or a field within one by its dotted path; through a list, any element may meet it
-    value    as JSON has it: dates and times as text; of IN a tuple of values; of NULL whether there is nothing
-    """
-
-    column: str
-    op: Op
-    value: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,22 +37,29 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """conditions          all must hold
+    """conditions          all must hold, joined ones too
+    skip                how many rows come before the page, without a cursor
+    counted             whether to tell how many rows there are in all
     order               nothing last; the key decides between equals
     rows                column -> the values it may hold; other rows do not exist
     hide_protected_on   the day on which protection is judged, None when nothing is hidden
     """
 
-    conditions: tuple[Condition, ...]
+    conditions: tuple[Joined, ...]
     order: tuple[Order, ...] = ()
     limit: int = 50
     cursor: str | None = None
+    skip: int = 0
+    counted: bool = False
     rows: Mapping[str, frozenset[str]] = field(default_factory=dict)
     hide_protected_on: date | None = None
 
     def mark(self) -> str:
         """What a cursor is bound to: another search has another mark."""
-        conditions = [(each.column, each.op, each.value) for each in self.conditions]
+        conditions = [
+            (each.column, each.op, each.value) if isinstance(each, Condition) else repr(each)
+            for each in self.conditions
+        ]
         order = [(each.column, each.descending) for each in self.order]
         rows = sorted((name, sorted(values)) for name, values in self.rows.items())
         text = json.dumps([conditions, order, rows], default=str)
@@ -86,11 +71,13 @@ class Found:
     """keys       of the page, in the order of the search
     snapshot   that was searched
     next       cursor of the next page, None at the end
+    total      rows in all, when the search was to count them and the page has any
     """
 
     keys: tuple[str, ...]
     snapshot: SnapshotId
     next: str | None
+    total: int | None = None
 
 
 def search_statement(dataset: Dataset, search: Search, snapshot: SnapshotId) -> Statement:
@@ -106,15 +93,16 @@ def search_statement(dataset: Dataset, search: Search, snapshot: SnapshotId) -> 
     if writer.needs_day:
         writer.values["day"] = search.hide_protected_on
     offset = offset_of(search, snapshot)
+    total = ", count(*) OVER ()" if search.counted else ""
     text = (
-        f"SELECT {quoted(dataset.key)} FROM {table(dataset)} AT (VERSION => {int(snapshot)})"
+        f"SELECT {quoted(dataset.key)}{total} FROM {table(dataset)} AT (VERSION => {int(snapshot)})"
         f" WHERE {' AND '.join(where) or 'true'} ORDER BY {', '.join(order)}"
         f" LIMIT {search.limit + 1:d} OFFSET {offset:d}"
     )
     return Statement(text, writer.values)
 
 
-def page_of(keys: list[str], search: Search, snapshot: SnapshotId) -> Found:
+def page_of(keys: list[str], search: Search, snapshot: SnapshotId, total: int | None = None) -> Found:
     """The page that a search_statement gave."""
     more = len(keys) > search.limit
     after = offset_of(search, snapshot) + search.limit
@@ -122,6 +110,7 @@ def page_of(keys: list[str], search: Search, snapshot: SnapshotId) -> Found:
         keys=tuple(keys[: search.limit]),
         snapshot=snapshot,
         next=_cursor(search, snapshot, after) if more and after <= FURTHEST else None,
+        total=total,
     )
 
 
@@ -133,7 +122,7 @@ def snapshot_of(cursor: str) -> SnapshotId:
 def offset_of(search: Search, snapshot: SnapshotId) -> int:
     """How many rows lie before the page. Raises CursorInvalid."""
     if search.cursor is None:
-        return 0
+        return search.skip
     mark, bound_to, offset = _read(search.cursor)
     if mark != search.mark() or bound_to != snapshot:
         raise _not_ours()
@@ -152,7 +141,14 @@ class _Writer:
         self.values[name] = value
         return f"${name}"
 
-    def condition(self, condition: Condition, number: int) -> str:
+    def condition(self, condition: Joined, number: int) -> str:
+        match condition:
+            case AllOf(parts):
+                return f"({' AND '.join(self.condition(each, number) for each in parts) or 'true'})"
+            case AnyOf(parts):
+                return f"({' OR '.join(self.condition(each, number) for each in parts) or 'false'})"
+            case Not(part):
+                return f"(NOT {self.condition(part, number)})"
         path, place = condition.column.split("."), f"condition {number + 1}"
         column = self._column(path, place)
         test = self._within(column, quoted(path[0]), path[1:], condition, place, 0)
@@ -172,7 +168,7 @@ class _Writer:
         return f"{expression} {'DESC' if order.descending else 'ASC'} NULLS LAST"
 
     def _within(
-        self, column: Column, expression: str, rest: list[str], condition: Condition, place: str, depth: int
+        self, column: Column, expression: str, rest: list[str], condition: Condition | Matching, place: str, depth: int
     ) -> str:
         """A test of the value at the end of a path; any element of a list on the way may pass it."""
         if column.kind is Kind.ARRAY and column.item is not None:
@@ -183,7 +179,17 @@ class _Writer:
             inner = self._field(column, rest[0], place)
             expression = f"struct_extract({expression}, {_text(rest[0])})"
             return self._within(inner, expression, rest[1:], condition, place, depth)
+        if isinstance(condition, Matching):
+            return self._match(column, expression, condition, place)
         return self._test(column, expression, condition, place)
+
+    def _match(self, column: Column, expression: str, condition: Matching, place: str) -> str:
+        if column.kind is not Kind.TEXT:
+            raise _unfit(place, condition.column, "no pattern, since it is not text")
+        if condition.folded:
+            folded = f"replace(replace(lower(strip_accents({expression})), 'ø', 'o'), 'æ', 'ae')"
+            return f"coalesce(regexp_matches({folded}, {self.bound(condition.pattern)}), false)"
+        return f"coalesce(regexp_full_match({expression}, {self.bound(condition.pattern)}), false)"
 
     def _test(self, column: Column, expression: str, condition: Condition, place: str) -> str:
         op, value, name = condition.op, condition.value, condition.column

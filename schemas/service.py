@@ -119,6 +119,7 @@ COMPONENTS: Final[Mapping[str, frozenset[Operation]]] = {
 functions; a test compares."""
 
 SOAP_INTERFACES: Final[Mapping[str, DatasetId | None]] = {
+    "cpr-query-3": DatasetId("cpr.persons"),
     "demo-1": None,
     "person-base-data-extended-4": DatasetId("cpr.persons"),
     "person-base-data-extended-5": DatasetId("cpr.persons"),

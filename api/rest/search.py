@@ -41,7 +41,7 @@ async def search(visit: Visit) -> Answer:
     asked, moment = parse(body), moment_of(body)
     columns = tuple(texts_of(body["columns"], "columns")) if body.get("columns") is not None else None
     call, grant = visit.admit(caller, columns)
-    answer = await in_thread(partial(_answer, visit, call, grant, asked, moment))
+    answer = await in_thread(partial(searched, visit, call, grant, asked, moment))
     page = answer.page
     visit.asks_about(list(page.found))
     records = [{"key": key, "record": row, "withheld": page.withheld.get(key, ())} for key, row in page.found.items()]
@@ -57,7 +57,7 @@ async def search(visit: Visit) -> Answer:
     return Answer(200, [(b"content-type", b"application/json"), *headers], data)
 
 
-def _answer(visit: Visit, call: Call, grant: Grant, asked: Search, moment: Any) -> SearchAnswer:
+def searched(visit: Visit, call: Call, grant: Grant, asked: Search, moment: Any) -> SearchAnswer:
     doors, dataset = visit.doors, visit.dataset
     newest = doors.lookups.reader(dataset.id)
     info = newest.info if moment is None else doors.past(dataset, moment).info

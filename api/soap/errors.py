@@ -79,3 +79,10 @@ class AnswerUnfit(HouseFault):
 
     code = "soap_answer_unfit"
     title = "The answer cannot be written"
+
+
+class QueryRefused(PayloadInvalid):
+    """A query asks for what may not be asked for, or for too much at a time. The text is the established one."""
+
+    code = "soap_query_refused"
+    title = "The query is not allowed"

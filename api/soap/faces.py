@@ -8,12 +8,14 @@ from api.offer import Offer
 from api.soap.door import SoapDoor
 from api.soap.established.demo import demo
 from api.soap.established.person import person_4, person_5
+from api.soap.established.query import query
 from api.soap.generic import generic
 from api.soap.interface import Interface
 from kernel import Operation
 from schemas import Service
 
 ESTABLISHED: Final[Mapping[str, Callable[[Doors, Service], Interface]]] = {
+    "cpr-query-3": query,
     "demo-1": demo,
     "person-base-data-extended-4": person_4,
     "person-base-data-extended-5": person_5,

@@ -7,7 +7,7 @@ by clients word for word, and stand alone: see `SoapFault`.
 from typing import Final
 from uuid import UUID
 
-from api.soap.errors import MessageTooLarge
+from api.soap.errors import MessageTooLarge, QueryRefused
 from api.soap.names import FAULT
 from api.soap.reading import Version
 from api.soap.writing import text
@@ -33,7 +33,7 @@ class SoapFault(NotFound):
 def fault_body(error: PlatformError, version: Version, trace: TraceId, received: str) -> bytes:
     """received   when the call came in, UTC to the millisecond"""
     code, said = fault_text(error)
-    if not isinstance(error, SoapFault):
+    if not isinstance(error, (SoapFault, QueryRefused)):
         said = (
             f"{said}\n\nFor further information contact the operator of the platform and inform:\n"
             f"CallUUID: {call_uuid(trace)}\nReceived: {received}"

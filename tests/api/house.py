@@ -96,6 +96,7 @@ EVERYTHING = (
     "cpr-persons", "cpr-persons-extract", "cpr-person-search", "municipalities", "municipalities-extract",
     "roads", "roads-extract", "authorities", "authorities-extract",
     "classes", "cvr-companies", "cvr-units", "cpr-person-base-data-extended-4", "cpr-person-base-data-extended-5",
+    "cpr-query-3",
     "korsbaek-notes",
 )  # fmt: skip
 

@@ -127,7 +127,7 @@ def open_office(root: Path) -> Iterator[Office]:
         house.add_system("soapy")
         house.add_system("narrow")
         person = "cpr-person-base-data-extended"
-        services = ("demo-service", f"{person}-4", f"{person}-5", "cpr-persons", "municipalities")
+        services = ("demo-service", f"{person}-4", f"{person}-5", "cpr-persons", "municipalities", "cpr-query-3")
         house.agree("soapy", "soapy", AALBORG, dict.fromkeys(services, ServiceTerms()))
         columns = frozenset({"pnr", "status", "name", "children", "protections"})
         within = {"municipality_code": frozenset({"0851"})}

@@ -118,6 +118,15 @@ def test_a_call_without_context_is_refused(ask: Ask) -> None:
         ask(DEMO_PATH, "callDemoService", {"messageString": "hej"})
 
 
+def test_persons_by_a_query(ask: Ask) -> None:
+    answer = ask(
+        "/service/CPR/Query/3",
+        "callCPRPersonList",
+        {**UNDER, "searchParameter": "q=fornavn:Erik AND kommunecvr:29189420"},
+    )
+    assert (answer["antal"], [each["gaeldendePersonnummer"] for each in answer["person"]]) == (1, [ERIK])
+
+
 @pytest.mark.parametrize("version", [1, 2])
 def test_any_service_that_looks_records_up(ask: Ask, version: int) -> None:
     answer = ask("/soap/municipalities", "lookup", {**UNDER, "key": ["0851", "0461"]}, version)

@@ -137,7 +137,7 @@ def _protections(row: Row, today: date) -> Value:
     made: Value = {}
     for kind, name in _PROTECTIONS:
         mine = [each for each in row.get("protections") or () if each["type"] == kind]
-        active = [each for each in mine if _in_force(each["from_date"], each["to_date"], today)]
+        active = [each for each in mine if in_force(each["from_date"], each["to_date"], today)]
         shown = (active or sorted(mine, key=lambda each: each["from_date"] or date.min) or [{}])[-1]
         made[name] = {
             "startdato": shown.get("from_date"), "slutdato": shown.get("to_date"),
@@ -146,7 +146,7 @@ def _protections(row: Row, today: date) -> Value:
     return made
 
 
-def _in_force(start: date | None, end: date | None, today: date) -> bool:
+def in_force(start: date | None, end: date | None, today: date) -> bool:
     if start is None and end is None:
         return False
     return (start is None or start <= today) and (end is None or today < end)
@@ -160,7 +160,7 @@ def _guardianship(given: Row | None, today: date) -> Value | None:
         "relationStartdato": given["guardian_from_date"], "relationVaergenavn": given["guardian_name"],
         "relationVaergeadresseStartdato": given["guardian_text_from_date"], "VærgemålType": given["type"],
         "umyndiggoerelseStartdato": _dated(given, "from_date"), "umyndiggoerelseSlettedato": given["to_date"],
-        "umyndiggjort": _in_force(given["from_date"], given["to_date"], today),
+        "umyndiggjort": in_force(given["from_date"], given["to_date"], today),
         **{f"relationtekst{number}": given[f"guardian_line_{number}"] for number in range(1, 6)},
     }  # fmt: skip
 

@@ -33,6 +33,16 @@ class Words:
     def municipality(self, code: str) -> str | None:
         return self._word(_MUNICIPALITIES, presented_municipality(code), "name")
 
+    def codes(self, cvr: str) -> tuple[str, ...]:
+        """The codes of the municipalities with a CVR number."""
+        if _MUNICIPALITIES not in self._known:
+            return ()
+        try:
+            rows, _ = self._lookups.reader(_MUNICIPALITIES).find("cvr", cvr, 10, ("code",))
+        except DatasetNotReady:
+            return ()
+        return tuple(rows)
+
     def road(self, municipality: str | None, road: str | None) -> str | None:
         return self._word(_ROADS, f"{municipality}{road}", "name") if municipality and road else None
 
