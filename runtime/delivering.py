@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from ipaddress import ip_network
 
 import structlog
@@ -13,16 +13,19 @@ from api import Doors
 from control import Agreements, Role
 from control.notices.store import tell
 from extract import Circles, Database, DeliverySettings, Seal
+from extract.delivery.circle_file import CircleMaker
 from extract.delivery.courier import Courier
+from extract.delivery.cpr_records import FieldForm, RecordForm
 from extract.delivery.desk import DeliveryDesk
 from extract.delivery.making import Maker
 from extract.delivery.outbox import Outbox
 from extract.delivery.outbox_patience import Patience
+from extract.delivery.outbox_rows import Delivery
 from extract.delivery.parcel import Parcel, Sender
 from extract.delivery.push_https import HttpsSender, Poster, secret_of, shown_secret
 from extract.delivery.push_sftp import SftpSender
 from extract.delivery.ssh_keys import private_key
-from extract.delivery.subscription import Subscription, SubscriptionId, Wish
+from extract.delivery.subscription import Contents, Kind, Subscription, SubscriptionId, Wish
 from extract.delivery.subscriptions import Subscriptions
 from extract.delivery.targets import HttpsTarget, Inbox, Reach, SftpTarget
 from extract.delivery.to_inbox import InboxSender
@@ -48,6 +51,8 @@ from runtime.scheduler import Job
 from runtime.wiring import CLOCK, House
 from schemas import Dataset
 from sync import is_working_day
+from sync.sources.cpr import load_layout
+from sync.sources.cpr.layout import Shape
 
 _log = structlog.get_logger(__name__)
 
@@ -92,7 +97,7 @@ class Delivering:
             subscriptions=self.subscriptions,
             outbox=self.outbox,
             reach=reach_of(self.settings),
-            check=self.maker.check,
+            check=self._check,
             secret=lambda subscription: shown_secret(secret_of(delivery_key(self.house.instance), subscription)),
         )
 
@@ -109,6 +114,13 @@ class Delivering:
         )
 
     @property
+    def circle_maker(self) -> CircleMaker:
+        return CircleMaker(
+            maker=self.maker, circles=self.circles, scan=self.house.scanner.scan, forms=record_forms(),
+            folder=self.house.instance.extracts / "circles",
+        )  # fmt: skip
+
+    @property
     def circles(self) -> Circles:
         return Circles(self.database, Seal(circle_key(self.house.instance)), self._exists, CLOCK)
 
@@ -118,7 +130,7 @@ class Delivering:
             outbox=self.outbox,
             subscriptions=self.subscriptions,
             grant_of=self.grant_of,
-            make=self.maker,
+            make=self._make,
             sender_of=self._sender_of,
             notice=partial(notice, self.house),
             observe=self.house.observe,
@@ -138,6 +150,7 @@ class Delivering:
                 _log.warning("delivery_not_planned", subscription=each.id, code=error.code)
                 continue
             subscriptions.plan(each.id, info.snapshot)
+        self.circle_maker.clear(self.outbox.waits)
 
     def send(self) -> None:
         """Bring what is due, several at once, until nothing is."""
@@ -171,6 +184,13 @@ class Delivering:
             with suppress(CallerMistake):
                 return policy.grant(replace(call, agreement=None, municipality_cvr=refusal.municipality_cvr), now)
             raise
+
+    def _make(self, subscription: Subscription, grant: Grant, delivery: Delivery, alive: Callable[[], None]) -> Parcel:
+        circle = subscription.wish.contents.kind is Kind.CIRCLE
+        return (self.circle_maker if circle else self.maker)(subscription, grant, delivery, alive)
+
+    def _check(self, contents: Contents, grant: Grant) -> None:
+        (self.circle_maker if contents.kind is Kind.CIRCLE else self.maker).check(contents, grant)
 
     def _dataset_of(self, service: ServiceName) -> Dataset:
         return dataset_of(self.house, service)
@@ -208,6 +228,24 @@ def delivery_jobs(delivering: Delivering | None, every_s: float) -> tuple[Job, .
     return (
         Job(name="plan_deliveries", every_s=every_s, run=delivering.plan),
         Job(name="send_deliveries", every_s=every_s, run=delivering.send),
+    )
+
+
+@cache
+def record_forms() -> tuple[RecordForm, ...]:
+    """The record layout of the register of persons, from the decoder's own tables."""
+    return tuple(
+        RecordForm(
+            code=record.code,
+            length=record.length,
+            column=record.column,
+            many=record.shape is Shape.MANY,
+            fields=tuple(
+                FieldForm(start=field.start, length=field.length, kind=field.kind.value, column=field.column)
+                for field in record.fields
+            ),
+        )
+        for record in load_layout("a").subjects
     )
 
 

@@ -147,12 +147,16 @@ class Circles:
             hashed=lambda number: self._seal.hashed(circle_of(grant), number),
         )
 
-    def numbers(self, grant: Grant, *, added_after: datetime) -> frozenset[str]:
-        """Personal numbers in clear that were added later. Raises CircleKeyInvalid."""
+    def newest(self, grant: Grant) -> datetime | None:
+        """When the newest filter was added; None for an empty circle."""
+        return max((datetime.fromisoformat(added) for *_, added in self._rows(circle_of(grant))), default=None)
+
+    def numbers(self, grant: Grant, *, added_after: datetime | None) -> frozenset[str]:
+        """Personal numbers in clear, or those that were added later. Raises CircleKeyInvalid."""
         return frozenset(
             self._seal.opened(circle_of(grant), sealed)
             for _, _, sealed, added in self._rows(circle_of(grant))
-            if sealed is not None and added > text_of(added_after)
+            if sealed is not None and (added_after is None or added > text_of(added_after))
         )
 
     def _kept(self, circle: str, wanted: Filter) -> str:

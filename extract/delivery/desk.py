@@ -17,7 +17,7 @@ from extract.delivery.outbox_states import State
 from extract.delivery.schedule import PUBLICATION, Schedule
 from extract.delivery.subscription import Contents, DeliveryId, Kind, Standing, Subscription, SubscriptionId, Wish
 from extract.delivery.subscriptions import Subscriptions
-from extract.delivery.targets import HttpsTarget, Reach, SftpTarget, Target, target_of, told_of
+from extract.delivery.targets import HttpsTarget, Reach, SftpTarget, Shelf, Target, target_of, told_of
 from extract.form import Compression, Format
 from kernel import AgreementId, Grant, ServiceName, SystemId
 
@@ -129,10 +129,12 @@ def wish_of(told: Mapping[str, Any], *, agreement: AgreementId, system: SystemId
         field = unknown[0] if unknown[0].isidentifier() and len(unknown[0]) < 40 else "of that name"
         raise _invalid(field, "left out: there is no such field")
     kind = _one_of("kind", told.get("kind", Kind.CHANGES), Kind)
-    target = told.get("target", {"kind": "shelf"})
+    target = told.get("target", {"kind": "inbox" if kind is Kind.CIRCLE else "shelf"})
     if not isinstance(target, Mapping):
         raise _invalid("target", "an object")
     made: Target = target_of(target)
+    if kind is Kind.CIRCLE and isinstance(made, Shelf):
+        raise _invalid("target", "inbox, sftp or https for a circle")
     name = told.get("name", CIRCLE if kind is Kind.CIRCLE else None)
     if name is not None and not isinstance(name, str):
         raise _invalid("name", "a template of file names")

@@ -111,7 +111,7 @@ class Maker:
         info = self.info_of(dataset, None)
         request = ExtractRequest(format=contents.format, compression=contents.compression, columns=contents.columns)
         plan = plan_extract(request, narrowed(grant, contents), dataset, info, self._today())
-        if contents.kind is Kind.CHANGES and plan.cursor is None:
+        if contents.kind is not Kind.FULL and plan.cursor is None:
             raise SubscriptionInvalid(
                 f"changes cannot be told without {dataset.key}, which says whose row it is",
                 remedy=f"take {dataset.key} into the columns, or subscribe to full deliveries",

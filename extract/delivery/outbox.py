@@ -24,7 +24,7 @@ from extract.delivery.outbox_rows import (
     set_breaker,
     take_step,
 )
-from extract.delivery.outbox_states import State, Step, after
+from extract.delivery.outbox_states import HOLDING, State, Step, after
 from extract.delivery.outbox_tables import DELIVERIES, DELIVERY_STEPS, SUBSCRIPTIONS, Database, text_of
 from extract.delivery.parcel import Parcel
 from extract.delivery.subscription import DeliveryId, SubscriptionId
@@ -185,6 +185,12 @@ class Outbox:
             StepTaken(each["number"], each["step"], each["state"], datetime.fromisoformat(each["at"]), each["note"])
             for each in taken
         )
+
+    def waits(self, delivery: str) -> bool:
+        """Whether a delivery is still to be sent."""
+        with self._database.reading() as db:
+            found = db.execute(select(DELIVERIES.c.state).where(DELIVERIES.c.id == delivery)).first()
+        return found is not None and found[0] in HOLDING
 
     def listed(
         self,

@@ -136,7 +136,13 @@ class Subscriptions:
             contents, since = found.wish.contents, found.cursor
             if found.reached is not None and until <= found.reached and not _daily(found):
                 return None
-            unfetched = last is not None and last.state is State.SENT and isinstance(found.wish.target, Shelf | Inbox)
+            # The files of a circle follow each other by their dates, as the register's own: all of them are taken.
+            unfetched = (
+                last is not None
+                and last.state is State.SENT
+                and isinstance(found.wish.target, Shelf | Inbox)
+                and contents.kind is not Kind.CIRCLE
+            )
             if last is not None and unfetched:
                 # It holds what the one before held and what came after: nobody has to take two.
                 since = last.since

@@ -1,0 +1,118 @@
+"""Persons as lines of the register's own record layout: the decoder's tables, read the other way. Pure.
+
+What the typed columns cannot hold (uncertain dates, unknown marks) stands in `as_delivered` and is written as it came,
+so that a person who is decoded and written again is the same. A column that may not be seen leaves its records out.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+ENCODING: Final = "iso-8859-1"
+KEY: Final = "pnr"
+AS_DELIVERED: Final = "as_delivered"
+_PLACED: Final = re.compile(r"(\w+)\[(\d+)\]\.(\w+)")
+MOST_COUNTED: Final = 99_999_999
+
+
+@dataclass(frozen=True, slots=True)
+class FieldForm:
+    """start   1-based, as the register counts
+    kind    text, code, number, date, timestamp or mark
+    column  name in the struct of its record, or in the row
+    """
+
+    start: int
+    length: int
+    kind: str
+    column: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordForm:
+    """code     the first three characters of a line
+    column   of the row that holds it; empty where its fields are the row's own
+    many     whether the column is a list
+    """
+
+    code: str
+    length: int
+    column: str
+    many: bool
+    fields: tuple[FieldForm, ...]
+
+
+def lines_of(forms: Sequence[RecordForm], row: Mapping[str, Any]) -> Iterator[str]:
+    """The lines of a person, trailing blanks cut, in the order of the layout."""
+    exact: dict[tuple[str, int, str], str] = {}
+    for each in row.get(AS_DELIVERED) or ():
+        placed = _PLACED.fullmatch(each["field"])
+        if placed is not None:
+            exact[placed[1], int(placed[2]), placed[3]] = each["text"]
+        else:
+            holder, _, name = each["field"].rpartition(".")
+            exact[holder, 0, name] = each["text"]
+    for form in forms:
+        if not form.column:
+            if form.code == forms[0].code or any(row.get(field.column) is not None for field in form.fields):
+                yield _line(form, row[KEY], row, exact, "", 0)
+            continue
+        held = row.get(form.column)
+        for place, values in enumerate(held if form.many and held else [held] if held else []):
+            if _fits(form, forms, values):
+                yield _line(form, row[KEY], values, exact, form.column, place)
+
+
+def start_line(job: int, produced: date, former: date | None) -> str:
+    """former   of the delivery before; zeros where there was none"""
+    before = "0" * 8 if former is None else f"{former:%Y%m%d}"
+    return f"000{'0' * 10}{job % 1_000_000:06d}{produced:%Y%m%d}{before}"
+
+
+def end_line(count: int) -> str:
+    """count   lines between start and end"""
+    return f"999{'9' * 10}{min(count, MOST_COUNTED):08d}"
+
+
+def _fits(form: RecordForm, forms: Sequence[RecordForm], values: Mapping[str, Any]) -> bool:
+    """Of records that share a column, the shortest that has a field for everything that is there is written."""
+    filled = {name for name, value in values.items() if value is not None}
+    sharing = sorted((each for each in forms if each.column == form.column), key=lambda each: each.length)
+    for each in sharing:
+        if filled <= {field.column for field in each.fields}:
+            return each is form
+    return form is sharing[-1]
+
+
+def _line(
+    form: RecordForm,
+    key: str,
+    values: Mapping[str, Any],
+    exact: Mapping[tuple[str, int, str], str],
+    holder: str,
+    place: int,
+) -> str:
+    text = [" "] * form.length
+    text[0:3] = form.code[:3]
+    text[3:13] = key.ljust(10)[:10]
+    for field in form.fields:
+        told = exact.get((holder, place, field.column))
+        shown = told if told is not None else _shown(field, values.get(field.column))
+        text[field.start - 1 : field.start - 1 + field.length] = shown.ljust(field.length)[: field.length]
+    return "".join(text).rstrip(" ")
+
+
+def _shown(field: FieldForm, value: Any) -> str:
+    match value:
+        case None | False:
+            return "0" * 12 if field.kind == "timestamp" else ""
+        case True:
+            return "*"
+        case datetime():
+            return f"{value.year:04d}{value.month:02d}{value.day:02d}{value.hour:02d}{value.minute:02d}"
+        case date():
+            return value.isoformat()
+        case _:
+            return str(value)

@@ -1,0 +1,113 @@
+"""A circle's change file, from a real mirror to the subscriber's IN."""
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from extract.delivery.circle import Filter, FilterKind
+from extract.delivery.desk import wish_of
+from extract.delivery.subscription import Subscription
+from kernel import ServiceName
+from replica import Lake
+from runtime.delivering import Delivering, system_of
+from runtime.demo import Stage
+from runtime.environment import settings_of
+from runtime.mirroring import Mirroring
+from runtime.wiring import CLOCK, open_house
+from sync.testdata.delivery import PRODUCTION, generate_changes
+from tests.journeys.platform import make_stage
+
+SERVICE = ServiceName("cpr-persons-extract")
+PERSONS = 40
+
+
+@dataclass
+class Office:
+    stage: Stage
+    delivering: Delivering
+
+    def subscribe(self) -> Subscription:
+        system = system_of(self.delivering.house, self.stage.agreement)
+        wish = wish_of({"kind": "circle"}, agreement=self.stage.agreement, system=system, service=SERVICE)
+        return self.delivering.desk.subscribe(wish, self.delivering.grant_for(wish), by="a test")
+
+    def follow(self, subscription: Subscription, *numbers: str) -> None:
+        grant = self.delivering.grant_of(subscription)
+        for number in numbers:
+            self.delivering.circles.add(grant, Filter.of(FilterKind.NUMBER, number))
+
+    def deliver(self, subscription: Subscription) -> tuple[str, list[str]]:
+        """Name and lines of the newest file in IN."""
+        self.delivering.plan()
+        self.delivering.send()
+        box = self.delivering.house.exchange.box(subscription.wish.system)
+        folder, note = max(box.parcels(), key=lambda each: each[1].landed)
+        return note.name, (folder / note.name).read_text("iso-8859-1").splitlines()
+
+    def change(self) -> None:
+        """A day later: a change file of the register, in which something happens to every other family."""
+        day = PRODUCTION + timedelta(days=3)
+        content = b"".join(generate_changes(PERSONS, 7, day, PRODUCTION, families=5))
+        inbox = self.stage.instance.inbox / "cpr"
+        (inbox / f"d{day:%y%m%d}.l990001").write_bytes(content)
+        (inbox / f"d{day:%y%m%d}.l990001.trigger").touch()
+        mirroring = Mirroring.of(self.stage.instance, self.delivering.house.settings, CLOCK)
+        (source,) = mirroring.named(["cpr-persons"])
+        with Lake.open(self.stage.instance.lake, self.delivering.house.settings.replica, write=True) as lake:
+            report = mirroring.run(source, lake, accept=True)
+        assert report.ok, report.one_line()
+
+
+def people(lines: list[str]) -> set[str]:
+    return {line[3:13] for line in lines[1:-1]}
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    stage = make_stage(tmp_path / "instance", persons=PERSONS)
+    with ExitStack() as stack:
+        house = stack.enter_context(open_house(stage.instance, settings_of(stage.instance), "worker"))
+        yield Office(stage, Delivering(house))
+
+
+@pytest.mark.slow
+def test_who_is_in_the_circle_comes_first_whole_and_then_when_something_changes(office: Office) -> None:
+    subscription = office.subscribe()
+    everybody = _everybody(office)
+    first, second, later = everybody[0], everybody[1], everybody[2]
+    office.follow(subscription, first, second)
+    name, lines = office.deliver(subscription)
+    assert re.fullmatch(rf"D\d{{6}}\.L000001\.{office.stage.agreement}", name)
+    assert people(lines) == {first, second}
+    assert lines[0][:3] == "000"
+    assert lines[-1] == f"999{'9' * 10}{len(lines) - 2:08d}"
+    assert {"001", "008", "012"} <= {line[:3] for line in lines if line[3:13] == first}
+    # Somebody who joins comes with the next one, also when nothing has changed for them.
+    office.follow(subscription, later)
+    office.change()
+    former = lines[0][20:28]
+    name, lines = office.deliver(subscription)
+    assert lines[0][28:36] == former, "the chain of dates"
+    changed = {line[3:13] for line in _delivered(office) if line[:3] == "001"}
+    assert people(lines) == {later} | ({first, second} & changed)
+    assert name.split(".")[1] == "L000002"
+    delivery = office.delivering.outbox.listed()[0]
+    assert (delivery.state, delivery.why_full, delivery.rows) == ("sent", "", len(people(lines)))
+    assert first not in str(delivery)
+
+
+def _everybody(office: Office) -> list[str]:
+    scanner, dataset = office.delivering.house.scanner, office.delivering.house.registers.datasets
+    (persons,) = (each for each in dataset if each.id == "cpr.persons")
+    table = scanner._opened().scan(persons, columns=["pnr", "municipality_code"]).read_all()
+    return sorted(table["pnr"].to_pylist())
+
+
+def _delivered(office: Office) -> list[str]:
+    newest = max(path for path in (office.stage.instance.inbox / "cpr").iterdir() if path.suffix == ".l990001")
+    return newest.read_text("iso-8859-1").splitlines()
