@@ -9,9 +9,9 @@ from api.proxy import NO_PROXIES, Proxies
 from control import ControlStore, Counters, Policy, TestAuthority, Trust
 from control.documents import Documents
 from extract import Circles, Corrections, DeliveryDesk, ExtractPlan, ExtractStore, Jobs, Shelf
-from integrations import LiveSource, RecordReader, Write, WritingNotOffered, Written
+from integrations import EventSubscriptions, LiveSource, RecordReader, Write, WritingNotOffered, Written
 from kernel import Clock, Observe, SnapshotId, TraceId
-from replica import Found, Lookups, Search, SnapshotInfo
+from replica import AsOf, Found, Lookups, Search, SnapshotInfo, View
 from schemas import Dataset, Registers
 
 Moment = datetime | SnapshotId
@@ -27,6 +27,8 @@ Past = Callable[[Dataset, Moment], PastReader]
 """Raises HistoryExpired for what is not kept any more, and for what never was."""
 
 
+Changes = Callable[[Dataset, View, AsOf, AsOf, int, int], list[tuple[str, str]]]
+"""(dataset, view, since, until, skip, limit): operation and key, by key. Raises HistoryExpired."""
 Find = Callable[[Dataset, Search, SnapshotId], Found]
 """Raises SearchInvalid, CursorInvalid, SearchTooSlow, HistoryExpired."""
 
@@ -34,6 +36,13 @@ Find = Callable[[Dataset, Search, SnapshotId], Found]
 def _nothing_is_written(dataset: Dataset, key: str, decide: object) -> Written:
     del key, decide
     raise WritingNotOffered(f"this process does not write {dataset.id}", remedy="ask the operator")
+
+
+def _nothing_is_told(
+    dataset: Dataset, view: View, since: AsOf, until: AsOf, skip: int, limit: int
+) -> list[tuple[str, str]]:
+    del dataset, view, since, until, skip, limit
+    return []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +70,8 @@ class Doors:
     proxies     whose word on their clients is taken
     sources     that are asked while a caller waits, by the name that descriptors know them by
     write       puts one record of a dataset whose master is the platform into the mirror; may block
+    changed     what changed in a dataset between two moments, for a view; may block
+    events      subscriptions to change feeds; None: there are none here
     version     of the platform, as it stands in the OpenAPI document
     """
 
@@ -92,4 +103,6 @@ class Doors:
     write: Write = _nothing_is_written
     stall_s: float = 60.0
     signing_key: bytes = b""
+    changed: Changes = _nothing_is_told
+    events: EventSubscriptions | None = None
     version: str = "0.1.0"

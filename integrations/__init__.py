@@ -6,6 +6,7 @@ from integrations.asked import Asked, Begin, Came, Exchange, Next, Pause, Piecew
 from integrations.breaker import Breaker
 from integrations.breakers import Breakers
 from integrations.carried import Desk, Visit
+from integrations.changes import changes_of
 from integrations.components import FUNCTIONS
 from integrations.editing import Edit, Write, Written, etag_of
 from integrations.errors import (
@@ -19,6 +20,8 @@ from integrations.errors import (
     TooManyKeys,
     WritingNotOffered,
 )
+from integrations.event_store import METADATA as EVENT_TABLES
+from integrations.event_store import EventSubscriptions
 from integrations.invoke import invoke
 from integrations.lookup import LookupAnswer, RecordReader, ensure_within_limits, lookup
 from integrations.passthrough import plain
@@ -28,6 +31,7 @@ from integrations.search import SearchAnswer, find_by_key, search
 from integrations.sources import LiveSettings, LiveSource
 
 __all__ = [
+    "EVENT_TABLES",
     "FUNCTIONS",
     "Asked",
     "Begin",
@@ -36,6 +40,7 @@ __all__ = [
     "Came",
     "Desk",
     "Edit",
+    "EventSubscriptions",
     "Exchange",
     "KeyInvalid",
     "LiveSettings",
@@ -63,6 +68,7 @@ __all__ = [
     "Write",
     "WritingNotOffered",
     "Written",
+    "changes_of",
     "ensure_within_limits",
     "etag_of",
     "find_by_key",

@@ -7,11 +7,15 @@ from typing import Literal, Protocol
 from integrations.asked import Asked, Begin, Reply, Road
 from integrations.breakers import Breakers
 from integrations.editing import Write
+from integrations.event_store import EventSubscriptions
 from integrations.lookup import RecordReader
 from integrations.sources import LiveSource
 from kernel import Call, Caller, DatasetId, Grant, PlatformError, SnapshotId
-from replica import Found, Search
+from replica import AsOf, Found, Search, SnapshotInfo, View
 from schemas import Dataset, Service
+
+Changed = tuple[str, str]
+"""What became of a record (insert, update, delete), and its key."""
 
 
 class Visit(Protocol):
@@ -46,6 +50,9 @@ class Desk:
     sources     by the name that descriptors know them by
     find        keys of a dataset that meet a search, in a snapshot; may block
     write       puts one record of a dataset into the mirror; may block
+    info        the dataset as it stands in the mirror
+    changed     (dataset, view, since, until, skip, limit): operation and key of what changed, by key; may block
+    events      subscriptions to change feeds; None where there are none
     """
 
     environment: Literal["test", "production"]
@@ -57,6 +64,9 @@ class Desk:
     reader: Callable[[DatasetId], RecordReader]
     find: Callable[[Dataset, Search, SnapshotId], Found]
     write: Write
+    info: Callable[[DatasetId], SnapshotInfo]
+    changed: Callable[[Dataset, View, AsOf, AsOf, int, int], list[Changed]]
+    events: EventSubscriptions | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

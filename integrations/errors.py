@@ -70,6 +70,43 @@ class RecordChanged(CallerMistake):
     title = "Somebody else changed the record"
 
 
+class EventSubscriptionUnknown(NotFound):
+    """The system has no subscription with this id to this service."""
+
+    code = "event_subscription_unknown"
+    title = "There is no such subscription to events"
+
+
+class EventSubscriptionLimit(CallerMistake):
+    """A system may have a limited number of subscriptions to events."""
+
+    code = "event_subscription_limit"
+    status = 409
+    title = "There are too many subscriptions to events"
+
+
+class EventViewChanged(CallerMistake):
+    """What changed cannot be told: the agreement shows other rows or columns than when the subscription began."""
+
+    code = "event_view_changed"
+    status = 410
+    title = "The agreement shows something else now"
+
+
+class CursorUnknown(RequestInvalid):
+    """What was sent is not a cursor that a page of events gave."""
+
+    code = "cursor_unknown"
+    title = "This is not a cursor of events"
+
+
+class EventsNotOffered(TryAgainLater):
+    """This process does not know the subscriptions to events."""
+
+    code = "events_not_offered"
+    title = "No events are told here"
+
+
 class WritingNotOffered(TryAgainLater):
     """This process has no way to the mirror's writer."""
 

@@ -23,6 +23,8 @@ class Operation(StrEnum):
     LOCATION = "location"
     UPDATE = "update"
     EXCHANGE = "exchange"
+    SUBSCRIPTIONS = "subscriptions"
+    EVENTS = "events"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

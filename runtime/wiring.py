@@ -19,8 +19,9 @@ from control import ControlStore, Counters, PolicyWatcher, TestAuthority, Trust
 from extract import Database, Exchange, ExtractPlan, ExtractStore, Jobs, SftpServer, Shelf, estimate, rows_of
 from extract.delivery.outbox import Outbox
 from extract.delivery.outbox_patience import Patience
+from integrations import EventSubscriptions, changes_of
 from kernel import Caller, Observation, Observe, PlatformError, SnapshotId, SystemClock, TraceId, TryAgainLater
-from replica import DatasetNotReady, Found, Lake, Lookups, PastReader, Search, SnapshotInfo, read_past
+from replica import AsOf, DatasetNotReady, Found, Lake, Lookups, PastReader, Search, SnapshotInfo, View, read_past
 from runtime.documents import documents_of
 from runtime.exchange import AddressBook
 from runtime.fetched import noticed
@@ -150,6 +151,8 @@ def doors_of(house: House, trust: Callable[[], Trust]) -> Doors:
         else None,
         proxies=Proxies(house.settings.proxy),
         write=house.master.write,
+        changed=house.scanner.changed,
+        events=EventSubscriptions(house.control.reading, house.control.noting),
         sources={name: each.below(house.instance.root) for name, each in house.settings.live.sources.items()},
         version=version("knudepunkt"),
     )
@@ -277,6 +280,11 @@ class _Scanner:
 
     def past(self, dataset: Dataset, moment: datetime | SnapshotId) -> PastReader:
         return read_past(self._opened(), dataset, moment)
+
+    def changed(
+        self, dataset: Dataset, view: View, since: AsOf, until: AsOf, skip: int, limit: int
+    ) -> list[tuple[str, str]]:
+        return changes_of(self._opened(), dataset, view, since, until, skip, limit)
 
     def find(self, dataset: Dataset, search: Search, snapshot: SnapshotId) -> Found:
         return self._opened().search(dataset, search, snapshot, timeout_s=self._settings.replica.search_timeout_s)

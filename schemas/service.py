@@ -104,7 +104,7 @@ def suitability(service_type: ServiceType, integration_type: IntegrationType) ->
 
 MASTER: Final = "master-records"
 """The component by which records are written whose master is the platform."""
-OF_A_DATASET: Final = frozenset({"municipality-and-age", "class-hierarchy", MASTER})
+OF_A_DATASET: Final = frozenset({"municipality-and-age", "class-hierarchy", "event-broker", MASTER})
 """Components that need the `dataset` of their service."""
 COMPONENTS: Final[Mapping[str, frozenset[Operation]]] = {
     "cpr-number-check": frozenset({Operation.CALL}),
@@ -112,6 +112,7 @@ COMPONENTS: Final[Mapping[str, frozenset[Operation]]] = {
     "municipality-and-age": frozenset({Operation.CALL}),
     "class-hierarchy": frozenset({Operation.CALL}),
     "echo": frozenset({Operation.CALL}),
+    "event-broker": frozenset({Operation.SUBSCRIPTIONS, Operation.EVENTS}),
     MASTER: frozenset({Operation.UPDATE}),
     "file-exchange": frozenset({Operation.CALL}),
 }

@@ -20,6 +20,8 @@ PATHS = {
     Operation.CALL: ("POST", "/v1/services/{}/call"),
     Operation.LOCATION: ("GET", "/v1/services/{}/location"),
     Operation.UPDATE: ("PUT", "/v1/services/{}/records"),
+    Operation.SUBSCRIPTIONS: ("POST", "/v1/services/{}/subscriptions"),
+    Operation.EVENTS: ("POST", "/v1/services/{}/events"),
 }
 
 

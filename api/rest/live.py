@@ -82,6 +82,9 @@ class Live:
             reader=doors.lookups.reader,
             find=doors.find,
             write=doors.write,
+            info=lambda name: doors.lookups.reader(name).info,
+            changed=doors.changed,
+            events=doors.events,
         )
 
     def offer(self, service: Service) -> Offer:
@@ -98,6 +101,9 @@ class Live:
             yield "call", tuple(sorted(live.methods)), Operation.CALL, self.call
         elif Operation.CALL in service.operations:
             yield "call", ("POST",), Operation.CALL, self.call
+        if Operation.EVENTS in service.operations:
+            yield "subscriptions", ("DELETE", "GET", "HEAD", "POST"), Operation.SUBSCRIPTIONS, self.call
+            yield "events", ("POST",), Operation.EVENTS, self.call
         if Operation.UPDATE in service.operations:
             yield "records", ("DELETE", "PATCH", "PUT"), Operation.UPDATE, self.call
 

@@ -58,6 +58,7 @@ COMPONENT_BODIES: Final[dict[str, tuple[Schema, Schema]]] = {
         closed({"code": TEXT, "on": {"type": "string", "format": "date"}}, ("code",)),
         closed({"class": _CLASS, "above": _CLASSES, "below": _CLASSES, "on": {"type": "string", "format": "date"}}),
     ),
+    "file-exchange": (closed({}), {"type": "object"}),
     "echo": (closed({"message": _NUMBER | {"maxLength": 200}}), closed({"message": TEXT})),
     "cvr-number-check": (closed({"cvr": _NUMBER}), closed({"shaped": _BOOLEAN, "valid": _BOOLEAN})),
 }
@@ -79,6 +80,11 @@ def live_paths(service: Service, dataset: Dataset | None) -> dict[str, Any]:
             return {f"{base}/call": {"post": _post(service, closed(fields), _joined())}}
         case Component(name=name) if name == MASTER and dataset is not None:
             return {f"{base}/records": {method: _written(service, dataset, method) for method in _WRITES}}
+        case Component(name="event-broker") if dataset is not None:
+            return {
+                f"{base}/subscriptions": _subscriptions(service, dataset),
+                f"{base}/events": {"post": _events(service, dataset)},
+            }
         case Component(name=name) if name in COMPONENT_BODIES:
             return {f"{base}/call": {"post": _post(service, *COMPONENT_BODIES[name])}}
         case _:
@@ -200,6 +206,67 @@ def _written(service: Service, dataset: Dataset, method: str) -> dict[str, Any]:
         content = {"application/problem+json": {"schema": reference("schemas", "Problem")}}
         made["responses"][status] = {"description": text, "content": content}
     return made
+
+
+def _subscriptions(service: Service, dataset: Dataset) -> dict[str, Any]:
+    values = {"type": "array", "items": TEXT, "minItems": 1}
+    where = {"type": "object", "additionalProperties": values, "description": "Column -> values of rows to be told of."}
+    columns = {
+        "type": "array",
+        "items": {"type": "string", "enum": list(dataset.names)},
+        "minItems": 1,
+        "description": "Columns whose changes are told; all that the agreement covers when left out.",
+    }
+    time: Schema = {"type": "string", "format": "date-time"}
+    one = closed({"id": TEXT, "where": where, "columns": columns, "cursor": TEXT, "created": time})
+    begin, held, end = (operation(service, f"{name}_subscription") for name in ("begin", "list", "end"))
+    begin["requestBody"] = _json(closed({"where": where, "columns": columns}, ()))
+    begin["responses"]["201"] = {"description": "It begins now.", "content": {"application/json": {"schema": one}}}
+    listed = closed({"subscriptions": {"type": "array", "items": one}})
+    held["responses"]["200"] = {
+        "description": "Those of the system.",
+        "content": {"application/json": {"schema": listed}},
+    }
+    end["requestBody"] = _json(closed({"id": TEXT}))
+    end["responses"]["204"] = {"description": "It has ended."}
+    return {"post": begin, "get": held, "delete": end}
+
+
+def _events(service: Service, dataset: Dataset) -> dict[str, Any]:
+    made = operation(service, "events")
+    made["requestBody"] = _json(
+        closed(
+            {
+                "subscription": TEXT,
+                "after": {"type": "string", "description": "`cursor` of the last page: the receipt for what it told."},
+                "limit": {"type": "integer", "minimum": 1, "maximum": 1000},
+            },
+            ("subscription",),
+        )
+    )
+    event = closed(
+        {
+            "specversion": {"const": "1.0"},
+            "id": TEXT,
+            "source": TEXT,
+            "type": {"enum": [f"dk.knudepunkt.record.{word}" for word in ("inserted", "updated", "deleted")]},
+            "dataset": {"const": dataset.id},
+            "time": {"type": "string", "format": "date-time"},
+            "datacontenttype": TEXT,
+            "data": closed({"key": key_schema(dataset)}),
+        }
+    )
+    page = closed({"events": {"type": "array", "items": event}, "cursor": TEXT, "more": _BOOLEAN})
+    made["responses"]["200"] = {
+        "description": "A page of events (CloudEvents 1.0), at least once each.",
+        "content": {"application/json": {"schema": page}},
+    }
+    made["responses"]["410"] = reference("responses", "Refused410")
+    return made
+
+
+def _json(schema: Schema) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 
 def _joined() -> Schema:

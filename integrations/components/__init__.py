@@ -7,6 +7,7 @@ from integrations.asked import Road
 from integrations.carried import Carried
 from integrations.components.classes import class_in_hierarchy
 from integrations.components.echo import echo
+from integrations.components.events import event_broker
 from integrations.components.exchange import file_exchange
 from integrations.components.master import master_records
 from integrations.components.numbers import check_cpr_number, check_cvr_number
@@ -19,6 +20,7 @@ FUNCTIONS: Final[Mapping[str, Callable[[Carried], Road]]] = {
     "municipality-and-age": municipality_and_age,
     "class-hierarchy": class_in_hierarchy,
     "echo": echo,
+    "event-broker": event_broker,
     MASTER: master_records,
     "file-exchange": file_exchange,
 }

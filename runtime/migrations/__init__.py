@@ -8,9 +8,10 @@ from alembic.util.exc import CommandError
 
 from control.tables import METADATA as CONTROL
 from extract.delivery.outbox_tables import METADATA as DELIVERY
+from integrations import EVENT_TABLES
 from kernel import OperatorMistake
 
-METADATA = (CONTROL, DELIVERY)
+METADATA = (CONTROL, DELIVERY, EVENT_TABLES)
 """The tables of all rooms that keep some in the control database."""
 
 

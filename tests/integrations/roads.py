@@ -133,6 +133,9 @@ class World:
             breakers=self.breakers,
             find=self.find,
             write=self.write,
+            info=lambda name: Shelf(REGISTERS.dataset(name), {}).get_many([])[1],
+            changed=lambda *_: [],
+            events=None,
             dataset=REGISTERS.dataset,
             reader=lambda name: Shelf(REGISTERS.dataset(name), self.rows.get(name, {})),
         )
