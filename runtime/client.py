@@ -150,7 +150,10 @@ def wait_until_answering(
     when the parent ends or patience does.
     """
     deadline = time.monotonic() + patience_s
-    context = ssl.create_default_context(cafile=str(instance.trust / "test-authority.pem"))
+    # The very certificate that the instance shows: who issued it, and for which names, is not the question.
+    context = ssl.create_default_context(cafile=str(instance.server_files()[0]))
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.check_hostname = False
     last = "it did not listen"
     while time.monotonic() < deadline:
         if process.poll() is not None:

@@ -261,7 +261,7 @@ class Agreements:
     ) -> Agreement:
         at, before = self._now, found_agreement(db, agreement)
         if step is Step.APPROVE and before.replaces is not None and before.state is State.REQUESTED:
-            self._end_replaced(db, before, by)
+            self._end_replaced(db, before, by, at)
         done = take_step(db, agreement, step, by=by, at=at, note=note)
         if step is Step.RESUME and done.delegation is not None:
             # From now on it rests on the municipality's own decision.
@@ -270,8 +270,8 @@ class Agreements:
         tell_of_step(db, done, step, at, instead=instead)
         return done
 
-    def _end_replaced(self, db: Connection, successor: Agreement, by: str) -> None:
-        at = self._now
+    def _end_replaced(self, db: Connection, successor: Agreement, by: str, at: datetime) -> None:
+        """at   the very moment of the approval: a later one would leave the two in force at once"""
         old = None if successor.replaces is None else find_agreement(db, successor.replaces)
         # One that is over by now needs no end.
         if old is not None and old.state_at(at) in IN_PLACE:

@@ -87,23 +87,30 @@ def knudepunkt(
 @contextmanager
 def running(stage: Stage) -> Iterator[Platform]:
     """The platform of a stage, up; stopped at the end."""
-    log = stage.instance.logs / "test.log"
-    with log.open("ab") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "runtime.cli", "up", "--instance", str(stage.instance.root)],
-            stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
-        )  # fmt: skip
-    try:
-        assert wait_until_answering(stage.instance, process) == ()
+    with answering(stage.instance) as process:
         platform = Platform(stage, process)
         write_ssh_config(stage.profile, platform.addresses)
         yield platform
+
+
+@contextmanager
+def answering(instance: Instance) -> Iterator[subprocess.Popen[bytes]]:
+    """The parent of an instance that is up; stopped at the end."""
+    log = instance.logs / "test.log"
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "runtime.cli", "up", "--instance", str(instance.root)],
+            stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+        )  # fmt: skip
+    try:
+        assert wait_until_answering(instance, process) == ()
+        yield process
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
         deadline = time.monotonic() + 10
-        while running_parent(stage.instance) is not None and time.monotonic() < deadline:
+        while running_parent(instance) is not None and time.monotonic() < deadline:
             time.sleep(0.05)
 
 
