@@ -6,6 +6,7 @@ from typing import Final
 from api.doors import Doors
 from api.offer import Offer
 from api.soap.door import SoapDoor
+from api.soap.established.cvr import cvr
 from api.soap.established.demo import demo
 from api.soap.established.person import person_4, person_5
 from api.soap.established.query import query
@@ -16,6 +17,7 @@ from schemas import Service
 
 ESTABLISHED: Final[Mapping[str, Callable[[Doors, Service], Interface]]] = {
     "cpr-query-3": query,
+    "cvr-online-2": cvr,
     "demo-1": demo,
     "person-base-data-extended-4": person_4,
     "person-base-data-extended-5": person_5,

@@ -96,7 +96,7 @@ EVERYTHING = (
     "cpr-persons", "cpr-persons-extract", "cpr-person-search", "municipalities", "municipalities-extract",
     "roads", "roads-extract", "authorities", "authorities-extract",
     "classes", "cvr-companies", "cvr-units", "cpr-person-base-data-extended-4", "cpr-person-base-data-extended-5",
-    "cpr-query-3",
+    "cpr-query-3", "cvr-online-2",
     "korsbaek-notes",
 )  # fmt: skip
 

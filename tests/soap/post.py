@@ -94,6 +94,59 @@ FAMILY: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
+_PLACE = {
+    "country": "DK",
+    "municipality_code": "0851",
+    "road_code": "0123",
+    "road": "Prøvevej",
+    "house_number_from": "12",
+    "letter_from": "b",
+    "floor": "2",
+    "postcode": "9000",
+    "post_district": "Aalborg",
+}
+_COMMON: dict[str, Any] = {
+    "address": _PLACE,
+    "municipality_code": "0851",
+    "industry_code": "620100",
+    "industry_text": "Programmering",
+    "advertising_protected": True,
+    "start_date": date(2010, 1, 1),
+    "addresses": [{**_PLACE, "valid_from": date(2012, 1, 1), "valid_to": None}],
+    "industries": [{"code": "620100", "text": "Programmering", "valid_from": date(2010, 1, 1), "valid_to": None}],
+}
+COMPANIES: list[dict[str, Any]] = [
+    {
+        **_COMMON,
+        "cvr": "99000001",
+        "name": "Prøvefirmaet Ærø A/S",
+        "form_code": "60",
+        "form": "Aktieselskab",
+        "forms": [{"code": "60", "text": "Aktieselskab", "valid_from": date(2010, 1, 1), "valid_to": None}],
+        "names": [
+            {"name": "Før", "valid_from": date(2010, 1, 1), "valid_to": date(2011, 1, 1)},
+            {"name": "Prøvefirmaet Ærø A/S", "valid_from": date(2011, 1, 2), "valid_to": None},
+        ],
+        "employees": {"period": "2025", "count": 12, "interval": "ANTAL_10_19"},
+        "unit_count": 2,
+        "units": [{"p_number": "9900000001", "valid_from": date(2010, 1, 1), "valid_to": None}],
+    },
+    {"cvr": "99000002", "name": "Ophørt", "end_date": date(2020, 1, 1), "advertising_protected": False},
+]
+UNITS: list[dict[str, Any]] = [
+    {
+        **_COMMON,
+        "p_number": f"990000000{number}",
+        "cvr": "99000001",
+        "name": f"Afdeling {number}",
+        "names": [{"name": f"Afdeling {number}", "valid_from": date(2010, 1, 1), "valid_to": None}],
+        "companies": [{"cvr": "99000001", "valid_from": date(2010, 1, 1), "valid_to": None}],
+        "employees": {"period": "2025-K3", "count": None, "interval": "ANTAL_1_1"},
+    }
+    for number in (1, 2)
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Office:
     house: House
@@ -124,10 +177,20 @@ def open_office(root: Path) -> Iterator[Office]:
     with House.open(root) as house:
         house.publish("cpr.persons", [*PERSONS, *FAMILY])
         house.publish("municipality.municipalities", MUNICIPALITIES)
+        house.publish("cvr.companies", COMPANIES)
+        house.publish("cvr.production_units", UNITS)
         house.add_system("soapy")
         house.add_system("narrow")
         person = "cpr-person-base-data-extended"
-        services = ("demo-service", f"{person}-4", f"{person}-5", "cpr-persons", "municipalities", "cpr-query-3")
+        services = (
+            "demo-service",
+            f"{person}-4",
+            f"{person}-5",
+            "cpr-persons",
+            "municipalities",
+            "cpr-query-3",
+            "cvr-online-2",
+        )
         house.agree("soapy", "soapy", AALBORG, dict.fromkeys(services, ServiceTerms()))
         columns = frozenset({"pnr", "status", "name", "children", "protections"})
         within = {"municipality_code": frozenset({"0851"})}

@@ -132,3 +132,16 @@ def test_any_service_that_looks_records_up(ask: Ask, version: int) -> None:
     answer = ask("/soap/municipalities", "lookup", {**UNDER, "key": ["0851", "0461"]}, version)
     names = [each["content"]["name"] for each in answer["record"]]
     assert names == ["Aalborg", "Odense"]
+
+
+def test_a_company(standing_office: Office, ask: Ask) -> None:
+    context = {
+        "ServiceAgreementUUID": standing_office.agreement, "UserSystemUUID": standing_office.house.systems["soapy"],
+        "UserUUID": standing_office.municipality, "ServiceUUID": "c0daecde-e278-43b7-84fd-477bfeeea027",
+    }  # fmt: skip
+    inner = {"LegalUnitIdentifier": 99000001, "level": 1}
+    answer = ask("/service/CVR/Online/2", "getLegalUnit", {"InvocationContext": context, "GetLegalUnitRequest": inner})
+    # Where there is but one element, zeep gives what is in it.
+    for name in ("GetLegalUnitResponse", "LegalUnit"):
+        answer = answer.get(name, answer)
+    assert answer["LegalUnitName"]["name"] == "Prøvefirmaet Ærø A/S"
