@@ -4,7 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import partial
 from ipaddress import ip_network
 
 import structlog
@@ -15,7 +15,6 @@ from control.notices.store import tell
 from extract import Circles, Database, DeliverySettings, Seal
 from extract.delivery.circle_file import CircleMaker
 from extract.delivery.courier import Courier
-from extract.delivery.cpr_records import FieldForm, RecordForm
 from extract.delivery.desk import DeliveryDesk
 from extract.delivery.making import Maker
 from extract.delivery.outbox import Outbox
@@ -47,12 +46,10 @@ from kernel import (
 from replica import DatasetNotReady, SnapshotInfo
 from runtime.delivery_keys import circle_key, delivery_key, delivery_ssh_key, platform_tls
 from runtime.instance import Instance
-from runtime.scheduler import Job
+from runtime.record_forms import record_forms
 from runtime.wiring import CLOCK, House
 from schemas import Dataset
 from sync import is_working_day
-from sync.sources.cpr import load_layout
-from sync.sources.cpr.layout import Shape
 
 _log = structlog.get_logger(__name__)
 
@@ -219,34 +216,6 @@ class Delivering:
                 return InboxSender(self.house.exchange, grant)
             case _:
                 return None
-
-
-def delivery_jobs(delivering: Delivering | None, every_s: float) -> tuple[Job, ...]:
-    """Planning and sending apart, so that a slow receiver keeps nothing from being planned."""
-    if delivering is None:
-        return ()
-    return (
-        Job(name="plan_deliveries", every_s=every_s, run=delivering.plan),
-        Job(name="send_deliveries", every_s=every_s, run=delivering.send),
-    )
-
-
-@cache
-def record_forms() -> tuple[RecordForm, ...]:
-    """The record layout of the register of persons, from the decoder's own tables."""
-    return tuple(
-        RecordForm(
-            code=record.code,
-            length=record.length,
-            column=record.column,
-            many=record.shape is Shape.MANY,
-            fields=tuple(
-                FieldForm(start=field.start, length=field.length, kind=field.kind.value, column=field.column)
-                for field in record.fields
-            ),
-        )
-        for record in load_layout("a").subjects
-    )
 
 
 def with_deliveries(doors: Doors, house: House) -> Doors:

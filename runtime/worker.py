@@ -8,7 +8,8 @@ import structlog
 
 from kernel import PlatformError
 from replica import Lake, LakeBusy, fold_segments
-from runtime.delivering import Delivering, delivery_jobs
+from runtime.delivering import Delivering
+from runtime.delivery_jobs import delivery_jobs
 from runtime.instance import Instance
 from runtime.mirroring import Mirroring
 from runtime.scheduler import Job

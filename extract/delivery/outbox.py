@@ -96,7 +96,7 @@ class Outbox:
             )
             done = self._step_in(
                 db, delivery, Step.ARRIVE, note,
-                sent=text_of(now), lease_until=None, attempts=0, fault=None, fault_code=None, alarmed=None,
+                sent=text_of(now), lease_until=None, attempts=0, fault=None, fault_code=None,
             )  # fmt: skip
             set_breaker(db, delivery.endpoint, breaker_of(db, delivery.endpoint), CLOSED)
             return done

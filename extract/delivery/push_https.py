@@ -28,6 +28,7 @@ from kernel import Clock, PlatformError
 PIECE_BYTES: Final = 256 * 1024
 _PASSING: Final = frozenset({408, 409, 423, 425, 429, 500, 502, 503, 504})
 AGAIN: Final = "it is tried again; if it stays so, ask the owner of the endpoint"
+EVENTS: Final = "application/cloudevents+json"
 NOTICE: Final = "dk.knudepunkt.delivery.ready"
 
 
@@ -121,7 +122,7 @@ class HttpsSender:
             body = notice(parcel, self.source, self.pull(parcel))
             self.poster.post(
                 Letter(
-                    id=parcel.delivery, media_type="application/cloudevents+json", size_bytes=len(body),
+                    id=parcel.delivery, media_type=EVENTS, size_bytes=len(body),
                     body=lambda: (body,),
                 ),
                 handover.alive,
@@ -149,20 +150,23 @@ class HttpsSender:
 
 
 def notice(parcel: Parcel, source: str, address: str) -> bytes:
-    """A CloudEvents 1.0 event in JSON: what there is, and where. No data of the register."""
-    event: dict[str, Any] = {
-        "specversion": "1.0",
-        "id": parcel.delivery,
-        "source": source,
-        "type": NOTICE,
-        "time": parcel.published.isoformat(),
-        "datacontenttype": "application/json",
-        "data": {
+    """What there is, and where. No data of the register."""
+    return event_of(
+        parcel.delivery, source, NOTICE, parcel.published,
+        {
             "file": parcel.name, "href": address, "rows": parcel.rows, "bytes": parcel.size_bytes,
             "sha256": parcel.sha256, "snapshot": parcel.snapshot,
         },
+    )  # fmt: skip
+
+
+def event_of(event: str, source: str, kind: str, time: datetime, data: Mapping[str, Any]) -> bytes:
+    """A CloudEvents 1.0 event in JSON."""
+    told = {
+        "specversion": "1.0", "id": event, "source": source, "type": kind, "time": time.isoformat(),
+        "datacontenttype": "application/json", "data": data,
     }  # fmt: skip
-    return json.dumps(event, separators=(",", ":")).encode()
+    return json.dumps(told, separators=(",", ":")).encode()
 
 
 def signature(secret: bytes, message: str, stamp: datetime, body: Iterable[bytes]) -> str:

@@ -90,9 +90,9 @@ def test_who_is_in_the_circle_comes_first_whole_and_then_when_something_changes(
     # Somebody who joins comes with the next one, also when nothing has changed for them.
     office.follow(subscription, later)
     office.change()
-    former = lines[0][20:28]
+    former = lines[0][19:27]
     name, lines = office.deliver(subscription)
-    assert lines[0][28:36] == former, "the chain of dates"
+    assert lines[0][27:35] == former, "the chain of dates"
     changed = {line[3:13] for line in _delivered(office) if line[:3] == "001"}
     assert people(lines) == {later} | ({first, second} & changed)
     assert name.split(".")[1] == "L000002"

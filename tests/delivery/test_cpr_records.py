@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from extract.delivery.cpr_records import end_line, lines_of, start_line
-from runtime.delivering import record_forms
+from runtime.record_forms import record_forms
 from schemas import SHIPPED, Dataset, load_registers
 from sync.sources.cpr import CprDecoder, Manner, load_layout
 from sync.testdata.delivery import generate

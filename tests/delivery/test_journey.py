@@ -7,18 +7,24 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from typer.testing import CliRunner
 
 from control import Agreements, Step
+from extract.delivery.outbox_tables import DELIVERIES, text_of
 from runtime.cli import app
+from runtime.delivering import Delivering
+from runtime.delivery_jobs import raise_alarms
 from runtime.demo import Stage
 from runtime.environment import settings_of
-from runtime.wiring import open_control
+from runtime.settings import Settings
+from runtime.wiring import open_control, open_house
 from schemas import SHIPPED, load_registers
 from tests.delivery.receivers import Endpoint, Sshd, https, openssh
 from tests.journeys.platform import knudepunkt, make_stage
@@ -153,6 +159,7 @@ def test_a_suspended_agreement_lets_nothing_out_and_a_bad_night_costs_nothing(to
     assert (newest["state"], newest["fault_code"]) == ("withheld", "agreement_not_live")
     assert len(town.endpoint.got) == 1
     assert any("withheld" in each["subject"] for each in town.run("notice", "list"))
+    assert [subject for subject in _alarmed(town) if subject == "A delivery waits"] == ["A delivery waits"]
     town.step(Step.RESUME)
     town.endpoint.answers = [503]
     town.run("delivery", "retry", newest["id"])
@@ -165,6 +172,25 @@ def test_a_suspended_agreement_lets_nothing_out_and_a_bad_night_costs_nothing(to
     assert len(set(got)) == 1, "each time the same"
     shown = town.run("delivery", "show", newest["id"])
     assert [each["step"] for each in shown["steps"]][-2:] == ["arrive", "confirm"]
+
+
+def _alarmed(town: Town) -> list[str]:
+    """Subjects of the notices after the alarms were raised, a day later; each heard at the operator's address too."""
+    settings = replace_delivery(settings_of(town.stage.instance), alarm_url=town.endpoint.url)
+    with open_house(town.stage.instance, settings, "worker") as house:
+        delivering = Delivering(house)
+        with delivering.database.writing() as db:
+            db.execute(update(DELIVERIES).values(planned=text_of(datetime.now(UTC) - timedelta(days=2))))
+        raise_alarms(delivering)
+        raise_alarms(delivering)
+    headers, body = town.endpoint.got.pop()
+    event = json.loads(body)
+    assert (event["type"], headers["Content-Type"]) == ("dk.knudepunkt.delivery.waits", "application/cloudevents+json")
+    return [each["subject"] for each in town.run("notice", "list")]
+
+
+def replace_delivery(settings: Settings, **more: Any) -> Settings:
+    return settings.model_copy(update={"delivery": replace(settings.delivery, **more)})
 
 
 def test_what_cannot_be_subscribed_to_is_told(town: Town) -> None:

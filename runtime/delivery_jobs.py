@@ -1,0 +1,54 @@
+"""What the worker does about deliveries: plans them, sends them, and says aloud what nobody took."""
+
+from typing import Final
+
+import structlog
+
+from extract.delivery.alarms import Alarm, find_alarms
+from extract.delivery.push_https import EVENTS, Letter, event_of
+from kernel import PlatformError
+from runtime.delivering import Delivering, notice, poster_of
+from runtime.scheduler import Job
+from runtime.wiring import CLOCK
+
+ALARMS_EVERY_S: Final = 30.0
+WAITS: Final = "dk.knudepunkt.delivery.waits"
+
+_log = structlog.get_logger(__name__)
+
+
+def delivery_jobs(delivering: Delivering | None, every_s: float) -> tuple[Job, ...]:
+    """Planning and sending apart, so that a slow receiver keeps nothing from being planned."""
+    if delivering is None:
+        return ()
+    return (
+        Job(name="plan_deliveries", every_s=every_s, run=delivering.plan),
+        Job(name="send_deliveries", every_s=every_s, run=delivering.send),
+        Job(name="delivery_alarms", every_s=max(every_s, ALARMS_EVERY_S), run=lambda: raise_alarms(delivering)),
+    )
+
+
+def raise_alarms(delivering: Delivering) -> None:
+    """Say aloud what nobody took: to the supplier's inbox, the log, and the operator's own address."""
+    for each in find_alarms(delivering.database, CLOCK):
+        found = each.delivery
+        _log.warning(
+            "delivery_not_taken", delivery=found.id, subscription=found.subscription, state=found.state,
+            since=each.since.isoformat(),
+        )  # fmt: skip
+        subscription = delivering.subscriptions.get(found.subscription)
+        notice(delivering.house, subscription, "A delivery waits", each.words)
+        _post(delivering, each)
+
+
+def _post(delivering: Delivering, alarm: Alarm) -> None:
+    given, found = delivering.settings, alarm.delivery
+    if not given.alarm_url:
+        return
+    data = {"delivery": found.id, "subscription": found.subscription, "state": found.state, "text": alarm.words}
+    body = event_of(found.id, given.public_url, WAITS, alarm.since, data)
+    letter = Letter(id=f"{found.id}-alarm", media_type=EVENTS, size_bytes=len(body), body=lambda: (body,))
+    try:
+        poster_of(delivering.house.instance, given, given.alarm_url, "alarms").post(letter)
+    except PlatformError as error:
+        _log.error("alarm_not_posted", delivery=found.id, code=error.code)
