@@ -23,6 +23,8 @@ from kernel import PlatformError, new_trace_id
 MOST_HEAD_BYTES: Final = 64 * 1024
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~%-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?")
 UNSENT_BYTES: Final = 256 * 1024
+WAITING_BYTES: Final = 64 * 1024
+"""Encrypted bytes of one answer that may wait in our own memory; by itself the event loop takes half a megabyte."""
 REQUEST_S: Final = 30.0
 """How long a request may take to come, seconds: whoever sends a byte now and then would hold a connection for ever."""
 LINGER_S: Final = 2.0
@@ -54,6 +56,7 @@ class TlsProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         # The kernel keeps no more unsent bytes than this for one reader: by itself it would take megabytes for each.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        transport.set_write_buffer_limits(WAITING_BYTES)
         connection = transport.get_extra_info("ssl_object")
         if isinstance(connection, ssl.SSLObject):
             self._extensions |= extensions_of(connection)

@@ -33,13 +33,17 @@ async def pulled(pieces: Iterator[bytes]) -> AsyncGenerator[bytes]:
                 pieces.close()
 
 
-async def file_slices(path: Path, start: int, stop: int) -> AsyncGenerator[bytes]:
-    """Bytes of a file from `start` up to `stop`. What the page cache has is read at once; the disk needs a thread."""
+async def file_slices(
+    path: Path, start: int, stop: int, slice_bytes: Callable[[], int] = lambda: SLICE_BYTES
+) -> AsyncGenerator[bytes]:
+    """Bytes of a file from `start` up to `stop`, in slices of at most what `slice_bytes` says at the moment. What the
+    page cache has is read at once; the disk needs a thread.
+    """
     handle = os.open(path, os.O_RDONLY)
     try:
         position = start
         while position < stop:
-            wanted = min(SLICE_BYTES, stop - position)
+            wanted = min(slice_bytes(), stop - position)
             piece = _cached(handle, wanted, position)
             if piece is None:
                 piece = await in_thread(lambda wanted=wanted, position=position: os.pread(handle, wanted, position))  # type: ignore[misc]

@@ -1,5 +1,7 @@
 """Reading in one thread while another writes: the engine looks for the next rows while the last become text."""
 
+import contextlib
+import ctypes
 import queue
 import threading
 from collections.abc import Iterable, Iterator
@@ -11,6 +13,13 @@ import pyarrow as pa
 _AHEAD: Final = 4
 """Batches that wait at most; of whole persons, one has some tens of MB."""
 _LOOK_EVERY_S: Final = 0.05
+
+
+def give_back() -> None:
+    """Let the system have the memory that a production took: the process may serve slow readers for hours."""
+    pa.default_memory_pool().release_unused()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from typing import Final
 import pyarrow as pa
 import structlog
 
-from extract.ahead import read_ahead
+from extract.ahead import give_back, read_ahead
 from extract.delivery.manifest import Manifest
 from extract.errors import ExtractBroken, ExtractCancelled, ExtractsClosed, told
 from extract.formats import encode
@@ -92,6 +92,7 @@ class Production:
             with contextlib.suppress(OSError):
                 self.place.progress.unlink(missing_ok=True)
             os.close(self.lock)
+            give_back()
             # Last: who hears of the end finds everything cleared away, and can begin anew.
             with self._news:
                 self.error, self.ended = error, True

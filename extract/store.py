@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
@@ -182,9 +182,11 @@ class Extract:
     def size_bytes(self) -> int | None:
         return self.manifest.size_bytes if self.ready else None
 
-    def chunks(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
-        """Bytes of the file from `start` up to `stop`, in slices of at most SLICE_BYTES, waiting for what is not
-        written yet.
+    def chunks(
+        self, start: int = 0, stop: int | None = None, slice_bytes: Callable[[], int] = lambda: SLICE_BYTES
+    ) -> Iterator[bytes]:
+        """Bytes of the file from `start` up to `stop`, in slices of at most what `slice_bytes` says at the moment,
+        waiting for what is not written yet.
 
         Raises ExtractBroken when the production fails or its process dies after the first slice: a receiver must
         never take what it got for whole. Before the first slice, it begins anew.
@@ -194,7 +196,7 @@ class Extract:
             try:
                 if followed is not None:
                     followed.followers += 1
-                yield from self._follow(start, stop)
+                yield from self._follow(start, stop, slice_bytes)
             except _MakerDied as death:
                 if death.after_bytes:
                     break
@@ -206,11 +208,11 @@ class Extract:
                     followed.followers -= 1
         raise ExtractBroken("the process that made the extract ended", remedy="ask for it again", retry_after_s=1)
 
-    def _follow(self, start: int, stop: int | None) -> Iterator[bytes]:
+    def _follow(self, start: int, stop: int | None, slice_bytes: Callable[[], int]) -> Iterator[bytes]:
         with self._opened() as handle:
             position, ended = start, False
             while stop is None or position < stop:
-                wanted = SLICE_BYTES if stop is None else min(SLICE_BYTES, stop - position)
+                wanted = slice_bytes() if stop is None else min(slice_bytes(), stop - position)
                 pieces = [os.pread(handle, wanted, position)]
                 if pieces[0]:
                     position += len(pieces[0])

@@ -3,9 +3,8 @@
 Whatever is read is pinned while it is read: maintenance leaves it alone.
 """
 
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from datetime import UTC, date, datetime
 from functools import partial
 from itertools import pairwise
@@ -19,7 +18,8 @@ from kernel import DatasetId, SnapshotId
 from replica import deltas, statements
 from replica.books import Books, rows_of
 from replica.delivery import SnapshotInfo
-from replica.errors import DatasetNotReady, HistoryExpired, SearchTooSlow
+from replica.errors import DatasetNotReady, HistoryExpired
+from replica.patience import within_time
 from replica.pins import Pin
 from replica.queries import query
 from replica.rollback import ROLLBACK
@@ -31,6 +31,8 @@ PACKED_ROWS: Final = 65_536
 RANGE_ROWS: Final = 262_144
 """Rows that are sorted at a time, about: a base of any size is made in the memory of these."""
 SAMPLE_ROWS: Final = 1_024
+FIRST_ROWS: Final = 16_384
+"""Rows of the first range, about: what is sorted before anybody sees a row."""
 
 
 class Reading(Books):
@@ -70,13 +72,18 @@ class Reading(Books):
         found = partial(statements.scan, dataset, snapshot, chosen, rows or {}, hide_protected_on)
         pin = self._pinned(snapshot)
         cursor = self._con.cursor()
-        bounds = [None, *self._pivots(cursor, dataset, snapshot), None]
-        # The first range is begun here, so that what cannot be read is told before anything is promised.
-        first = _answered(cursor, partial(found, None, bounds[1])).to_arrow_reader(batch_rows)
+        # The first range is small and begun here: its rows come at once, and what cannot be read is told before
+        # anything is promised.
+        early = cursor.execute(statements.early_key(dataset, snapshot, FIRST_ROWS)).fetchone()
+        start = None if early is None else early[0]
+        first = _answered(cursor, partial(found, None, start)).to_arrow_reader(batch_rows)
 
         def ranges() -> Iterator[pa.RecordBatch]:
             yield from first
-            for low, high in pairwise(bounds[1:]):
+            if start is None:
+                return
+            bounds = [start, *(key for key in self._pivots(cursor, dataset, snapshot) if key > start), None]
+            for low, high in pairwise(bounds):
                 yield from _answered(cursor, partial(found, low, high)).to_arrow_reader(batch_rows)
 
         schema = pa.schema([dataset.arrow.field(name) for name in chosen])
@@ -121,7 +128,7 @@ class Reading(Books):
         """
         snapshot = snapshot if search.cursor is None else snapshot_of(search.cursor)
         statement = search_statement(dataset, search, snapshot)
-        with self._pinned(snapshot), self._cursor() as cursor, _within(timeout_s, cursor):
+        with self._pinned(snapshot), self._cursor() as cursor, within_time(timeout_s, cursor):
             found = cursor.execute(statement.text, statement.values).fetchall()
         total = (found[0][1] if found else 0) if search.counted else None
         return page_of([row[0] for row in found], search, snapshot, total)
@@ -247,36 +254,6 @@ def _first(cursor: duckdb.DuckDBPyConnection, dataset: Dataset, since: SnapshotI
 
 def not_ready(dataset: Dataset) -> DatasetNotReady:
     return DatasetNotReady(f"{dataset.id} has not been mirrored yet", remedy="run `knudepunkt sync`", retry_after_s=60)
-
-
-@contextmanager
-def _within(timeout_s: float, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Stop what the cursor does when its time is over. Raises SearchTooSlow."""
-    over, done = threading.Event(), threading.Event()
-
-    def watch() -> None:
-        if done.wait(timeout_s):
-            return
-        over.set()
-        # An interrupt that comes between two statements is lost, so it is said again.
-        while not done.wait(0.02):
-            cursor.interrupt()
-
-    watcher = threading.Thread(target=watch, name="search-timeout", daemon=True)
-    watcher.start()
-    try:
-        yield
-    except duckdb.InterruptException:
-        over.set()
-    finally:
-        done.set()
-        watcher.join()
-    if over.is_set():
-        raise SearchTooSlow(
-            f"the search took longer than {timeout_s:g} s",
-            remedy="narrow it: more conditions, or one that fewer rows meet",
-            rule="replica.search_timeout_s",
-        )
 
 
 def _answered(

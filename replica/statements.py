@@ -214,6 +214,14 @@ def packed_changes(dataset: Dataset, first: SnapshotId, until: SnapshotId) -> st
     return f"SELECT _change, {packed(dataset.arrow)} FROM ({feed}) ORDER BY {quoted(dataset.key)}"
 
 
+def early_key(dataset: Dataset, snapshot: SnapshotId, rows: int) -> str:
+    """A key before which about so many rows stand, if the mirror's first file is in order, as a loaded one is; no row
+    when there are fewer rows. Read without going through the others.
+    """
+    key = quoted(dataset.key)
+    return f"SELECT {key} FROM {table(dataset)} AT (VERSION => {int(snapshot)}) LIMIT 1 OFFSET {int(rows)}"
+
+
 def sampled_keys(dataset: Dataset, snapshot: SnapshotId, one_in: int) -> str:
     """Some of the keys of a snapshot, sorted."""
     key = quoted(dataset.key)

@@ -6,6 +6,7 @@ A reader that takes nothing for too long is cut: it would hold its place for eve
 import asyncio
 import base64
 import contextlib
+import time
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ import structlog
 
 from api.answer import Answer, Headers
 from api.request import Send
+from api.rest.pace import Pace
 from api.rest.ranges import matches, wanted_range
 from api.threads import file_slices, in_thread
 from api.visit import Visit, keep
@@ -52,9 +54,10 @@ async def finished_path(visit: Visit, grant: Grant, known: Manifest, path: Path,
     visit.answered(grant, status=status, snapshot=snapshot)
     if request.method == "HEAD":
         return Answer(status, headers, nothing)
+    pace = Pace()
     transfer = Transfer(
-        visit, grant, extract=known.plan, snapshot=snapshot, known=known, start=start, stop=stop,
-        pieces=file_slices(path, start, stop),
+        visit, grant, extract=known.plan, snapshot=snapshot, known=known, start=start, stop=stop, pace=pace,
+        pieces=file_slices(path, start, stop, lambda: pace.size_bytes),
     )  # fmt: skip
     return Answer(status, headers, transfer.send)
 
@@ -68,6 +71,7 @@ class Transfer:
     """One transfer. Its end is on record before the last piece leaves: nothing is whole that is not accounted for.
 
     extract       the plan's id
+    pace          how large the next piece is
     file          that is being made, to be put on the shelf at its end; None for one that is there
     known         the manifest of a file that is there
     start, stop   where in the file it begins and ends; a stop of None is the end of a file that is being made
@@ -78,6 +82,7 @@ class Transfer:
     extract: str
     snapshot: SnapshotId
     pieces: AsyncGenerator[bytes]
+    pace: Pace
     file: Extract | None = None
     known: Manifest | None = None
     first: bytes = b""
@@ -124,13 +129,15 @@ class Transfer:
             await asyncio.sleep(0)
 
     async def _unless_it_stalls(self, send: Send, piece: bytes) -> None:
-        stall_s = self.visit.doors.stall_s
+        stall_s, began = self.visit.doors.stall_s, time.monotonic()
         try:
             async with asyncio.timeout(stall_s):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         except TimeoutError:
             _log.warning("delivery_stalled", trace=self.visit.request.trace, seconds=stall_s)
             self.visit.request.cut()
+        else:
+            self.pace.sent(len(piece), time.monotonic() - began)
 
     def _on_record(self, *, whole: bool) -> None:
         visit, grant, known = self.visit, self.grant, self.known

@@ -116,6 +116,38 @@ def sftp(
     _report(result, json_file)
 
 
+@app.command()
+def extract(
+    rows: Annotated[int, typer.Option(min=10_000, help="Rows in the dataset.")] = 1_000_000,
+    json_file: FileOption = None,
+) -> None:
+    """How fast is a whole dataset over HTTPS, beside DuckDB's COPY and, when it is finished, beside nginx?
+
+    Example: `knudepunkt bench extract --rows 9000000 --json extract.json`
+    """
+    measure = _benchmark("extract")
+    with console(stderr=True).status("Starting an instance ...") as status:
+        result = measure(rows, progress=status.update)
+    _report(result, json_file)
+
+
+@app.command()
+def slow_readers(
+    rows: Annotated[int, typer.Option(min=10_000, help="Rows in the dataset.")] = 1_000_000,
+    readers: Annotated[int, typer.Option(min=2, help="Readers at once.")] = 1_000,
+    seconds: Annotated[float, typer.Option(min=5, help="How long they read.")] = 60.0,
+    json_file: FileOption = None,
+) -> None:
+    """Do a thousand readers, held to 200 kb/s each, all keep it, and in how much memory?
+
+    Example: `knudepunkt bench slow-readers --readers 1000 --json slow-readers.json`
+    """
+    measure = _benchmark("slow_readers")
+    with console(stderr=True).status("Starting an instance ...") as status:
+        result = measure(rows, readers=readers, seconds=seconds, progress=status.update)
+    _report(result, json_file)
+
+
 def _benchmark(name: str) -> Any:
     # The benchmarks lie beside the rooms in the source tree; processes that they start must find them too.
     tree = str(Path(__file__).parents[2])

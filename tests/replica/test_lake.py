@@ -122,6 +122,7 @@ class TestScan:
         one = [lake.scan(PERSONS, rows=given).read_all() for given in (None, allowed)]
         monkeypatch.setattr(reading, "SAMPLE_ROWS", 8)
         monkeypatch.setattr(reading, "RANGE_ROWS", 64)
+        monkeypatch.setattr(reading, "FIRST_ROWS", 50)
         begun: list[bool] = []
         answered = reading._answered
 

@@ -1,0 +1,39 @@
+"""A statement of the engine that has an end, however long it would take."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+
+from replica.errors import SearchTooSlow
+
+
+@contextmanager
+def within_time(timeout_s: float, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Stop what the cursor does when its time is over. Raises SearchTooSlow."""
+    over, done = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        if done.wait(timeout_s):
+            return
+        over.set()
+        # An interrupt that comes between two statements is lost, so it is said again.
+        while not done.wait(0.02):
+            cursor.interrupt()
+
+    watcher = threading.Thread(target=watch, name="search-timeout", daemon=True)
+    watcher.start()
+    try:
+        yield
+    except duckdb.InterruptException:
+        over.set()
+    finally:
+        done.set()
+        watcher.join()
+    if over.is_set():
+        raise SearchTooSlow(
+            f"the search took longer than {timeout_s:g} s",
+            remedy="narrow it: more conditions, or one that fewer rows meet",
+            rule="replica.search_timeout_s",
+        )
