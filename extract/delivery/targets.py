@@ -221,7 +221,12 @@ class Reach:
                 return self._may(str(inner))
         if any(address.version == each.version and address in each for each in self.allowed):
             return True
+        if isinstance(address, ipaddress.IPv6Address) and address not in _UNICAST:
+            # Old and translated forms of inner addresses, which count as global: ::127.0.0.1, fec0::1, 64:ff9b:1::1.
+            return False
         return address.is_global and not address.is_multicast
 
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+"""All that has been given out for the open internet (RFC 4291, IANA)."""

@@ -1,5 +1,6 @@
 """The table of attacks, docs/operating/attacks.md, made from the tests: `python -m tests.attacks.table` writes it."""
 
+import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,15 +26,20 @@ CHAPTERS: Final = (
             "tests/attacks/test_limits.py",
         ),
     ),
+    (
+        "Bulk: files, targets, uploads",
+        ("tests/attacks/test_bulk.py", "tests/extract/test_sftp_attacks.py"),
+    ),
 )
 """Heading, and the files of tests below it."""
 
 HEAD: Final = """# Attacks
 
-What has been tried against the platform, and what refuses it. Each line is a test that runs with every build, against
-a real server over real connections; whatever it was, the answer was no 5xx, nothing personal was in it or in a log, and
-ledger and audit trail were whole afterwards. An attack that is tried in several places (texts go into every field there
-is) stands here once. Written by `python -m tests.attacks.table`; a test holds the page to the tests.
+What has been tried against the platform, and what refuses it. Each line is a test that runs with every build. What
+comes over the wire comes to a real server over real connections, and whatever it was, the answer was no 5xx, nothing
+personal was in it or in a log, and ledger and audit trail were whole afterwards. An attack that is tried in several
+places (texts go into every field there is) stands here once. Written by `python -m tests.attacks.table`; a test holds
+the page to the tests.
 """
 
 
@@ -64,6 +70,8 @@ def collected() -> list[Attack]:
         raise RuntimeError(f"the tests cannot be collected ({code})")
     found: dict[tuple[str, str], Attack] = {}
     for item in collector.items:
+        if (plain := _unmarked(item)) is not None:
+            found.setdefault((plain.file, plain.tries), plain)
         for mark in item.iter_markers("attack"):
             tries, (file, test) = str(mark.args[0]), _place(item)
             case = mark.kwargs.get("case")
@@ -88,6 +96,16 @@ def page(attacks: Iterable[Attack]) -> str:
                     number += 1
                     parts.append(f"| {number} | `{_cell(each.name)}` | {_cell(each.tries)} | {_cell(each.by)} |\n")
     return "".join(parts)
+
+
+def _unmarked(item: pytest.Item) -> Attack | None:
+    """A test of a file that holds nothing but attacks, told by its name."""
+    file, test = _place(item)
+    if not file.startswith("tests/extract/"):
+        return None
+    whole = test.removeprefix("Test").replace("::test_", " ").replace("_", " ").removeprefix("test ")
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", whole).lower()
+    return Attack(file, test, words, "told on the left")
 
 
 def _place(item: pytest.Item) -> tuple[str, str]:
