@@ -147,7 +147,7 @@ class Instance:
 
     @property
     def signing_key(self) -> Path:
-        """Under which manifests are signed."""
+        """Under which manifests and the documents of agreements are signed."""
         return self.secrets / "signing.key"
 
     def make_folders(self) -> None:

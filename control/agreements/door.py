@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
-from control.actors import Verb
+from control.actors import Role, Verb
 from control.agreements.deed import Deed, Party
 from control.agreements.filtering import Filter
 from control.agreements.letters import tell_of_step
@@ -189,8 +189,10 @@ class Agreements:
         """
         now, wanted = self._now, Filter(organisation, supplier, municipality, service, frozenset(states), ends_before)
         with self._store.reading() as db:
-            owners = {each.id: each.organisation for each in load_systems(db).values()}
-            found, delegations = load_agreements(db, system), load_delegations(db)
+            owners, delegations = (
+                {each.id: each.organisation for each in load_systems(db).values()}, load_delegations(db)
+            )  # fmt: skip
+            found = load_agreements(db, system, parties=self._parties(wanted, delegations))
         return tuple(
             each
             for each in found
@@ -200,6 +202,15 @@ class Agreements:
     @property
     def _now(self) -> datetime:
         return self._store.clock.now()
+
+    def _parties(self, wanted: Filter, delegations: Iterable[Delegation]) -> set[OrganisationId] | None:
+        """Among whose agreements to look, so that the database leaves the others out; None for everybody's."""
+        asked = {each for each in (wanted.organisation, wanted.supplier, wanted.municipality) if each is not None}
+        actor = self._store.actor
+        if asked or actor.house or Role.OPERATOR in actor.roles:
+            return asked or None
+        mine = {each.municipality for each in delegations if each.supplier == actor.organisation}
+        return mine | ({actor.organisation} if actor.organisation else set())
 
     def _written(
         self,

@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -11,7 +11,7 @@ from control.agreements.rules import ensure_free
 from control.agreements.terms import ServiceTerms, Terms
 from control.agreements.values import Agreement, AgreementStep
 from control.errors import AgreementInvalid, Unregistered
-from control.tables import AGREEMENT_STEPS, AGREEMENTS
+from control.tables import AGREEMENT_STEPS, AGREEMENTS, SYSTEMS
 from control.texts import ensure_name, ensure_text
 from control.times import from_text, from_text_or_none, to_text
 from kernel import AgreementId, OrganisationId, ServiceName, SystemId, Window
@@ -62,15 +62,23 @@ def found_agreement(db: Connection, agreement: AgreementId) -> Agreement:
 
 
 def load_agreements(
-    db: Connection, system: SystemId | None = None, *, known: Mapping[AgreementId, Agreement] | None = None
+    db: Connection,
+    system: SystemId | None = None,
+    *,
+    parties: Collection[OrganisationId] | None = None,
+    known: Mapping[AgreementId, Agreement] | None = None,
 ) -> tuple[Agreement, ...]:
     """All agreements, or those of one system, in the order in which they were made.
 
-    known   agreements as they were once: their terms, which never change, are taken from there instead of read anew
+    parties   only those in which one of these organisations is a party, on either side
+    known     agreements as they were once: their terms, which never change, are taken from there instead of read anew
     """
     query = _SELECT.order_by(AGREEMENTS.c.id)
     if system is not None:
         query = query.where(AGREEMENTS.c.system == system)
+    if parties is not None:
+        theirs = select(SYSTEMS.c.id).where(SYSTEMS.c.organisation.in_(parties))
+        query = query.where(AGREEMENTS.c.municipality.in_(parties) | AGREEMENTS.c.system.in_(theirs))
     return tuple(_agreement(row, known or {}) for row in db.execute(query).mappings())
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final, Self
 
 from control.errors import AgreementInvalid
-from control.texts import ensure_name, ensure_text
+from control.texts import LONGEST_NAME, ensure_name, ensure_text
 from kernel import Limits, Purpose, ServiceName
 
 MOST_PURPOSES: Final = 20
@@ -209,7 +209,11 @@ def _ensure_covering(service: ServiceName, terms: ServiceTerms) -> None:
         raise AgreementInvalid(
             f"the agreement limits {service} to no row", remedy="name the values that a row may hold"
         )
-    named = (*(terms.columns or ()), *terms.own_municipality, *terms.rows)
-    values = (value for each in terms.rows.values() for value in each)
-    for text in (*named, *values):
-        ensure_name(text, f"a column or value of {service}", AgreementInvalid)
+    texts = [*(terms.columns or ()), *terms.own_municipality, *terms.rows]
+    texts += (value for each in terms.rows.values() for value in each)
+    # Policy reads thousands of agreements with dozens of columns each: all at once first, and one by one for the words.
+    if not (
+        "".join(texts).isprintable() and max(map(len, texts), default=0) <= LONGEST_NAME and all(map(str.strip, texts))
+    ):
+        for text in texts:
+            ensure_name(text, f"a column or value of {service}", AgreementInvalid)

@@ -106,7 +106,7 @@ class ListFolder:
 
     A file that cannot be taken is ignored and the log says so; what it held before, as long as this process knows it,
     stays in force: a broken file must not let a revoked certificate in. A file that was removed is gone. A list that
-    is overdue stays in force too (docs/decisions/0012-revocation-lists.md).
+    is overdue stays in force too (docs/decisions/0017-revocation-lists.md).
     """
 
     def __init__(self, folder: Path) -> None:
