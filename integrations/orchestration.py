@@ -23,7 +23,7 @@ INPUT = "input"
 def orchestration(carried: Carried) -> Road:
     live, desk = carried.service.live, carried.desk
     assert isinstance(live, Orchestration)  # noqa: S101  as the descriptor's review holds
-    ensure_whole(carried.grant, carried.service)
+    ensure_whole(carried)
     known: dict[str, Any] = {INPUT: _input(live, carried.asked.document())}
     parts: dict[str, dict[str, Any]] = {}
     failures: dict[str, str] = {}

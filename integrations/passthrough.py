@@ -26,7 +26,7 @@ from integrations.redirect import source_of
 from integrations.stub import stub_of
 from kernel import Grant, PlatformError, TryAgainLater
 from replica import DatasetNotReady
-from schemas import Fallback, Joining, JoiningInvalid, Method, PassThrough, Service, ServiceType, Told
+from schemas import Fallback, Joining, JoiningInvalid, Method, PassThrough, ServiceType, Told
 
 PAUSES_S: Final = (0.05, 0.2, 0.8)
 """Before each further try."""
@@ -41,7 +41,7 @@ def pass_through(carried: Carried) -> Road:
     """Raises what is wrong with the request, and what kept the source from answering."""
     live = carried.service.live
     assert isinstance(live, PassThrough)  # noqa: S101  as the descriptor's review holds
-    ensure_whole(carried.grant, carried.service)
+    ensure_whole(carried)
     subject = _subject(carried, live)
     if (stub := stub_of(carried, live.source)) is not None:
         return stub
@@ -53,18 +53,25 @@ def pass_through(carried: Carried) -> Road:
         return _from_replica(carried, live.fallback, subject, refusal)
     names = ("content-type", *sorted(live.response_headers))
     fields = tuple((name, came.fields[name]) for name in names if name in came.fields)
-    return Reply(status=came.status, fields=fields, body=came.body, by="source", keys=subject is not None)
+    return Reply(status=came.status, fields=fields, body=came.body, by="source", keys=int(subject is not None))
 
 
-def ensure_whole(grant: Grant, service: Service) -> None:
-    """Raises NarrowedTooFar for an agreement that lets a part of the answer through: here nobody can cut it out."""
-    if grant.columns is None and not grant.rows:
+def ensure_whole(carried: Carried) -> None:
+    """Raises NarrowedTooFar for an agreement that lets a part of the answer through: here nobody can cut it out.
+
+    One that names every column of the service's dataset lets all of it through.
+    """
+    grant, service = carried.grant, carried.service
+    named = grant.columns
+    if named is not None and service.dataset is not None:
+        named = None if named >= set(carried.desk.dataset(service.dataset).names) else named
+    if named is None and not grant.rows:
         return
     raise NarrowedTooFar(
-        f"the agreement narrows {service.name} by {'rows' if grant.columns is None else 'columns'}, and its answer "
+        f"the agreement narrows {service.name} by {'rows' if named is None else 'columns'}, and its answer "
         "comes from elsewhere",
         remedy="ask the municipality for an agreement on the whole service, or use a service that is answered here",
-        rule="agreement.columns" if grant.columns is not None else "agreement.rows",
+        rule="agreement.rows" if named is None else "agreement.columns",
         owner=f"municipality {grant.municipality_cvr}",
     )
 

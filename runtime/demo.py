@@ -17,6 +17,7 @@ from kernel import AgreementId, ServiceName, SystemId, Window
 from replica import Lake
 from runtime.client import Profile
 from runtime.demo_people import DINA, NINA, OTTO, hire
+from runtime.demo_source import prepare_source
 from runtime.environment import settings_of
 from runtime.files import write_whole
 from runtime.founding import found_instance
@@ -37,6 +38,9 @@ SERVICES: Final = (
     "cpr-persons", "cpr-persons-extract", "cpr-person-search", "municipalities", "municipalities-extract",
     "cvr-companies", "cvr-companies-extract", "cvr-units", "cvr-units-extract", "classes", "classes-extract",
     "roads", "roads-extract", "authorities", "authorities-extract",
+    "korsbaek-places", "korsbaek-residents", "korsbaek-orders", "korsbaek-overview", "korsbaek-notes",
+    "korsbaek-notes-update", "cpr-number-check", "cvr-number-check", "cpr-person-municipality", "class-hierarchy",
+    "cpr-person-events",
 )  # fmt: skip
 
 
@@ -69,6 +73,7 @@ def set_the_stage(
     """
     tell("Making the instance")
     instance = found_instance(root, environment="test", host=host, api_port=api_port, sftp_port=sftp_port)
+    prepare_source(instance, OPERATOR, port=9443 if api_port else 0)
     settings = settings_of(instance)
     tell("Registering a municipality, a supplier, its system and their agreement")
     with open_control(instance, settings) as control:
@@ -83,7 +88,9 @@ def set_the_stage(
         dataset = next(each for each in mirroring.registers.datasets if each.id == "cpr.persons")
         info = lake.info(dataset)
         chosen = _somebody(lake.scan(dataset, columns=["pnr", "status", "protections", "address_text"]))
-    write_whole(profile.folder / "person.json", json.dumps({"key": chosen}).encode())
+    note = {"key": "demo", "record": {"pnr": chosen, "text": "Ring i morgen", "weight": 2}}
+    for name, body in (("person", {"key": chosen}), ("resident", {"pnr": chosen}), ("note", note)):
+        write_whole(profile.folder / f"{name}.json", json.dumps(body).encode())
     return Stage(instance, profile, agreement, info.rows if info else 0, reports)
 
 

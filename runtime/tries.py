@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.client import Profile
+from runtime.live_tries import live_tries
+from runtime.outcome import Outcome, Try
 from runtime.processes import Addresses
 
 OPERATORS_PROFILE = "operator"
@@ -21,25 +23,6 @@ OPERATORS_PROFILE = "operator"
 CONTROLLERS_PROFILE = "dina"
 """The profile of the demo's data controller, a person."""
 SQL = "select kind, channel, service, status, count(*) as calls, sum(rows) as rows from calls group by all order by all"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a command gave: its exit code, output, error output, and the folder it ran in."""
-
-    code: int
-    out: str
-    err: str
-    folder: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Try:
-    """holds   None when the outcome is right, else a sentence that says what is not"""
-
-    title: str
-    command: str
-    holds: Callable[[Outcome], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +83,7 @@ def tries(
             " && cmp persons.csv persons-sftp.csv",
             _has_persons("persons-sftp.csv", persons),
         ),
+        *live_tries(profile, with_certificate, url),
         Try(
             "Ask with SQL what these calls were",
             f'{program} sql "{SQL}"{where}',

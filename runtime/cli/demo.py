@@ -14,7 +14,7 @@ from runtime.cli.up import start_detached
 
 if TYPE_CHECKING:
     from runtime.demo import Stage
-    from runtime.tries import Try
+    from runtime.outcome import Try
 
 
 def demo(
@@ -39,9 +39,11 @@ def demo(
         _check(persons, seed)
         return
     from runtime.client import addresses
+    from runtime.demo_source import start_source
     from runtime.processes import running_parent
 
     stage = _stage(instance, persons, seed)
+    start_source(stage.instance)
     if running_parent(stage.instance) is None:
         start_detached(stage.instance)
     out = console()
@@ -57,6 +59,7 @@ def demo(
 
 
 def _check(persons: int, seed: int) -> None:
+    from runtime.demo_source import start_source
     from runtime.processes import running_parent
     from runtime.tries import run_all
 
@@ -67,6 +70,7 @@ def _check(persons: int, seed: int) -> None:
         # Port 0: whichever is free, and so beside whatever else runs here.
         stage = _stage(instance, persons, seed, api_port=0, sftp_port=0)
         try:
+            start_source(stage.instance)
             start_detached(stage.instance)
             failed = 0
             for ran in run_all(_tries(stage, instance, here=folder), folder):

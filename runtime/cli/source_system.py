@@ -18,6 +18,7 @@ def source_system(
     authority: Annotated[
         Path | None, typer.Option(help="Whose clients it lets in; by default the test authority's.")
     ] = None,
+    beside: Annotated[bool, typer.Option("--beside", help="End when the instance's platform has ended.")] = False,
 ) -> None:
     """Run a fictitious source system, REST and SOAP over mutual TLS, with faults to switch on. For tests only.
 
@@ -29,7 +30,7 @@ def source_system(
     """
     from runtime.fictitious_source import FictitiousSource, context_of
     from runtime.instance import Instance
-    from runtime.processes import stop_on_signals
+    from runtime.processes import running_parent, stop_on_signals
 
     if certificate is None or key is None or authority is None:
         found = Instance.find(instance)
@@ -44,5 +45,10 @@ def source_system(
         thread = threading.Thread(target=server.serve_forever, name="source-system", daemon=True)
         thread.start()
         console().print(f"https://localhost:{server.server_address[1]}", markup=False, highlight=False)
-        stop.wait()
+        seen = False
+        while not stop.wait(1.0):
+            runs = beside and running_parent(Instance.find(instance)) is not None
+            if seen and not runs:
+                break
+            seen = seen or runs
         server.shutdown()

@@ -17,6 +17,7 @@ from schemas import COMPONENTS, Registers
 from tests.api.house import ANNA, NOBODY, Client, House, Reply, serving
 from tests.api.live_house import LIVE, SourceSystem, agree_on, live_doors, source_system, with_services
 from usage import subject_hash
+from usage.untaken import read_untaken
 
 PASS = "service_type: {}\nintegration_type: pass-through\npass_through: {{source: korsbaek, path: {}, methods: {}{}}}\n"
 OWN = {
@@ -125,6 +126,14 @@ class TestPassThrough:
         ]
         (line,) = [line for line in lines if line.get("event") == fact.event]
         assert (line["to_source_us"], line["total_us"]) == (timing.to_source_us, timing.out_us)
+
+    def test_what_is_on_record_can_be_counted(self, asks: Client, house: House) -> None:
+        resident(asks)
+        asks.post("/v1/services/korsbaek-overview/call", {"pnr": ANNA})
+        asks.get("/v1/services/live-bytes/call?count=100000")
+        found = read_untaken(house.root / "ledger")
+        assert found.left_out == ()
+        assert {"korsbaek-residents", "korsbaek-overview", "live-bytes"} <= set(found.rows["service"].to_pylist())
 
     def test_whom_it_was_about_is_on_record_as_a_hash(self, asks: Client, house: House) -> None:
         resident(asks)

@@ -16,7 +16,7 @@ from integrations.errors import (
     SourceResting,
     StepFailed,
 )
-from kernel import NotAllowed, PlatformError
+from kernel import DatasetId, NotAllowed, PlatformError
 from schemas import Orchestration, PassThrough, Service
 from tests.integrations.roads import REGISTERS, AVisit, Source, World
 
@@ -100,6 +100,13 @@ class TestPassThrough:
         assert reply.document() == {"resident": {"pnr": ANNA, "status": "01", "municipality_code": "0851"}}
         with pytest.raises(NarrowedTooFar):
             World(gone, ROWS).call(AVisit(RESIDENTS, narrowed={"rows": {"status": frozenset({"01"})}}), of(ANNA))
+
+    def test_an_agreement_that_names_every_column_is_on_the_whole(self) -> None:
+        every = frozenset(REGISTERS.dataset(DatasetId("cpr.persons")).names)
+        visit = AVisit(RESIDENTS, narrowed={"columns": every})
+        assert World(after(0.1), ROWS).call(visit, of(ANNA)).by == "source"
+        with pytest.raises(NarrowedTooFar):
+            World(after(0.1), ROWS).call(AVisit(RESIDENTS, narrowed={"columns": every - {"name"}}), of(ANNA))
 
     def test_an_answer_older_than_accepted_is_not_given(self) -> None:
         assert World(gone, ROWS).call(AVisit(RESIDENTS), of(ANNA), oldest_s=100).by == "replica"
