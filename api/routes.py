@@ -29,6 +29,8 @@ from api.rest import (
     search,
     subscriptions,
 )
+from api.sharing.routes import PREFIX as SHARING
+from api.sharing.routes import SharingRoutes
 from api.soap.faces import soap_doors
 from api.stopwatch import server_timing
 from api.unexpected import unexpected
@@ -78,6 +80,7 @@ class Routes:
         self._exact["/openapi.json"] = self._public(openapi.serve(doors))
         self._admin = admin.AdminRoutes(doors)
         self._deliveries = subscriptions.DeskRoutes(doors)
+        self._sharing = None if doors.sharing is None else SharingRoutes(doors, doors.sharing)
         # Of paths that end in a name that the caller chooses: what comes before it.
         self._prefixed: dict[str, Methods] = {
             "/problems/": self._public(problems.page),
@@ -100,6 +103,8 @@ class Routes:
         if found is None:
             if path.startswith(admin.PREFIX):
                 return self._admin
+            if self._sharing is not None and path.startswith(SHARING):
+                return self._sharing
             if path.startswith(subscriptions.PREFIXES):
                 return self._deliveries
             prefix, _, name = path.rpartition("/")

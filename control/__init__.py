@@ -40,6 +40,7 @@ from control.organisations import Organisation, OrganisationKind, OrganisationSt
 from control.people import People, User, UserId
 from control.policy import Policy, ensure_valid
 from control.processing import Processing, ProcessingAgreement
+from control.sharing import Sharing, SharingToken, token_hash
 from control.store import ControlStore
 from control.systems import SshKey, System, ssh_fingerprint
 from control.systems.door import Systems
@@ -92,6 +93,8 @@ __all__ = [
     "RevocationList",
     "Role",
     "ServiceTerms",
+    "Sharing",
+    "SharingToken",
     "SshKey",
     "SshKeys",
     "Standing",
@@ -120,5 +123,6 @@ __all__ = [
     "read_lists",
     "read_subject",
     "ssh_fingerprint",
+    "token_hash",
     "verify_chain",
 ]

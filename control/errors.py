@@ -234,3 +234,13 @@ class RevocationListInvalid(OperatorMistake):
 class ControlNotReady(OperatorMistake):
     code = "control_not_ready"
     title = "The control database cannot be used"
+
+
+class SharingTokenInvalid(CallerMistake):
+    code = "sharing_token_invalid"
+    title = "The token cannot be made so"
+
+
+class SharingTokenUnknown(NotIdentified):
+    code = "sharing_token_unknown"
+    title = "The token opens nothing"

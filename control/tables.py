@@ -230,6 +230,19 @@ REPEATS = Table(
     Column("body", Text),
 )
 
+SHARING_TOKENS = Table(
+    "sharing_tokens",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    # Of the token itself, which is shown once and kept nowhere.
+    Column("hash", String(64), nullable=False, unique=True),
+    Column("agreement", String(36), ForeignKey("agreements.id"), nullable=False, index=True),
+    Column("system", String(36), ForeignKey("systems.id"), nullable=False),
+    Column("made", String(32), nullable=False),
+    Column("expires", String(32), nullable=False),
+    Column("revoked", String(32)),
+)
+
 POLICY_VERSION = Table(
     "policy_version",
     METADATA,

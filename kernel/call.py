@@ -10,6 +10,7 @@ from kernel.ids import AgreementId, ServiceName, SystemId, TraceId
 class Channel(StrEnum):
     REST = "rest"
     SFTP = "sftp"
+    SHARING = "sharing"
     PUSH = "push"
     SOAP = "soap"
 

@@ -73,6 +73,16 @@ class LimitSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config={"extra": "forbid"})
+class SharingSettings:
+    """enabled   whether analysts' tools may read extracts under /sharing with a token, without a client certificate
+    file_s    how long the address of a file is good, seconds
+    """
+
+    enabled: bool = False
+    file_s: Annotated[float, Field(gt=0, le=86_400)] = 3_600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config={"extra": "forbid"})
 class LogSettings:
     level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -95,6 +105,7 @@ class Settings(BaseSettings):
     mail: MailSettings = field(default_factory=MailSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     live: LiveSettings = field(default_factory=LiveSettings)
+    sharing: SharingSettings = field(default_factory=SharingSettings)
     logs: LogSettings = field(default_factory=LogSettings)
 
     @classmethod

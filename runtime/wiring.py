@@ -30,6 +30,7 @@ from runtime.logs import write_log
 from runtime.mastering import Master
 from runtime.mirroring import Mirroring, status_of
 from runtime.settings import Settings
+from runtime.sharing import sharing_of
 from runtime.signing import Signer
 from runtime.trials import TrialRecorder
 from schemas import SHIPPED, Dataset, Registers, load_registers
@@ -144,6 +145,7 @@ def doors_of(house: House, trust: Callable[[], Trust]) -> Doors:
         readiness=partial(readiness, house, lookups),
         status=partial(_status, house),
         decisions=partial(decisions_of, house.instance),
+        sharing=sharing_of(house.instance, house.settings, house.control, lambda: house.watcher.current().version),
         control=house.control,
         documents=partial(documents_of, house.instance),
         authority=partial(TestAuthority.open_or_create, house.instance.authority)

@@ -34,6 +34,7 @@ from runtime.cli import (
     quarantine,
     rollback,
     sftp,
+    sharing,
     source_system,
     sql,
     status,
@@ -84,6 +85,7 @@ app.command(rich_help_panel=LOOK)(status.status)
 app.command(rich_help_panel=LOOK)(explain.explain)
 app.add_typer(subscription.app, name="subscription", rich_help_panel=USE)
 app.add_typer(delivery.app, name="delivery", rich_help_panel=USE)
+app.add_typer(sharing.app, name="sharing", rich_help_panel=USE)
 app.add_typer(quarantine.app, name="quarantine", rich_help_panel=LOOK)
 app.add_typer(ledger.app, name="ledger", rich_help_panel=LOOK)
 app.add_typer(contract.app, name="contract", rich_help_panel=LOOK)

@@ -1,0 +1,75 @@
+"""What the open bulk face needs beside the other doors, and the addresses of its files."""
+
+import base64
+import hmac
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from api.sharing.errors import SharingUnknown
+from control import SharingToken
+from kernel import ServiceName
+
+_SIGNED: Final = b"delta sharing file"
+_MAC_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class SharingDesk:
+    """tokens     SHA-256 of a token, or a token's id -> the token, live or not; None for one that nobody made
+    key        addresses of files are signed with
+    files      folder of finished extracts
+    changes    folder of change feeds, made from them
+    file_s     how long the address of a file is good, seconds
+    """
+
+    tokens: Callable[[str], SharingToken | None]
+    key: bytes
+    files: Path
+    changes: Path
+    file_s: float = 3_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class FileAddress:
+    """plan       of the extract; `changes` for its change feed
+    token      id of the token by which it was given out: when that ends, so does the address
+    expires    seconds since 1970
+    """
+
+    plan: str
+    changes: bool
+    token: str
+    service: ServiceName
+    expires: int
+
+    def signed(self, key: bytes) -> str:
+        """As it stands in a path."""
+        text = json.dumps([self.plan, self.changes, self.token, self.service, self.expires]).encode()
+        return base64.urlsafe_b64encode(_mac(key, text) + text).rstrip(b"=").decode()
+
+    @classmethod
+    def read(cls, text: str, key: bytes, now: float) -> "FileAddress":
+        """Raises SharingUnknown, with the same words for what was never signed and what is over."""
+        try:
+            raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            mac, body = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
+            if not hmac.compare_digest(mac, _mac(key, body)):
+                raise ValueError
+            fields: list[Any] = json.loads(body)
+            address = cls(fields[0], fields[1], fields[2], ServiceName(fields[3]), fields[4])
+            if now >= address.expires:
+                raise ValueError
+        except (ValueError, TypeError, IndexError):
+            raise no_file() from None
+        return address
+
+
+def no_file() -> SharingUnknown:
+    return SharingUnknown("there is no file under this address, or no longer", remedy="query the table again")
+
+
+def _mac(key: bytes, text: bytes) -> bytes:
+    return hmac.digest(key, _SIGNED + text, "sha256")

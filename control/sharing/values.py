@@ -1,0 +1,25 @@
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from kernel import AgreementId, SystemId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharingToken:
+    """hash   SHA-256 of the token, lower-case hex"""
+
+    id: str
+    hash: str
+    agreement: AgreementId
+    system: SystemId
+    made: datetime
+    expires: datetime
+    revoked: datetime | None = None
+
+    def live(self, at: datetime) -> bool:
+        return self.made <= at < self.expires and (self.revoked is None or at < self.revoked)
+
+
+def token_hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
