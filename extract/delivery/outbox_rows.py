@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, Select, and_, exists, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from extract.delivery.faults import DeliveryUnknown
 from extract.delivery.outbox_patience import CLOSED, Breaker
@@ -131,6 +132,11 @@ def set_breaker(db: Connection, endpoint: str, before: Breaker, breaker: Breaker
     values = {
         "failures": breaker.failures, "open_until": None if breaker.open_until is None else text_of(breaker.open_until)
     }  # fmt: skip
-    changed = db.execute(update(ENDPOINTS).where(ENDPOINTS.c.endpoint == endpoint).values(**values))
-    if changed.rowcount == 0:
-        db.execute(insert(ENDPOINTS).values(endpoint=endpoint, **values))
+    known = update(ENDPOINTS).where(ENDPOINTS.c.endpoint == endpoint).values(**values)
+    if db.execute(known).rowcount == 0:
+        try:
+            with db.begin_nested():
+                db.execute(insert(ENDPOINTS).values(endpoint=endpoint, **values))
+        except IntegrityError:
+            # Another worker was the first to know the endpoint.
+            db.execute(known)

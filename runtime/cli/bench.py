@@ -148,6 +148,22 @@ def slow_readers(
     _report(result, json_file)
 
 
+@app.command()
+def push(
+    megabytes: Annotated[int, typer.Option(min=8, help="Size of the file, megabytes.")] = 256,
+    rounds: Annotated[int, typer.Option(min=1, help="Measured rounds of each kind.")] = 3,
+    json_file: FileOption = None,
+) -> None:
+    """How fast do we push to an SFTP server, beside OpenSSH's own client?
+
+    Example: `knudepunkt bench push --megabytes 256 --json push.json`
+    """
+    measure = _benchmark("push")
+    with console(stderr=True).status("Starting a server ...") as status:
+        result = measure(megabytes, rounds=rounds, progress=status.update)
+    _report(result, json_file)
+
+
 def _benchmark(name: str) -> Any:
     # The benchmarks lie beside the rooms in the source tree; processes that they start must find them too.
     tree = str(Path(__file__).parents[2])

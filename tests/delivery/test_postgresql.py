@@ -1,0 +1,83 @@
+"""The outbox on PostgreSQL: workers that ask at once get different deliveries, and each is sent once."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from extract.delivery.alarms import find_alarms
+from extract.delivery.circle import Filter, FilterKind, Outcome
+from extract.delivery.circles import Circles, Seal
+from extract.delivery.outbox_rows import Delivery
+from extract.delivery.outbox_states import State
+from extract.delivery.targets import HttpsTarget
+from extract.errors import ExtractBroken
+from runtime.migrations import upgrade
+from tests.delivery.builders import Desk, database_at, wish
+from tests.extract.builders import grant
+from tests.sync.connectors.postgres import DATABASE, serve_postgres
+
+PUSHED = HttpsTarget(url="https://receiver.example/in")
+WORKERS = 6
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with serve_postgres() as server:
+        url = f"postgresql+psycopg://owner@/{DATABASE}?host={server.folder}&port={server.own_port}"
+        upgrade(url)
+        yield url
+
+
+@pytest.fixture
+def desk(address: str, tmp_path: Path) -> Iterator[Desk]:
+    with database_at(address) as found:
+        yield Desk(tmp_path, found)
+
+
+@pytest.mark.slow
+def test_each_delivery_is_claimed_by_one_and_sent_once(desk: Desk) -> None:
+    for _ in range(12):
+        made = desk.subscriptions.add(wish(PUSHED, confirm_within_s=3600), by="a test")
+        desk.subscriptions.plan(made.id, 5)
+    gate = Barrier(WORKERS)
+
+    def claim(_: int) -> list[Delivery]:
+        gate.wait(20)
+        found = []
+        for _ in range(6):
+            delivery = desk.outbox.claim()
+            if delivery is not None:
+                found.append(delivery)
+        return found
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        claimed = [each for found in pool.map(claim, range(WORKERS)) for each in found]
+    assert len({each.id for each in claimed}) == len(claimed) == 12
+    for each in claimed:
+        desk.outbox.release(each)
+    desk.trouble = [ExtractBroken("it is broken", remedy="wait")] * 3
+
+    def work(_: int) -> None:
+        gate.wait(20)
+        for _ in range(12):
+            desk.courier.turn()
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(work, range(WORKERS)))
+    desk.clock.pass_s(3000)
+    work_left = [desk.courier.turn() for _ in range(4)]
+    assert work_left[-1] is None
+    assert [each.state for each in desk.outbox.listed()] == [State.SENT] * 12
+    assert len({parcel.delivery for parcel in desk.sent}) == len(desk.sent) == 12
+    desk.clock.pass_s(4000)
+    assert len(find_alarms(desk.database, desk.clock)) == 12
+
+
+def test_circles_are_kept_there_too(desk: Desk) -> None:
+    circles = Circles(desk.database, Seal(b"k" * 32), lambda *_: True, desk.clock)
+    wanted = Filter.of(FilterKind.NUMBER, "6101701001")
+    assert circles.add(grant(), wanted) is Outcome.ADDED
+    assert circles.filters(grant()) == (wanted,)
