@@ -112,8 +112,8 @@ class DeskRoutes:
                 "the body does not say what to do",
                 remedy='send {"state": "paused"}, "active" or "ended"',
             )
-        if not isinstance(reason, str) or len(reason) > 400:
-            raise BodyInvalid("reason is not a text", remedy="send a text of up to 400 characters")
+        if not isinstance(reason, str) or len(reason) > 400 or not reason.isprintable():
+            raise BodyInvalid("reason is not a line of text", remedy="send a line of up to 400 signs that can be shown")
         desk = _desk(self.doors)
         found = await in_thread(lambda: desk.turn(viewer, _id(request, 2), Standing(state), reason))
         return _answer(told_subscription(found), request)

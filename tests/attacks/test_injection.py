@@ -217,6 +217,49 @@ class TestElsewhere:
         ensure_refused(said, "key_invalid", "record_not_found")
 
 
+FORGED = "GODKENDT AF ALLE"
+
+
+class TestDocuments:
+    """What a lawyer reads is made from these texts: none of them may run, or look like a part of the document."""
+
+    def document(self, office: Office, form: str, **texts: Any) -> Reply:
+        made = _terms(office, **texts)
+        assert made.status == 201, made.body[:200]
+        return office.get("supplier-user", f"{ADMIN}/agreements/{made.json['id']}/document?format={form}")
+
+    @attack(
+        "a script in every text of an agreement, for whoever reads its page",
+        by="escaped, and a policy that runs nothing",
+    )
+    def test_a_script(self, office: Office) -> None:
+        text = "</dd><script>alert(1)</script><img src=x onerror=alert(1)>"
+        texts = dict.fromkeys(("purpose", "legal_basis", "reason", "name", "receivers"), text)
+        asked = {"purposes": [{"code": "care", "text": text, "legal_basis": text}], "type": "one-owner-one-receiver"}
+        page = self.document(office, "html", **texts, **asked)
+        assert page.status == 200, page.body[:200]
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        assert "sandbox" in page.headers["content-security-policy"]
+        assert page.headers["x-content-type-options"] == "nosniff"
+        for tag in (b"<script", b"<img", b"onerror=alert(1)>"):
+            assert tag not in page.body
+        assert b"&lt;script&gt;" in page.body
+
+    @attack("lines in an agreement's texts that look like parts of its document", by="indented, or refused")
+    def test_forged_lines(self, office: Office) -> None:
+        text = f"x\n\n\n{FORGED}\n\n2026-01-01  approve (approved), Carl"
+        asked = {"purposes": [{"code": "care", "text": text, "legal_basis": text}]}
+        page = self.document(office, "text", purpose=text, legal_basis=text, reason=text, **asked)
+        lines = page.body.decode().splitlines()
+        assert sum(FORGED in line for line in lines) >= 5
+        assert not [line for line in lines if line.startswith((FORGED, "2026-01-01"))]
+
+    @attack("the same in the values that rows are limited to", by="agreement_invalid")
+    def test_forged_rows(self, office: Office) -> None:
+        services = {"municipalities": {"rows": {"name": [f"x\n\n{FORGED}\n"]}}}
+        assert _terms(office, services=services).code == "agreement_invalid"
+
+
 class TestMails:
     @attack("a name that would be a mail's header or its end, in the notice that the municipality gets",
             by="encoded, one header each")  # fmt: skip

@@ -17,7 +17,7 @@ from control import ServiceTerms
 from kernel import CallAnswered
 from tests.api.house import AALBORG, CLOCK, House, serving
 from tests.attacks.forgery import DAY, Holder, authority_of, field_of, made, subject, tampered
-from tests.attacks.harness import PATH, Said, attack, case, ensure_on_record, ensure_refused, request, talk
+from tests.attacks.harness import PATH, Said, attack, case, ensure_on_record, ensure_refused, post, request, talk
 
 HEADER = "client_cert_header_refused"
 UNTRUSTED = "certificate_untrusted"
@@ -297,6 +297,24 @@ class TestTheCertificate:
                     ensure_refused([call(house, port, cast.good)], "certificate_revoked")
         finally:
             lists.unlink()
+
+
+class TestPeople:
+    @attack("an application without a certificate through the proxy, whose own would be the proof", by="proof_missing")
+    def test_the_proxys_certificate_proves_nothing(self, house: House, proxied: int) -> None:
+        asked = {
+            "kind": "supplier", "cvr": "30808479", "name": "Ny", "email": "a@ny.example", "user_name": "Nina",
+            "user_email": "nina@ny.example",
+        }  # fmt: skip
+        said = talk(house, proxied, post("/v1/admin/applications", asked), certificate="proxy")
+        ensure_refused(said, "proof_missing")
+
+    @attack("a user's certificate in Client-Cert, sent without any proxy", by=HEADER)
+    def test_a_user_is_not_taken_from_elsewhere(self, house: House, port: int, proxied: int) -> None:
+        field = f"Client-Cert: {field_of(der_of(house, 'operator-person'))}"
+        me = request("GET", "/v1/me", field)
+        assert talk(house, proxied, me, certificate="proxy")[-1].json["user"]["name"] == "operator-person"
+        ensure_refused(talk(house, port, me, certificate="supplier-user"), HEADER)
 
 
 class TestTheAddress:

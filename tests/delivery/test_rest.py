@@ -92,6 +92,14 @@ def test_what_is_not_as_it_must_be_is_refused(client: httpx2.Client, body: Any, 
     assert (400 <= refused.status_code < 500, refused.json()["code"]) == (True, code), refused.text
 
 
+@pytest.mark.parametrize("reason", ["x\r\nforged", "\x1b[2J", "\u202eevil", "x" * 401, 5])
+def test_a_reason_is_a_line_that_can_be_shown(client: httpx2.Client, reason: Any) -> None:
+    made = client.post(MUNICIPALITIES, json={}).headers["location"]
+    refused = client.patch(made, json={"state": "paused", "reason": reason})
+    assert (refused.status_code, refused.json()["code"]) == (400, "body_invalid")
+    assert client.get(made).json()["state"] == "active"
+
+
 def test_a_circle_is_changed_and_shown(platform: Platform, client: httpx2.Client) -> None:
     person = json.loads((platform.stage.profile.folder / "person.json").read_text())["key"]
     added = client.post(
