@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+import pyarrow as pa
+
 from api.proxy import NO_PROXIES, Proxies
 from api.sharing import SharingDesk
 from control import ControlStore, Counters, Policy, TestAuthority, Trust
@@ -56,6 +58,7 @@ class Doors:
     lookups     readers of this process, by dataset
     corrections   snapshots of a span that went back to an earlier state; may block
     estimate    how many rows an extract will have, None when that cannot be told; may block
+    rows        of a full extract's plan between two keys (None: all); may block
     jobs        extracts that are asked for now and fetched later
     stall_s     a download whose reader takes nothing for this long is ended, seconds
     signing_key  the public half of the key that manifests are signed with, PEM
@@ -86,6 +89,7 @@ class Doors:
     find: Find
     corrections: Corrections
     estimate: Callable[[ExtractPlan], int | None]
+    rows: Callable[[ExtractPlan, tuple[str | None, str | None] | None], pa.RecordBatchReader]
     jobs: Jobs
     extracts: ExtractStore
     shelf: Shelf

@@ -16,6 +16,7 @@ from api.rest import (
     admin,
     catalogue,
     circle,
+    copies,
     decisions,
     extract,
     extracts,
@@ -133,6 +134,8 @@ class Routes:
             self._exact[f"{base}/extract/plan"] = _readable(bulk(extracts.explain))
             self._exact[f"{base}/extracts"] = _also(_readable(bulk(extracts.listing)), "POST", bulk(extracts.begin))
             self._prefixed[f"{base}/extracts/"] = _also(_readable(bulk(extracts.look)), "DELETE", bulk(extracts.cancel))
+            self._exact[f"{base}/copy/proof"] = Methods({"POST": bulk(copies.proof)})
+            self._exact[f"{base}/copy/rows"] = Methods({"POST": bulk(copies.rows)})
             self._exact[f"{base}/files"] = _readable(bulk(files.listing))
             self._prefixed[f"{base}/files/"] = _readable(bulk(files.file))
             self._exact[f"{base}/subscriptions"] = Methods({"POST": bulk(subscriptions.subscribe)})

@@ -13,11 +13,21 @@ from extract.delivery.outbox_tables import Database
 from extract.delivery.sftp_server import SftpServer
 from extract.delivery.shelf import MANIFEST, SIGNATURE, Shelf, Sign
 from extract.delivery.subscription import Kind, Standing
-from extract.errors import CursorRefused, DeltaNeedsKey, ExtractBroken, ExtractNotReady, FormatImpossible, ViewChanged
+from extract.errors import (
+    CopyTooLarge,
+    CursorRefused,
+    DeltaNeedsKey,
+    ExtractBroken,
+    ExtractNotReady,
+    FormatImpossible,
+    ViewChanged,
+)
 from extract.exchange import Exchange, InMetadata
 from extract.form import Compression, Format
+from extract.formats.json_text import json_lines as ndjson_of
 from extract.jobs import Job, Jobs, JobState, Progress
 from extract.plan import Corrections, ExtractPlan, ExtractRequest, plan_extract
+from extract.proof import Part, digests
 from extract.reading import estimate, rows_of, xml_schema_of
 from extract.settings import DeliverySettings, ExchangeSettings, ExtractSettings, SftpSettings
 from extract.store import Extract, ExtractStore
@@ -29,6 +39,7 @@ __all__ = [
     "Circle",
     "Circles",
     "Compression",
+    "CopyTooLarge",
     "Corrections",
     "Cursor",
     "CursorRefused",
@@ -56,6 +67,7 @@ __all__ = [
     "Kind",
     "Manifest",
     "Outcome",
+    "Part",
     "Progress",
     "Seal",
     "SftpServer",
@@ -65,7 +77,9 @@ __all__ = [
     "Standing",
     "State",
     "ViewChanged",
+    "digests",
     "estimate",
+    "ndjson_of",
     "plan_extract",
     "rows_of",
     "told_delivery",

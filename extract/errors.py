@@ -32,6 +32,11 @@ class TooManyExtracts(CallerMistake):
     title = "The agreement has many extracts on their way already"
 
 
+class CopyTooLarge(RequestInvalid):
+    code = "copy_too_large"
+    title = "There are too many rows between those keys"
+
+
 class FormatImpossible(RequestInvalid):
     code = "format_impossible"
     title = "The extract cannot have that form"

@@ -12,8 +12,13 @@ from schemas import Dataset
 _BATCH_ROWS: Final = 16_384
 
 
-def rows_of(lake: Lake, dataset: Dataset, plan: ExtractPlan) -> pa.RecordBatchReader:
-    """Sorted by key; of a delta with `replica.OPERATION` before its columns. Raises HistoryExpired."""
+def rows_of(
+    lake: Lake, dataset: Dataset, plan: ExtractPlan, keys: tuple[str | None, str | None] | None = None
+) -> pa.RecordBatchReader:
+    """Sorted by key; of a delta with `replica.OPERATION` before its columns. Raises HistoryExpired.
+
+    keys   of a full extract, those from the first on and before the second alone
+    """
     if plan.since is None:
         return lake.scan(
             dataset,
@@ -21,6 +26,7 @@ def rows_of(lake: Lake, dataset: Dataset, plan: ExtractPlan) -> pa.RecordBatchRe
             columns=plan.columns,
             rows=plan.rows,
             hide_protected_on=plan.hide_protected_on,
+            keys=keys,
             batch_rows=_BATCH_ROWS,
         )
     view = View(columns=plan.columns, rows=plan.rows)

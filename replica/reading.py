@@ -52,6 +52,7 @@ class Reading(Books):
         columns: Sequence[str] | None = None,
         rows: Mapping[str, frozenset[str]] | None = None,
         hide_protected_on: date | None = None,
+        keys: tuple[str | None, str | None] | None = None,
         batch_rows: int = 65_536,
     ) -> pa.RecordBatchReader:
         """Stream rows sorted by key, in batches of at most `batch_rows`: the first come soon, whatever the size.
@@ -59,6 +60,7 @@ class Reading(Books):
         snapshot            None for the dataset's newest
         rows                column -> the values it may hold; other rows are left out
         hide_protected_on   the day on which protection is judged: PROTECTED columns of rows protected then are null
+        keys                from the first on and before the second, None for no end; None for all
 
         The reader keeps the snapshot it began with until it has ended or nobody refers to it. Raises KeyError for a
         column that the dataset lacks, DatasetNotReady when nothing was published, HistoryExpired.
@@ -74,9 +76,13 @@ class Reading(Books):
         cursor = self._con.cursor()
         # The first range is small and begun here: its rows come at once, and what cannot be read is told before
         # anything is promised.
-        early = cursor.execute(statements.early_key(dataset, snapshot, FIRST_ROWS)).fetchone()
-        start = None if early is None else early[0]
-        first = _answered(cursor, partial(found, None, start)).to_arrow_reader(batch_rows)
+        if keys is None:
+            early = cursor.execute(statements.early_key(dataset, snapshot, FIRST_ROWS)).fetchone()
+            start = None if early is None else early[0]
+            begun = partial(found, None, start)
+        else:
+            start, begun = None, partial(found, *keys)
+        first = _answered(cursor, begun).to_arrow_reader(batch_rows)
 
         def ranges() -> Iterator[pa.RecordBatch]:
             yield from first

@@ -134,6 +134,7 @@ def doors_of(house: House, trust: Callable[[], Trust]) -> Doors:
         find=house.scanner.find,
         corrections=house.scanner.corrections,
         estimate=house.scanner.estimate,
+        rows=house.scanner.scan,
         jobs=jobs_of(house.instance, house.settings, house.extracts),
         stall_s=house.settings.extracts.stall_s,
         signing_key=Signer.open(house.instance.signing_key).public_pem,
@@ -297,8 +298,8 @@ class _Scanner:
                 self._lake = Lake.open(self._instance.lake, self._settings.replica, write=False)
             return self._lake
 
-    def scan(self, plan: ExtractPlan) -> pa.RecordBatchReader:
-        return rows_of(self._opened(), self._registers.dataset(plan.dataset), plan)
+    def scan(self, plan: ExtractPlan, keys: tuple[str | None, str | None] | None = None) -> pa.RecordBatchReader:
+        return rows_of(self._opened(), self._registers.dataset(plan.dataset), plan, keys)
 
     def info(self, dataset: Dataset, snapshot: SnapshotId | None) -> SnapshotInfo:
         """As of a snapshot, or as it is now (None). Raises HistoryExpired, DatasetNotReady."""

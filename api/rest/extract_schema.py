@@ -24,6 +24,8 @@ def extract_paths(service: Service, dataset: Dataset) -> dict[str, Any]:
         f"{base}/extract/plan": {"get": _explain(service, dataset)},
         f"{base}/extracts": {"get": _jobs(service), "post": _begin(service, dataset)},
         f"{base}/extracts/{{id}}": {"get": _job(service), "delete": _cancel(service)},
+        f"{base}/copy/proof": {"post": _copy(service, dataset, "proof")},
+        f"{base}/copy/rows": {"post": _copy(service, dataset, "rows")},
         f"{base}/files": {"get": _files(service)},
         f"{base}/files/{{name}}": {"get": _file(service)},
         f"{base}/files/{{name}}.manifest.json": {"get": _manifest(service)},
@@ -153,6 +155,23 @@ def _begin(service: Service, dataset: Dataset) -> dict[str, Any]:
     made["responses"]["202"] = _json("It is being made.", _state()) | {
         "headers": {"Location": {"schema": TEXT}, "Retry-After": {"schema": {"type": "integer"}}}
     }
+    return made
+
+
+def _copy(service: Service, dataset: Dataset, what: str) -> dict[str, Any]:
+    bound: Schema = {"type": ["string", "null"]}
+    own: dict[str, Schema]
+    if what == "proof":
+        own = {"part_rows": {"type": "integer", "minimum": 1, "maximum": 10_000}}
+        summary, told = "digests of a copy", "A line per part: low, high, rows, sha256; the last one has `end`."
+    else:
+        own = {"low": bound, "high": bound}
+        summary, told = "rows between two keys", "The rows, as in an NDJSON extract."
+    made = operation(service, f"copy_{what}", summary, (*_REFUSALS, 413, 415))
+    fields: dict[str, Schema] = {"columns": columns(dataset), **MOMENT, **own}
+    body: Schema = {"type": "object", "properties": fields, "additionalProperties": False}
+    made["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
+    made["responses"]["200"] = {"description": told, "content": {"application/x-ndjson": {}}}
     return made
 
 

@@ -16,6 +16,7 @@ from runtime.cli import (
     catalogue,
     cert,
     contract,
+    copy,
     delegation,
     delivery,
     demo,
@@ -79,6 +80,7 @@ app.command(rich_help_panel=RUN)(sftp.sftp)
 app.command(rich_help_panel=RUN)(worker.worker)
 app.command(rich_help_panel=USE)(lookup.lookup)
 app.command(rich_help_panel=USE)(extract.extract)
+app.add_typer(copy.app, name="copy", rich_help_panel=USE)
 app.command(rich_help_panel=USE)(sql.sql)
 app.command(rich_help_panel=LOOK)(catalogue.catalogue)
 app.command(rich_help_panel=LOOK)(status.status)

@@ -208,6 +208,7 @@ class House:
             past=partial(read_past, self.lake),
             find=partial(self.lake.search, timeout_s=30.0),
             corrections=self.lake.corrections,
+            rows=lambda plan, keys: rows_of(self.lake, self.dataset(plan.dataset), plan, keys),
             estimate=lambda plan: estimate(self.lake, self.dataset(plan.dataset), plan),
             jobs=Jobs(self.root / f"{extracts}-jobs", store, CLOCK, timedelta(hours=1)),
             stall_s=self.stall_s,
