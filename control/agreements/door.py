@@ -30,7 +30,7 @@ from control.delegations.store import live_delegation, load_delegations
 from control.delegations.values import Delegation
 from control.errors import NotYours, Unregistered
 from control.organisations import Organisation, OrganisationKind, load_organisations
-from control.systems import ensure_in_use, load_systems
+from control.systems import ensure_in_use, found_system, load_systems
 from kernel import COPENHAGEN, AgreementId, OrganisationId, ServiceName, SystemId, Window, new_id
 from schemas import Registers
 
@@ -149,7 +149,7 @@ class Agreements:
         with self._store.reading() as db:
             found = find_agreement(db, agreement)
             seen = found is not None and self._seen(
-                found, load_systems(db)[found.system].organisation, load_delegations(db)
+                found, found_system(db, found.system).organisation, load_delegations(db)
             )
         if found is None or not seen:
             raise Unregistered("no such agreement", remedy="check the agreement's id")
@@ -290,7 +290,7 @@ class Agreements:
 
     def _capacity(self, db: Connection, agreement: Agreement, step: Step) -> Capacity:
         """In what capacity the actor would take a step."""
-        supplier = load_systems(db)[agreement.system].organisation
+        supplier = found_system(db, agreement.system).organisation
         delegate = self._delegation(db, agreement) is not None
         return capacity(self._store.actor, agreement, supplier, step, delegate=delegate)
 

@@ -14,7 +14,7 @@ from control.agreements.lifecycle import Step
 from control.agreements.values import Agreement
 from control.notices import tell
 from control.organisations import load_organisations
-from control.systems import load_systems
+from control.systems import found_system
 from control.times import shown
 
 _DECIDERS: Final = frozenset({Role.DATA_CONTROLLER})
@@ -40,7 +40,7 @@ _WORDS: Final[Mapping[Step, tuple[str | None, str | None]]] = {
 
 def tell_of_step(db: Connection, agreement: Agreement, step: Step, at: datetime, *, instead: str | None = None) -> None:
     """instead   what took the step in the municipality's place, a rule or another organisation: it is told of that"""
-    system = load_systems(db)[agreement.system]
+    system = found_system(db, agreement.system)
     organisations = load_organisations(db)
     supplier, municipality = organisations[system.organisation], organisations[agreement.municipality]
     named = {"supplier": supplier.name, "municipality": municipality.name, "system": system.name}

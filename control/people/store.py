@@ -78,6 +78,15 @@ def user_of_certificate(db: Connection, fingerprint: str, at: datetime | None = 
     return user if good and (user.ended is None or at < user.ended) else None
 
 
+def live_certificates(db: Connection, at: datetime) -> tuple[tuple[UserId, str, datetime], ...]:
+    """(user, fingerprint, end) of every certificate that would be taken at `at`, or from a later time on."""
+    query = select(USER_CERTIFICATES).where(
+        USER_CERTIFICATES.c.revoked.is_(None) & (USER_CERTIFICATES.c.valid_to > to_text(at))
+    )
+    rows = db.execute(query.order_by(USER_CERTIFICATES.c.fingerprint)).mappings()
+    return tuple((UserId(row["user"]), row["fingerprint"], from_text(row["valid_to"])) for row in rows)
+
+
 def certificates_of(db: Connection, user: UserId) -> tuple[str, ...]:
     """Fingerprints that are not revoked."""
     query = select(USER_CERTIFICATES.c.fingerprint).where(

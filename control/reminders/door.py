@@ -10,6 +10,8 @@ from control.agreements import Agreement, State, load_agreements
 from control.certificates import load_certificates
 from control.notices import tell
 from control.organisations import Organisation, OrganisationKind, load_organisations
+from control.people import UserId
+from control.people.store import live_certificates, load_users
 from control.reminders.rule import KEY_LIFE, days_before, list_is_late
 from control.systems import System, load_ssh_keys, load_systems
 from control.times import shown, to_text
@@ -53,6 +55,7 @@ class Reminders:
                 *_agreements(db, organisations, systems, at),
                 *_certificates(db, systems, at),
                 *_keys(db, systems, at),
+                *_employees(db, at),
                 *_lists(lists, organisations.values(), at),
             )
             return sum(
@@ -149,6 +152,27 @@ def _keys(db: Connection, systems: dict[SystemId, System], at: datetime) -> Iter
                 text=f"Fingerprint: {each.fingerprint}\nIt goes on working. Bind a new one, and revoke this one when "
                 "nobody uses it any more.",
                 about=f"system {each.system}",
+            )
+
+
+def _employees(db: Connection, at: datetime) -> Iterator[_Reminder]:
+    """Of people's certificates: to the administrators, and without the person's name, since notices are mailed."""
+    users = {each.id: each for each in load_users(db) if each.ended is None}
+    live = [each for each in live_certificates(db, at) if each[0] in users]
+    last: dict[UserId, datetime] = {}
+    for user, _, end in live:
+        last[user] = max(end, last.get(user, end))
+    for user, fingerprint, end in live:
+        days = days_before(end, at)
+        if days is not None and end == last[user]:
+            yield _Reminder(
+                key=f"user certificate {fingerprint} {days}",
+                to=users[user].organisation,
+                roles=frozenset({Role.ADMINISTRATOR}),
+                subject=f"The certificate of one of your users expires {shown(end)}",
+                text=f"Fingerprint: {fingerprint}\nBind the user's new one before that.\n"
+                f"Whose it is: knudepunkt user show {user}",
+                about=f"user {user}",
             )
 
 

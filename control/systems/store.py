@@ -73,6 +73,14 @@ def find_system(db: Connection, system: SystemId) -> System | None:
     return None if row is None else _system(row)
 
 
+def found_system(db: Connection, system: SystemId) -> System:
+    """Raises Unregistered."""
+    found = find_system(db, system)
+    if found is None:
+        raise Unregistered("no such system", remedy="register it first")
+    return found
+
+
 def load_systems(db: Connection) -> dict[SystemId, System]:
     return {SystemId(row["id"]): _system(row) for row in db.execute(_SELECT).mappings()}
 

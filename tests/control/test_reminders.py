@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control import Inbox, OrganisationKind, RevocationList, Role, Step, TestAuthority
+from control import Inbox, OrganisationKind, People, RevocationList, Role, Step, TestAuthority, Trust
 from control.reminders import DAYS_BEFORE, KEY_LIFE, Reminders, days_before, list_is_late
 from tests.control.builders import DAY, START, Cast
 
@@ -96,6 +96,29 @@ class TestCredentials:
         assert "goes on working" in notice.text
         cast.store.bind_ssh_key(cast.system.id, new_ssh_key("care")[1].decode())
         cast.clock.moment += 6 * DAY
+        assert Reminders(cast.store).run() == 0
+
+
+class TestPeople:
+    def test_administrators_hear_of_an_employees_certificate_without_a_name(
+        self, cast: Cast, authority: TestAuthority, trusted: Trust
+    ) -> None:
+        people = People(cast.store)
+        user = people.add(cast.north.id, "Ane Andersen", "ane@nordby.example", [Role.USER])
+
+        def bind(days: int) -> None:
+            issued = authority.issue_employee(
+                cast.north.cvr, cast.north.name, "Ane Andersen", not_before=START - DAY, days=days
+            )
+            people.bind_certificate(user.id, issued.cert_pem, trust=trusted)
+
+        bind(20)
+        assert [Reminders(cast.store).run() for _ in range(2)] == [1, 0]
+        (notice,) = Inbox(cast.store).notices(cast.north.id)
+        assert notice.roles == {Role.ADMINISTRATOR}
+        assert "Ane" not in notice.subject + notice.text
+        bind(400)
+        cast.clock.moment += 15 * DAY
         assert Reminders(cast.store).run() == 0
 
 
