@@ -38,11 +38,11 @@ def prepare_source(instance: Instance, operator: tuple[str, str], *, port: int) 
         write_whole(instance.settings_file, (text + section).encode(), 0o644)
 
 
-def start_source(instance: Instance) -> None:
-    """Start it in the background, where it does not answer yet; it ends with the platform. Raises NotReady."""
+def start_source(instance: Instance) -> "subprocess.Popen[bytes] | None":
+    """Start it in the background; it ends with the platform. None where it answers already. Raises NotReady."""
     port = _port_of(instance)
     if _answers(port):
-        return
+        return None
     with (instance.logs / "source-system.log").open("ab") as out:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "runtime.cli", "source-system", "--instance", str(instance.root),
@@ -57,6 +57,7 @@ def start_source(instance: Instance) -> None:
                 remedy=f"see {instance.logs}/source-system.log",
             )
         time.sleep(0.1)
+    return process
 
 
 def _port_of(instance: Instance) -> int:

@@ -164,6 +164,36 @@ def push(
     _report(result, json_file)
 
 
+@app.command("pass-through")
+def pass_through(
+    calls: Annotated[int, typer.Option(min=50, help="Calls of each kind.")] = 5_000,
+    json_file: FileOption = None,
+) -> None:
+    """What does a pass-through add to a direct call of the same source?
+
+    Example: `knudepunkt bench pass-through --json pass-through.json`
+    """
+    measure = _benchmark("pass_through")
+    with console(stderr=True).status("Starting an instance ...") as status:
+        result = measure(calls, progress=status.update)
+    _report(result, json_file)
+
+
+@app.command()
+def orchestration(
+    calls: Annotated[int, typer.Option(min=10, help="Calls of each kind.")] = 500,
+    json_file: FileOption = None,
+) -> None:
+    """How much longer than its slowest part does an orchestration of three services take?
+
+    Example: `knudepunkt bench orchestration --json orchestration.json`
+    """
+    measure = _benchmark("orchestration")
+    with console(stderr=True).status("Starting an instance ...") as status:
+        result = measure(calls, progress=status.update)
+    _report(result, json_file)
+
+
 def _benchmark(name: str) -> Any:
     # The benchmarks lie beside the rooms in the source tree; processes that they start must find them too.
     tree = str(Path(__file__).parents[2])
