@@ -5,7 +5,7 @@ sees the version sees the change, and no change is without its line.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
 from pathlib import Path
 from typing import Literal, Self
@@ -45,6 +45,7 @@ class ControlStore:
         self._engine, self._environment, self._clock = open_engine(url), environment, clock
         self._actor = HOUSE
         self._first: list[OnChange] = []
+        self._inside: Connection | None = None
         try:
             with self.reading() as db:
                 policy_version(db)
@@ -141,9 +142,17 @@ class ControlStore:
         """Raises NotYours when a step, or a look, is not for whoever acts."""
         ensure_may(self._actor, verb, *whose)
 
+    def within(self, db: Connection) -> "ControlStore":
+        """As a change sees the database that is under way: for looks, on the change's own connection. Another one could
+        have to wait for a change that waits for it.
+        """
+        seen = copy(self)
+        seen._inside = db
+        return seen
+
     def reading(self) -> AbstractContextManager[Connection]:
         """One consistent picture of the database."""
-        return reading(self._engine)
+        return reading(self._engine) if self._inside is None else nullcontext(self._inside)
 
     def noting(self) -> AbstractContextManager[Connection]:
         """A transaction for what decides nothing: it has no line in the trail, and no process looks for it."""

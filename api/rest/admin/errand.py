@@ -43,19 +43,25 @@ class Errand:
     ids: Mapping[str, str]
     body: bytes
     guard: Callable[[], Any] | None = None
+    _inside: ControlStore | None = None
+    """The control database as the change under way sees it, while the guard looks."""
 
-    @cached_property
+    @property
     def store(self) -> ControlStore:
         """Acts in the actor's name. Its first change takes the idempotency key, and looks whether the thing is still
         as the caller saw it.
         """
+        return self._acting if self._inside is None else self._inside.acting(self.actor)
+
+    @cached_property
+    def _acting(self) -> ControlStore:
         return self.house.acting(self.actor, first=self._first)
 
     @property
     def house(self) -> ControlStore:
         if self.doors.control is None:
             raise RuntimeError("administration needs the control database")
-        return self.doors.control
+        return self._inside or self.doors.control
 
     @property
     def trust(self) -> Trust:
@@ -144,7 +150,11 @@ class Errand:
 
     def _first(self, db: Connection) -> None:
         if self.guard is not None:
-            self.guard()
+            self._inside = self.house.within(db)
+            try:
+                self.guard()
+            finally:
+                self._inside = None
         if (once := self.once()) is not None:
             Repeats(self.house).take(db, once)
 

@@ -1,6 +1,7 @@
 """What every path of the administration has in common: keys, ETags, pages, refusals, headers."""
 
 import threading
+import time
 from typing import Any
 from uuid import uuid4
 
@@ -161,6 +162,27 @@ class TestAVersion:
         ((winner, _),) = [each for each in replies if each[1].status == 200]
         assert {each.status for _, each in replies} == {200, 412}
         assert office.get(WHO, path).json["contact"] == winner
+
+    def test_of_many_things_is_looked_at_by_many_at_once(self, office: Office) -> None:
+        # More than the database has connections: a look within a change must not need another one.
+        paths = [f"{ADMIN}/systems/{office.system(uuid4().hex)}" for _ in range(24)]
+        tags = [office.get(WHO, path).headers["etag"] for path in paths]
+        replies: list[Reply] = []
+
+        def ask(path: str, tag: str) -> None:
+            client = Client(office.house, office.port, WHO)
+            replies.append(client.call("PATCH", path, b'{"contact": "en anden"}', {"If-Match": tag}))
+            client.close()
+
+        threads = [threading.Thread(target=ask, args=each) for each in zip(paths, tags, strict=True)]
+        with office.house.control.noting():
+            for each in threads:
+                each.start()
+            # Now they all wait for their turn to write, each with a connection in its hand.
+            time.sleep(1)
+        for each in threads:
+            each.join()
+        assert [each.status for each in replies] == [200] * len(paths)
 
 
 class TestAPage:
