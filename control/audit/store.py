@@ -44,6 +44,23 @@ def load_entries(
     return tuple(_entry(row) for row in db.execute(query).mappings())
 
 
+def newest_entries(
+    db: Connection, *, organisation: str | None = None, about: str | None = None, limit: int = 100
+) -> tuple[AuditEntry, ...]:
+    """The last entries, in order: of all, or of those of one organisation or about one thing."""
+    query = select(AUDIT).order_by(AUDIT.c.number.desc()).limit(limit)
+    if organisation is not None:
+        query = query.where(AUDIT.c.organisation == organisation)
+    if about is not None:
+        query = query.where(AUDIT.c.about == about)
+    return tuple(reversed([_entry(row) for row in db.execute(query).mappings()]))
+
+
+def has_entry(db: Connection, hash_: str) -> bool:
+    """Whether an entry has this hash: one that was noted elsewhere, and that a cut end would have lost."""
+    return db.execute(select(AUDIT.c.number).where(AUDIT.c.hash == hash_)).first() is not None
+
+
 def verify(db: Connection) -> tuple[int, int | None]:
     """How many entries the chain has, and the number of the first that does not fit; None when it is whole.
 

@@ -31,15 +31,15 @@ def list_(
     `knudepunkt audit list --about "system 0190b0f4-..."`
     """
     from api.rest.admin.shown import AuditView
-    from control.audit import load_entries
+    from control.audit import newest_entries
     from runtime.administration import open_desk
 
     with open_desk(instance) as desk:
         whose = None if organisation is None else desk.organisation(organisation).id
         with desk.store.reading() as db:
-            found = load_entries(db, organisation=whose, about=about, limit=2**31)
+            found = newest_entries(db, organisation=whose, about=about, limit=limit)
     show_all(
-        map(AuditView.of, found[-limit:]), ("number", "at", "actor", "address", "verb", "about", "details"),
+        map(AuditView.of, found), ("number", "at", "actor", "address", "verb", "about", "details"),
         as_json=as_json, none="Nothing was changed.",
     )  # fmt: skip
 
@@ -65,15 +65,15 @@ def verify(
     `knudepunkt audit verify --expect 9f86d081884c7d65...`
     """
     from api.rest.admin.shown import AuditCheck
-    from control.audit import load_entries
+    from control.audit import has_entry, newest_entries
     from control.audit import verify as check
     from runtime.administration import open_desk
 
     with open_desk(instance) as desk, desk.store.reading() as db:
         entries, broken_at = check(db)
-        found = load_entries(db, limit=2**31)
-    known = expect is None or any(each.hash == expect.lower() for each in found)
-    last = found[-1].hash if found else ""
+        found = newest_entries(db, limit=1)
+        known = expect is None or has_entry(db, expect.lower())
+    last = found[0].hash if found else ""
     said = "The trail is whole." if broken_at is None and known else "The trail is NOT whole."
     show(AuditCheck(entries, broken_at, last), as_json=as_json, said=said)
     if not known:
