@@ -121,6 +121,7 @@ functions; a test compares."""
 
 SOAP_INTERFACES: Final[Mapping[str, DatasetId | None]] = {
     "cpr-query-3": DatasetId("cpr.persons"),
+    "cpr-subscription-1": DatasetId("cpr.persons"),
     "cvr-online-2": DatasetId("cvr.companies"),
     "demo-1": None,
     "person-base-data-extended-4": DatasetId("cpr.persons"),

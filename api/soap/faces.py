@@ -10,6 +10,7 @@ from api.soap.established.cvr import cvr
 from api.soap.established.demo import demo
 from api.soap.established.person import person_4, person_5
 from api.soap.established.query import query
+from api.soap.established.subscription import subscription
 from api.soap.generic import generic
 from api.soap.interface import Interface
 from kernel import Operation
@@ -17,6 +18,7 @@ from schemas import Service
 
 ESTABLISHED: Final[Mapping[str, Callable[[Doors, Service], Interface]]] = {
     "cpr-query-3": query,
+    "cpr-subscription-1": subscription,
     "cvr-online-2": cvr,
     "demo-1": demo,
     "person-base-data-extended-4": person_4,

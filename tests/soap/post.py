@@ -4,15 +4,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from lxml import etree
 
+from api import make_app
 from control import ServiceTerms
-from tests.api.house import AALBORG, ANNA, MUNICIPALITIES, PERSONS, Client, House, Reply, serving
+from extract import Circles, Database, Seal
+from tests.api.house import AALBORG, ANNA, CLOCK, MUNICIPALITIES, PERSONS, Client, House, Reply, serving
 
 DEMO_UUID = "d8a062c0-27d1-11e6-b67b-9e71128cae77"
 PERSON_UUID = {4: "e6be2436-bf35-4df2-83fe-925142825dc2", 5: "4925d7a0-1b5b-11ec-bdc6-b312b83236d4"}
@@ -190,6 +192,7 @@ def open_office(root: Path) -> Iterator[Office]:
             "municipalities",
             "cpr-query-3",
             "cvr-online-2",
+            "cpr-subscription-1",
         )
         house.agree("soapy", "soapy", AALBORG, dict.fromkeys(services, ServiceTerms()))
         columns = frozenset({"pnr", "status", "name", "children", "protections"})
@@ -199,7 +202,10 @@ def open_office(root: Path) -> Iterator[Office]:
             f"{person}-4": ServiceTerms(columns=columns - {"children"}),
         })  # fmt: skip
         house.settle()
-        with serving(house) as (_, port):
+        known = {each["pnr"] for each in (*PERSONS, *FAMILY)}
+        database = Database(house.control.reading, house.control.noting)
+        circles = Circles(database, Seal(b"k" * 32), lambda _, number: number in known, CLOCK)
+        with serving(house, make_app(replace(house.doors(), circles=circles))) as (_, port):
             yield Office(house, port)
 
 

@@ -145,3 +145,11 @@ def test_a_company(standing_office: Office, ask: Ask) -> None:
     for name in ("GetLegalUnitResponse", "LegalUnit"):
         answer = answer.get(name, answer)
     assert answer["LegalUnitName"]["name"] == "Prøvefirmaet Ærø A/S"
+
+
+def test_whom_a_system_follows(ask: Ask) -> None:
+    path = "/service/CPRSubscription/CPRSubscription/1/"
+    added = ask(path, "AddPNRSubscription", {**UNDER, "PNR": ERIK})
+    assert added in ({"Result": "ADDED"}, {"Result": "ALREADY_EXISTED"}, "ADDED", "ALREADY_EXISTED")
+    found = ask(path, "GetAllFilters", UNDER)
+    assert (ERIK in found["PNR"], found["noFilter"]) == (True, False)
