@@ -145,9 +145,13 @@ async def one(connection: Connection, requests: list[bytes], due: float, tally: 
 
 
 def request_of(plan: dict[str, Any], key: str) -> bytes:
-    body = json.dumps({"key": key} | ({"columns": plan["columns"]} if plan["columns"] else {})).encode()
+    if plan["envelope"]:
+        body, kind = plan["envelope"].replace("{key}", key).encode(), "text/xml; charset=utf-8"
+    else:
+        asked = {"key": key} | ({"columns": plan["columns"]} if plan["columns"] else {})
+        body, kind = json.dumps(asked).encode(), "application/json"
     head = (
-        f"POST {plan['path']} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"POST {plan['path']} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {kind}\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body

@@ -47,6 +47,7 @@ class Target:
     path    of a lookup
     keys    asked for at random
     columns  asked for; all when empty
+    envelope  of SOAP, with {key} where the key belongs; empty for a lookup over REST
     """
 
     port: int
@@ -57,6 +58,7 @@ class Target:
     key: Path
     authority: Path
     columns: tuple[str, ...] = ()
+    envelope: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,11 @@ def measure(persons: int, *, seconds: float = 5.0, progress: Tell = lambda _: No
         common: dict[str, Any] = {
             "certificate": profile.certificate, "key": profile.key, "authority": profile.authority,
         }  # fmt: skip
-        keys = _keys(instance.root, "cpr.persons", 2_000)
+        keys = keys_of(instance.root, "cpr.persons", 2_000)
         whole = Target(port=port, pids=(pid,), path="/v1/services/cpr-persons/lookup", keys=keys, **common)
         flat = Target(
             port=port, pids=(pid,), path="/v1/services/municipalities/lookup",
-            keys=_keys(instance.root, "municipality.municipalities", 98), **common,
+            keys=keys_of(instance.root, "municipality.municipalities", 98), **common,
         )  # fmt: skip
         bare_arguments = ["-m", "benchmarks.bare", *map(str, instance.server_files()), str(instance.trust)]
         bare_port, bare_pid = stack.enter_context(serving(bare_arguments, last=["567"]))
@@ -242,7 +244,7 @@ def _pin(pid: int, core: int) -> None:
         os.sched_setaffinity(pid, {cores[core]})
 
 
-def _keys(root: Path, dataset: str, most: int) -> tuple[str, ...]:
+def keys_of(root: Path, dataset: str, most: int) -> tuple[str, ...]:
     """Keys of a dataset, spread over it."""
     from replica import Lake, ReplicaSettings
     from schemas import SHIPPED, load_registers

@@ -53,6 +53,22 @@ def rest(
 
 
 @app.command()
+def soap(
+    persons: Annotated[int, typer.Option(min=100, help="Persons in the register.")] = 20_000,
+    seconds: Annotated[float, typer.Option(min=1, help="Length of each measured round.")] = 5.0,
+    json_file: FileOption = None,
+) -> None:
+    """What does a person cost over SOAP, beside the same person over REST in the same run?
+
+    Example: `knudepunkt bench soap --json soap.json`
+    """
+    measure = _benchmark("soap")
+    with console(stderr=True).status("Starting an instance ...") as status:
+        result = measure(persons, seconds=seconds, progress=status.update)
+    _report(result, json_file)
+
+
+@app.command()
 def mixed(
     rows: Annotated[int, typer.Option(min=10_000, help="Rows in the dataset.")] = 1_000_000,
     json_file: FileOption = None,
