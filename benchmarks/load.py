@@ -146,7 +146,7 @@ async def one(connection: Connection, requests: list[bytes], due: float, tally: 
 
 def request_of(plan: dict[str, Any], key: str) -> bytes:
     if plan["envelope"]:
-        body, kind = plan["envelope"].replace("{key}", key).encode(), "text/xml; charset=utf-8"
+        body, kind = str(plan["envelope"]).replace("{key}", key).encode(), "text/xml; charset=utf-8"
     else:
         asked = {"key": key} | ({"columns": plan["columns"]} if plan["columns"] else {})
         body, kind = json.dumps(asked).encode(), "application/json"
