@@ -53,6 +53,12 @@ def by(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(autouse=True)
+def many_may_apply(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All attackers come from one address. That few may apply from one is a test of its own (test_roles.py)."""
+    monkeypatch.setattr("control.onboarding.flood.PER_HOUR", 10_000)
+
+
+@pytest.fixture(autouse=True)
 def watched(request: pytest.FixtureRequest) -> Iterator[None]:
     attacked: House | None = request.getfixturevalue("house") if "house" in request.fixturenames else None
     with capture_logs() as logs:

@@ -88,12 +88,6 @@ def _named(office: Office, text: str) -> Reply:
     return office.patch("supplier-user", path, {"name": text + uuid4().hex[:6]}, If_Match="*")
 
 
-@pytest.fixture(autouse=True)
-def many_may_apply(monkeypatch: pytest.MonkeyPatch) -> None:
-    """That few do is another test's matter (test_roles.py)."""
-    monkeypatch.setattr("control.onboarding.flood.PER_HOUR", 10_000)
-
-
 Put = Callable[[Office, str], Reply]
 FIELDS: dict[str, tuple[Put, Callable[[Any], str]]] = {
     "system-name": (lambda office, text: _system(office, name=text + uuid4().hex[:6]), lambda made: made["name"][:-6]),

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from control import Agreements, People, Role
+from control import HOUSE, Agreements, People, Role
 from control.audit import load_entries
 from control.errors import NotYours, Unregistered
 from kernel import AgreementId
@@ -202,9 +202,9 @@ def test_nobody_reaches_beyond_their_role(house: House, office: Office, attempt:
     assert reply.json["remedy"]
     ensure_nothing_personal(reply.body)
     ensure_on_record(house, *codes)
-    # What was prepared for the attempt stands in the trail in the house's name; the attempt does not.
-    after = [entry for entry in _trail(house)[len(before) :] if entry.actor.startswith("municipality-administrator")]
-    assert not after
+    # What was prepared for the attempt stands in the trail; the attempt does not.
+    after = _trail(house)[len(before) :]
+    assert not [each for each in after if each.actor != HOUSE.name and dict(each.details).get("step") != "draft"]
 
 
 class TestSeeing:
@@ -303,8 +303,7 @@ class TestAgain:
 
     @attack("a flood of applications from one address", by="rate_limited")
     def test_a_flood_of_applications(self, house: House, office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-        with house.control.reading() as db:
-            already = sum(each.verb == "organisation.apply" for each in load_entries(db))
+        already = sum(each.verb == "organisation.apply" for each in _trail(house))
         monkeypatch.setattr("control.onboarding.flood.PER_HOUR", already + 2)
         said = [apply(office, cvr=f"{uuid4().int % 10**8:08}") for _ in range(3)]
         assert [each.status for each in said] == [201, 201, 429]
@@ -344,4 +343,4 @@ def test_the_door_below_says_the_same(house: House, office: Office) -> None:
 
 def _trail(house: House) -> list[Any]:
     with house.control.reading() as db:
-        return list(load_entries(db))
+        return list(load_entries(db, limit=1_000_000))
