@@ -8,10 +8,12 @@ has landed has left the transfer's folder by the same rename, so nothing lands t
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -211,11 +213,15 @@ class Sending:
     def _writing_ended(path: Path) -> Iterator[int | None]:
         """The size of a file that nobody writes any more, and that nobody can begin to write; None without one."""
         try:
-            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-        except FileNotFoundError:
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno not in {errno.ENOENT, errno.ELOOP}:
+                raise
             yield None
             return
         try:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise _refused("it is no plain file", "upload a file", "exchange.file")
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield os.fstat(handle).st_size
         except BlockingIOError:
