@@ -138,14 +138,17 @@ class Delivering:
     def plan(self) -> None:
         """Plan what is due. One subscription's trouble keeps nobody else's from being planned."""
         subscriptions = self.subscriptions
+        newest: dict[ServiceName, SnapshotInfo] = {}
         for each in subscriptions.due(CLOCK.now()):
+            service = each.wish.service
             try:
-                info = self._info_of(self._dataset_of(each.wish.service), None)
+                info = newest.get(service) or self._info_of(self._dataset_of(service), None)
             except DatasetNotReady:
                 continue
             except PlatformError as error:
                 _log.warning("delivery_not_planned", subscription=each.id, code=error.code)
                 continue
+            newest[service] = info
             subscriptions.plan(each.id, info.snapshot)
         self.circle_maker.clear(self.outbox.waits)
 

@@ -135,6 +135,9 @@ def wish_of(told: Mapping[str, Any], *, agreement: AgreementId, system: SystemId
     made: Target = target_of(target)
     if kind is Kind.CIRCLE and isinstance(made, Shelf):
         raise _invalid("target", "inbox, sftp or https for a circle")
+    pulled = isinstance(made, HttpsTarget) and made.notify
+    if pulled and (kind is Kind.CIRCLE or told.get("name") is not None):
+        raise _invalid("notify", "false for a circle and for files with names of their own: they are not fetched")
     name = told.get("name", CIRCLE if kind is Kind.CIRCLE else None)
     if name is not None and not isinstance(name, str):
         raise _invalid("name", "a template of file names")

@@ -119,6 +119,8 @@ class HttpsSender:
     def send(self, parcel: Parcel, handover: Handover) -> bool:
         """Confirmed when the endpoint took the file; a notice is no delivery yet. Raises what `Poster.post` raises."""
         if self.target.notify:
+            # Before it is told of: who is quick must find it.
+            parcel.on_shelf()
             body = notice(parcel, self.source, self.pull(parcel))
             self.poster.post(
                 Letter(

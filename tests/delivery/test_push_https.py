@@ -66,7 +66,8 @@ def test_bytes_that_are_no_text_are_signed_too() -> None:
 def test_a_notice_points_to_the_file_and_holds_nothing_of_it(
     authority: Authority, endpoint: Endpoint, tmp_path: Path
 ) -> None:
-    parcel, placing = a_parcel(tmp_path, b"0101010101"), list[str]()
+    shelf: list[str] = []
+    parcel, placing = a_parcel(tmp_path, b"0101010101", on_shelf=lambda: shelf.append("put")), list[str]()
     assert sender(authority, endpoint.url, notify=True).send(parcel, handover(placing=placing)) is False
     ((headers, body),) = endpoint.got
     event = json.loads(body)
@@ -78,6 +79,7 @@ def test_a_notice_points_to_the_file_and_holds_nothing_of_it(
     )
     assert event["data"]["href"] == "/f/town.csv"
     assert b"0101010101" not in body
+    assert shelf == ["put"], "it can be fetched"
     assert placing == [], "it is on record when it is fetched"
 
 
