@@ -108,6 +108,7 @@ class Delivering:
             info_of=self._info_of,
             corrections=house.scanner.corrections,
             clock=CLOCK,
+            before=self.outbox.manifest_before,
         )
 
     @property

@@ -71,8 +71,8 @@ class CircleMaker:
         draft.replace(path)
         made = Manifest.of(plan, rows=rows, size_bytes=size, sha256=digest, created=delivery.planned)
         made = replace(made, plan=made_by, file=name, format=FORMAT)
-        text = made.to_json()
         because = plan.full_because
+        text = self.maker.described(made, delivery, name, because)
         return Parcel(
             delivery=delivery.id,
             round=delivery.round,

@@ -8,6 +8,7 @@ from typing import Final
 
 from extract.cursor import Cursor
 from extract.delivery.faults import SubscriptionInvalid
+from extract.delivery.manifest import Manifest
 from extract.delivery.naming import file_name
 from extract.delivery.outbox_rows import Delivery
 from extract.delivery.parcel import Parcel
@@ -34,6 +35,7 @@ class Maker:
     """Makes files of full and changes deliveries, or finds them made.
 
     dataset_of    the dataset that a service gives out
+    before        SHA-256 of the manifest of the delivery before, None for the first
     """
 
     store: ExtractStore
@@ -42,6 +44,7 @@ class Maker:
     info_of: InfoOf
     corrections: Corrections
     clock: Clock
+    before: Callable[[Delivery], str | None] = lambda _: None
 
     def __call__(self, subscription: Subscription, grant: Grant, delivery: Delivery, alive: Alive) -> Parcel:
         """Raises what `plan_extract` raises, ExtractBroken, and what `alive` raises."""
@@ -57,7 +60,8 @@ class Maker:
                 template, planned=delivery.planned, agreement=grant.agreement, number=delivery.number,
                 snapshot=plan.snapshot,
             )  # fmt: skip
-        because, text = plan.full_because, replace(made, file=name).to_json()
+        because = plan.full_because
+        text = self.described(made, delivery, name, because)
         return Parcel(
             delivery=delivery.id,
             round=delivery.round,
@@ -77,6 +81,11 @@ class Maker:
             published=plan.published,
             on_shelf=lambda: self.shelf.put(grant.agreement, extract),
         )
+
+    def described(self, made: Manifest, delivery: Delivery, name: str, because: str | None) -> bytes:
+        """The manifest as it is sent: in the chain of its subscription's."""
+        chained = made.numbered(delivery.number, self.before(delivery), because)
+        return replace(chained, file=name).to_json()
 
     def plan(self, contents: Contents, grant: Grant, delivery: Delivery) -> ExtractPlan:
         """What is written. When the snapshot that was planned for is not kept any more, the newest takes its place."""

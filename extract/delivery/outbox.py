@@ -5,6 +5,7 @@ a worker that fell asleep and was overtaken can write nothing more. A worker tha
 itself, and the next one goes on from what the receiver has.
 """
 
+import hashlib
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -68,7 +69,8 @@ class Outbox:
         """The file is there. Raises LeaseLost."""
         made = {
             "extract": parcel.extract, "file": parcel.name, "rows": parcel.rows, "size_bytes": parcel.size_bytes,
-            "sha256": parcel.sha256, "until": parcel.snapshot, "cursor": parcel.cursor,
+            "sha256": parcel.sha256, "until": parcel.snapshot,
+            "manifest_sha256": hashlib.sha256(parcel.manifest).hexdigest(), "cursor": parcel.cursor,
         }  # fmt: skip
         if parcel.why_full:
             made |= {"since": None, "why_full": parcel.why_full}
@@ -185,6 +187,15 @@ class Outbox:
             StepTaken(each["number"], each["step"], each["state"], datetime.fromisoformat(each["at"]), each["note"])
             for each in taken
         )
+
+    def manifest_before(self, delivery: Delivery) -> str | None:
+        """SHA-256 of the manifest of the delivery before; None for the first, and after one that was never made."""
+        before = select(DELIVERIES.c.manifest_sha256).where(
+            DELIVERIES.c.subscription == delivery.subscription, DELIVERIES.c.number == delivery.number - 1
+        )
+        with self._database.reading() as db:
+            found: str | None = db.execute(before).scalar()
+        return found
 
     def waits(self, delivery: str) -> bool:
         """Whether a delivery is still to be sent."""

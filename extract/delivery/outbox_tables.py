@@ -74,6 +74,8 @@ DELIVERIES = Table(
     # Larger than the plain integers of PostgreSQL: a register can have more than 2 GB.
     Column("size_bytes", BigInteger),
     Column("sha256", String(64)),
+    # Of the manifest that was sent with it: the next one names it, so that a delivery that is missing shows.
+    Column("manifest_sha256", String(64)),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("round", Integer, nullable=False, server_default="0"),
     Column("due", String(32), nullable=False),

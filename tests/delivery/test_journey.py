@@ -129,6 +129,8 @@ def test_changes_are_pushed_over_sftp_and_https_and_lie_on_the_shelf(town: Town)
     delta = (town.sshd.inbox / name).read_bytes()
     manifest = json.loads((town.sshd.inbox / f"{name}.manifest.json").read_bytes())
     assert (manifest["file"], manifest["rows"], manifest["kind"]) == (name, 2, "delta")
+    before = (town.sshd.inbox / "M000001.csv.manifest.json").read_bytes()
+    assert (manifest["number"], manifest["previous"]) == (2, hashlib.sha256(before).hexdigest())
     assert manifest["sha256"] == hashlib.sha256(delta).hexdigest()
     assert sorted(each["_operation"] for each in rows_of(delta.decode())) == ["delete", "update"]
     assert town.endpoint.got[1][1] == delta
