@@ -2,6 +2,7 @@
 it is driven, its answer becomes bytes, and what it streams is put on record when it ends.
 """
 
+import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -160,7 +161,9 @@ async def _relay(visit: LiveVisit, download: Download, send: Send) -> None:
             if not visit.request.connected:
                 return
             if held:
-                await send({"type": "http.response.body", "body": held, "more_body": True})
+                # A caller that takes nothing would hold a place at the source.
+                async with asyncio.timeout(visit.doors.stall_s):
+                    await send({"type": "http.response.body", "body": held, "more_body": True})
                 sent += len(held)
             held = piece
         sent += len(held)
@@ -170,6 +173,8 @@ async def _relay(visit: LiveVisit, download: Download, send: Send) -> None:
     except PlatformError as error:
         # The head has left: all that can be said now is that there is no end.
         _log.warning("relay_cut", trace=visit.request.trace, code=error.code)
+    except TimeoutError:
+        _log.warning("relay_stalled", trace=visit.request.trace, seconds=visit.doors.stall_s)
     finally:
         await download.close()
         if not whole:

@@ -5,6 +5,7 @@ what may come back.
 import asyncio
 import contextlib
 import ssl
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -33,7 +34,10 @@ FIRST_BYTES: Final = 64 * 1024
 WHOLE_BYTES: Final = 1024 * 1024
 """The longest answer of a step."""
 STALLED_S: Final = 30.0
-"""How long a source may keep silent in the middle of an answer that has begun to leave, seconds."""
+LEAST_BYTES_PER_S: Final = 10_000
+"""An answer that has begun to leave may keep us waiting for so long, and for so much longer as what came is worth: one
+that drips would hold a place at its source for ever.
+"""
 
 
 class Upload(Piecewise):
@@ -58,12 +62,15 @@ class Download(Piecewise):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """Raises SourceUnreachable, SourceTooSlow, SourceAnswerInvalid."""
-        size = len(self._first)
+        size, waited_s = len(self._first), 0.0
         yield self._first
         with _failures(self._wanted.source):
             while True:
-                async with asyncio.timeout(STALLED_S):
+                # Only waiting for the source counts: a caller that reads slowly is no fault of its.
+                began = time.monotonic()
+                async with asyncio.timeout(max(0.0, STALLED_S + size / LEAST_BYTES_PER_S - waited_s)):
                     piece = await anext(self._rest, b"")
+                waited_s += time.monotonic() - began
                 if not piece:
                     return
                 size += len(piece)

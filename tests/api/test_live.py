@@ -1,10 +1,12 @@
 """Live services over the wire: redirect and pass-through, with a real source beside, and what happens when it fails."""
 
+import http.client
 import json
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -192,6 +194,39 @@ class TestPassThrough:
         fact = house.facts[-1]
         assert isinstance(fact, RowsDelivered)
         assert (fact.size_bytes, fact.whole, fact.operation.value) == (5_000_000, True, "call")
+
+    def test_an_answer_that_breaks_off_after_it_began_is_cut_and_on_record_as_such(
+        self, live: tuple[House, int], house: House, source: SourceSystem, registers: Registers
+    ) -> None:
+        # Of a source that is never through: the answer ends where the service's bound is.
+        source.fault("huge", "/bytes")
+        app = make_app(live_doors(house, source.url, registers))
+        with serving(house, app) as (_, port), ExitStack() as stack:
+            client = Client(house, port, "live")
+            stack.callback(client.close)
+            with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+                client.get("/v1/services/live-bytes/call?count=1")
+        source.mend()
+        fact = house.facts[-1]
+        assert isinstance(fact, RowsDelivered)
+        assert not fact.whole
+        assert 1_000_000 < fact.size_bytes <= 16_777_216
+
+    def test_a_caller_that_reads_nothing_gives_its_place_back(
+        self, live: tuple[House, int], house: House, source: SourceSystem, registers: Registers
+    ) -> None:
+        doors = replace(live_doors(house, source.url, registers, at_once=1), stall_s=0.5)
+        with serving(house, make_app(doors)) as (_, port), ExitStack() as stack:
+            lazy, other = Client(house, port, "live"), Client(house, port, "live")
+            stack.callback(lazy.close)
+            stack.callback(other.close)
+            lazy.connected().request("GET", "/v1/services/live-bytes/call?count=16000000")
+            until = time.monotonic() + 20
+            while (status := resident(other, Cache_Control="no-cache").status) != 200:
+                assert time.monotonic() < until, status
+                time.sleep(0.1)
+        (fact,) = (fact for fact in house.facts if isinstance(fact, RowsDelivered))
+        assert not fact.whole
 
     def test_an_answer_larger_than_declared_is_refused(self, asks: Client) -> None:
         reply = asks.get("/v1/services/live-small/call?count=100001")
