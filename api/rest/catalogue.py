@@ -8,6 +8,7 @@ from api.doors import Doors
 from api.freshness import age_s
 from api.request import Request
 from api.rest.live_openapi import call_method
+from api.soap.paths import soap_path
 from api.visit import CALLABLE, today_of
 from kernel import Operation, PlatformError
 from schemas import Service
@@ -88,6 +89,7 @@ def _entry(doors: Doors, service: Service, request: Request) -> dict[str, Any]:
             for operation in Operation
             if operation in service.operations
         ],
+        "soap": None if (path := soap_path(service)) is None else {"path": path, "wsdl": f"{path}?wsdl"},
         "sla": {"class": sla.value, "seconds": sla.seconds},
         "freshness": _freshness(doors, service, request.received),
         "terms": service.terms,

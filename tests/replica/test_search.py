@@ -13,12 +13,16 @@ from hypothesis import strategies as st
 
 from kernel import SnapshotId
 from replica import (
+    AllOf,
+    AnyOf,
     Condition,
     CursorInvalid,
     Found,
     HistoryExpired,
+    Joined,
     Lake,
     Mode,
+    Not,
     Op,
     Order,
     Search,
@@ -103,6 +107,51 @@ def _bytes(value: Any) -> Any:
     if isinstance(value, list):
         return [_bytes(each) for each in value]
     return value.encode() if isinstance(value, str) else value
+
+
+joined_of = st.recursive(
+    conditions_of,
+    lambda part: st.one_of(
+        st.lists(part, max_size=3).map(lambda parts: AllOf(tuple(parts))),
+        st.lists(part, max_size=3).map(lambda parts: AnyOf(tuple(parts))),
+        part.map(Not),
+    ),
+    max_leaves=5,
+)
+
+
+def holds(row: dict[str, Any], joined: Joined) -> bool:
+    match joined:
+        case AllOf(parts):
+            return all(holds(row, part) for part in parts)
+        case AnyOf(parts):
+            return any(holds(row, part) for part in parts)
+        case Not(part):
+            return not holds(row, part)
+        case Condition():
+            return meets(row, joined)
+    raise AssertionError
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=rows_of, joined=joined_of, skip=st.integers(0, 3))
+def test_joined_conditions_find_what_they_mean_and_count_it(
+    lake: Lake, rows: list[dict[str, Any]], joined: Joined, skip: int
+) -> None:
+    people = {f"{number:010d}": row for number, row in enumerate(rows)}
+    snapshot = publish(lake, *(a_row(key, **row) for key, row in people.items()))
+    asked = Search(conditions=(joined,), skip=skip, counted=True)
+    page = lake.search(PERSONS, asked, snapshot, timeout_s=PATIENCE_S)
+    wanted = [key for key, row in people.items() if holds(row, joined)]
+    assert list(page.keys) == wanted[skip:]
+    assert page.total == (len(wanted) if wanted[skip:] else 0)
+
+
+@pytest.mark.parametrize("name", ["Secret", "Other"])
+def test_what_is_hidden_is_not_found_out_by_what_it_is_not(lake: Lake, name: str) -> None:
+    snapshot = publish(lake, a_row("0000000001", name="Secret", protections=[PROTECTION]))
+    asked = Search(conditions=(Not(where("name", Op.EQ, name)),), hide_protected_on=DAY)
+    assert lake.search(PERSONS, asked, snapshot, timeout_s=PATIENCE_S).keys == ("0000000001",)
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

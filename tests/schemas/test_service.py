@@ -68,6 +68,15 @@ class TestService:
         found = only_error(tmp_path, search=["imo", "flag"])
         assert (found.where, found.problem) == ("search[1]", "ships.ships has no column 'flag'")
 
+    def test_an_established_soap_interface_that_nobody_knows_is_pointed_at(self, tmp_path: Path) -> None:
+        found = only_error(tmp_path, soap="demo-2")
+        assert (found.where, found.problem) == ("soap", "there is no established interface 'demo-2'")
+        assert "demo-1" in found.remedy
+
+    def test_an_established_soap_interface_speaks_of_its_own_dataset(self, tmp_path: Path) -> None:
+        found = only_error(tmp_path, soap="person-base-data-extended-5")
+        assert (found.where, found.problem) == ("soap", "person-base-data-extended-5 speaks of cpr.persons")
+
     def test_a_search_by_a_whole_list_is_pointed_at(self, tmp_path: Path) -> None:
         contract = a_contract()
         contract["schema"][0]["properties"].append(PROTECTIONS)

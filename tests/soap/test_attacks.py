@@ -266,8 +266,8 @@ def test_nothing_is_fetched_whatever_a_message_says(
 
 def test_a_forged_host_does_not_get_into_the_wsdl(client: Client) -> None:
     reply = client.call("GET", f"{DEMO_PATH}?wsdl", headers={"Host": 'x"><script>'})
+    assert reply.status == 400
     assert b"script" not in reply.body
-    assert b"https://localhost/service/SP/Demo/1" in reply.body
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "DemoServiceMsg.xsd/..", "file:///etc/passwd", ""])

@@ -21,6 +21,14 @@ def paths(office: Office) -> list[str]:
     return sorted(soap_doors(office.house.doors()))
 
 
+def test_the_catalogue_says_where_a_service_is_called(office: Office, client: Client) -> None:
+    entries = client.get("/v1/catalogue").json["services"]
+    told = {each["name"]: each["soap"]["path"] for each in entries if each["soap"]}
+    assert set(told.values()) == set(paths(office)) - {"/service/CPRSubscription/CPRSubscription/1"}
+    assert told["cpr-query-3"] == "/service/CPR/Query/3"
+    assert all(client.get(each["soap"]["wsdl"]).status == 200 for each in entries if each["soap"])
+
+
 def fetched(client: Client, path: str) -> dict[str, bytes]:
     """The WSDL of a path and all schemas that it leads to, by address."""
     found: dict[str, bytes] = {}
