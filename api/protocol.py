@@ -4,9 +4,11 @@ It leans on methods of uvicorn that are not documented, so uvicorn is pinned and
 uvicorn fills the ASGI TLS extension itself, `connection_made` and `on_message_begin` can go.
 """
 
+import fcntl
 import re
 import socket
 import ssl
+import sys
 from asyncio import AbstractEventLoop, TimerHandle, Transport
 from typing import Any, Final
 
@@ -23,7 +25,8 @@ from kernel import PlatformError, new_trace_id
 MOST_HEAD_BYTES: Final = 64 * 1024
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~%-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?")
 UNSENT_BYTES: Final = 256 * 1024
-WAITING_BYTES: Final = 64 * 1024
+_SIOCOUTQNSD: Final = 0x894B
+WAITING_BYTES: Final = 16 * 1024
 """Encrypted bytes of one answer that may wait in our own memory; by itself the event loop takes half a megabyte."""
 REQUEST_S: Final = 30.0
 """How long a request may take to come, seconds: whoever sends a byte now and then would hold a connection for ever."""
@@ -69,6 +72,15 @@ class TlsProtocol(HttpToolsProtocol):
 
     def cut(self) -> None:
         self.transport.abort()
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What the kernel holds for the client and has not sent yet; 0 where it cannot tell."""
+        try:
+            told = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), _SIOCOUTQNSD, b"\0\0\0\0")
+        except (OSError, ValueError):
+            return 0
+        return int.from_bytes(told, sys.byteorder)
 
     def data_received(self, data: bytes) -> None:
         if self._in_head:

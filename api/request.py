@@ -33,6 +33,9 @@ class Connection(Protocol):
     @property
     def open(self) -> bool: ...
 
+    @property
+    def unsent_bytes(self) -> int: ...
+
     def cut(self) -> None: ...
 
 
@@ -170,6 +173,12 @@ class Request:
         """Whether the client is still there, as far as can be known."""
         connection: Connection | None = self._scope.get("extensions", {}).get(CONNECTION)
         return connection is None or connection.open
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What the system holds for the client and has not sent yet, as far as can be known."""
+        connection: Connection | None = self._scope.get("extensions", {}).get(CONNECTION)
+        return 0 if connection is None else connection.unsent_bytes
 
     def cut(self) -> None:
         """End the connection now, whatever is on its way."""

@@ -15,7 +15,7 @@ import structlog
 
 from api.answer import Answer, Headers
 from api.request import Send
-from api.rest.pace import Pace
+from api.rest.pace import LOOK_S, ROOM_BYTES, Pace
 from api.rest.ranges import matches, wanted_range
 from api.threads import file_slices, in_thread
 from api.visit import Visit, keep
@@ -131,6 +131,8 @@ class Transfer:
     async def _unless_it_stalls(self, send: Send, piece: bytes) -> None:
         stall_s, began = self.visit.doors.stall_s, time.monotonic()
         try:
+            if self.pace.careful:
+                await self._room(stall_s)
             async with asyncio.timeout(stall_s):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
         except TimeoutError:
@@ -138,6 +140,20 @@ class Transfer:
             self.visit.request.cut()
         else:
             self.pace.sent(len(piece), time.monotonic() - began)
+
+    async def _room(self, stall_s: float) -> None:
+        """Return when the system has room for a piece. Raises TimeoutError when nothing is taken for too long."""
+        request, (look_s, rarest_s) = self.visit.request, LOOK_S
+        unsent, since = request.unsent_bytes, time.monotonic()
+        while unsent >= ROOM_BYTES and request.connected:
+            await asyncio.sleep(look_s)
+            look_s = min(rarest_s, 2 * look_s)
+            now = request.unsent_bytes
+            if now < unsent:
+                since = time.monotonic()
+            elif time.monotonic() - since > stall_s:
+                raise TimeoutError
+            unsent = now
 
     def _on_record(self, *, whole: bool) -> None:
         visit, grant, known = self.visit, self.grant, self.known
