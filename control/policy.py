@@ -339,7 +339,7 @@ def _covered(
             known = before.get(key)
             grant = (
                 known.grant
-                if known and known.grant.valid == agreement.valid
+                if known and known.grant.valid is agreement.valid
                 else Grant(
                     agreement=agreement.id,
                     system=agreement.system,

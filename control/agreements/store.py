@@ -173,13 +173,17 @@ def _agreement(row: RowMapping, known: Mapping[AgreementId, Agreement]) -> Agree
     agreement = AgreementId(row["id"])
     before = known.get(agreement)
     terms, sound = (before.terms, before.sound) if before is not None else _read(row)[::2]
+    valid = _window(row)
+    if before is not None and before.valid == valid:
+        # The same object, so that whoever made something of it sees at once that nothing has changed.
+        valid = before.valid
     return Agreement(
         id=agreement,
         municipality=OrganisationId(row["municipality"]),
         system=SystemId(row["system"]),
         terms=terms,
         terms_hash=row["terms_hash"],
-        valid=_window(row),
+        valid=valid,
         state=State(row["state"]),
         since=from_text(row["since"]),
         replaces=None if row["replaces"] is None else AgreementId(row["replaces"]),
