@@ -41,7 +41,7 @@ def test_a_system_subscribes_fetches_and_confirms(platform: Platform, client: ht
     assert made.status_code == 201, made.text
     subscription = made.json()
     assert client.get(made.headers["location"]).json()["id"] == subscription["id"]
-    for _ in range(200):
+    for _ in range(900):
         found = client.get("/v1/deliveries", params={"subscription": subscription["id"]}).json()["deliveries"]
         if found and found[0]["state"] == "sent":
             break
@@ -49,7 +49,7 @@ def test_a_system_subscribes_fetches_and_confirms(platform: Platform, client: ht
     (delivery,) = found
     body = client.get("/v1/services/municipalities-extract/extract", params={"format": "ndjson"})
     assert len(body.content.splitlines()) == delivery["rows"] == 98
-    for _ in range(100):
+    for _ in range(600):
         if client.get(f"/v1/deliveries/{delivery['id']}").json()["state"] == "received":
             break
         time.sleep(0.1)
