@@ -200,6 +200,15 @@ class Master:
         return {key: _plain(found[key]) if key in found else None for key in keys}
 
 
+def begin_master(lake: Lake, dataset: Dataset, clock: Clock) -> None:
+    """Publish a dataset that nobody has written to yet as what it is: empty, and ready to be looked up in."""
+    lake.prepare(dataset)
+    if lake.info(dataset) is None:
+        now, rows = clock.now(), dataset.arrow.empty_table()
+        run = _record(dataset, rows, pa.array([], pa.string()), started=now, now=now)
+        lake.publish(dataset, Delivery(rows=rows, mode=Mode.DELTA, quarantine=QUARANTINE.empty_table(), run=run))
+
+
 def _record(dataset: Dataset, rows: pa.Table, gone: pa.Array, *, started: datetime, now: datetime) -> RunRecord:
     """What the mirror remembers of it, as of any delivery."""
     content = orjson.dumps([rows.to_pylist(), gone.to_pylist()])

@@ -11,6 +11,7 @@ from replica import Lake, LakeBusy, fold_segments
 from runtime.delivering import Delivering
 from runtime.delivery_jobs import delivery_jobs
 from runtime.instance import Instance
+from runtime.mastering import begin_master
 from runtime.mirroring import Mirroring
 from runtime.scheduler import Job
 from runtime.settings import Settings
@@ -72,10 +73,15 @@ class Worker:
         """Run the sources that are due."""
         # Opening the lake costs half a second of processor time: only when a source is to be looked at.
         due = self.mirroring.due(self._looked, CLOCK.now())
-        if not due:
+        begun = [each for each in self.mirroring.registers.mastered if not (self.instance.segments / each).exists()]
+        if not due and not begun:
             return
         try:
             with Lake.open(self.instance.lake, self.settings.replica, write=True) as lake:
+                for name in begun:
+                    dataset = self.mirroring.registers.dataset(name)
+                    begin_master(lake, dataset, CLOCK)
+                    self.mirroring.refresh(lake, dataset)
                 for source in due:
                     if self.stop.is_set():
                         return

@@ -12,8 +12,8 @@ import pytest
 
 from api import make_app
 from kernel import CallAnswered, SnapshotId
-from replica import Lake, LakeBusy, ReplicaSettings, refresh_segments
-from runtime.mastering import Master
+from replica import Lake, LakeBusy, Lookups, ReplicaSettings, refresh_segments
+from runtime.mastering import Master, begin_master
 from tests.api.house import ANNA, CLOCK, Client, House, Reply, serving
 from tests.api.live_house import agree_on
 
@@ -204,6 +204,15 @@ class TestTheWriter:
         assert refusal.value.retry_after_s
         assert not calls
         master.close()
+
+    def test_a_dataset_that_nobody_wrote_to_is_empty_and_ready(self, tmp_path: Path, house: House) -> None:
+        dataset = house.dataset("korsbaek.notes")
+        with Lake.open(tmp_path / "lake", ReplicaSettings(), write=True) as lake:
+            for _ in range(2):
+                begin_master(lake, dataset, CLOCK)
+            info = refresh_segments(lake, dataset, tmp_path / "segments", ReplicaSettings())
+            assert (info.rows, len(lake.runs())) == (0, 1)
+        assert Lookups(tmp_path / "segments", [dataset.id]).reader(dataset.id).get("n-1") is None
 
     def test_many_changes_are_few_publications(self, tmp_path: Path, house: House) -> None:
         dataset, opened = house.dataset("korsbaek.notes"), []
