@@ -41,6 +41,7 @@ SERVICES: Final = (
     "korsbaek-places", "korsbaek-residents", "korsbaek-orders", "korsbaek-overview", "korsbaek-notes",
     "korsbaek-notes-update", "cpr-number-check", "cvr-number-check", "cpr-person-municipality", "class-hierarchy",
     "cpr-person-events",
+    "cpr-person-base-data-extended-5", "cpr-query-3", "cvr-online-2",
 )  # fmt: skip
 
 
