@@ -138,7 +138,7 @@ class Fetch:
 
         Raises Refused, DownloadCut, ExtractDamaged.
         """
-        head = self._again(lambda: checked(self.http.head(self.path, params=self.query, headers=self.headers)))
+        head = self._again(self._asked)
         name, manifest_path = file_name_of(head), manifest_path_of(head)
         sink = open_sink(name)
         try:
@@ -152,6 +152,14 @@ class Fetch:
         finally:
             sink.close()
         return Fetched(name, manifest)
+
+    def _asked(self) -> httpx2.Response:
+        """What the platform says of the file, without the file. Raises Refused."""
+        head = self.http.head(self.path, params=self.query, headers=self.headers)
+        if not head.is_success:
+            # An answer to HEAD has no body, and so does not say why; the plan is refused for the same reason.
+            checked(self.http.get(f"{self.path}/plan", params=self.query, headers=self.headers))
+        return checked(head)
 
     def _fill(self, sink: Sink, name: str, etag: str | None) -> None:
         """Raises DownloadCut."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from runtime.client import ExtractDamaged
+from runtime.client import ExtractDamaged, Refused
 from runtime.fetching import CursorUnreadable, DownloadCut, Fetch, FileSink, PipeSink, cursor_of
 from tests.api.house import House, serving
 from tests.runtime.cutter import cutting
@@ -92,6 +92,15 @@ def test_to_a_pipe_goes_on_too(standing: tuple[House, int], tmp_path: Path) -> N
     ):
         Fetch(http, PATH, {}, {}, sleep=lambda _: None).run(lambda _: PipeSink(got.extend))
     assert bytes(got) == whole
+
+
+def test_a_refusal_says_why(standing: tuple[House, int], tmp_path: Path) -> None:
+    house, port = standing
+    with httpx2.Client(base_url=f"https://localhost:{port}", verify=house.context("one")) as http:
+        for query, code in (({"format": "xlsx"}, "parameter_invalid"), ({"since": "7.x"}, "extract_cursor_invalid")):
+            with pytest.raises(Refused) as refusal:
+                Fetch(http, PATH, query, {}, sleep=lambda _: None).run(lambda _: FileSink(tmp_path / "part"))
+            assert refusal.value.code == code
 
 
 def test_a_cursor_is_that_of_a_manifest_or_itself(tmp_path: Path) -> None:
