@@ -18,6 +18,7 @@ from replica.errors import (
     RollbackImpossible,
     SearchInvalid,
     SearchTooSlow,
+    SnapshotUnknown,
 )
 from replica.evolution import AppliedContract
 from replica.history import PastReader, read_past
@@ -70,6 +71,7 @@ __all__ = [
     "SearchInvalid",
     "SearchTooSlow",
     "SnapshotInfo",
+    "SnapshotUnknown",
     "Upkeep",
     "View",
     "columns_in",

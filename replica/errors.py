@@ -1,6 +1,6 @@
 """What can go wrong with the mirror."""
 
-from kernel import CallerMistake, DataRefused, HouseFault, OperatorMistake, RequestInvalid, TryAgainLater
+from kernel import CallerMistake, DataRefused, HouseFault, NotFound, OperatorMistake, RequestInvalid, TryAgainLater
 
 
 class LakeBusy(TryAgainLater):
@@ -39,6 +39,11 @@ class HistoryExpired(CallerMistake):
     code = "history_expired"
     status = 410
     title = "The mirror's history does not reach back so far"
+
+
+class SnapshotUnknown(NotFound):
+    code = "snapshot_unknown"
+    title = "There is no such snapshot yet"
 
 
 class SearchInvalid(RequestInvalid):

@@ -96,6 +96,10 @@ SELECT coalesce(sum(inserted + updated + deleted), 0)::BIGINT AS rows FROM lake.
 -- Whether a snapshot can still be read.
 SELECT count(*) AS kept FROM lake.snapshots() WHERE snapshot_id = $snapshot;
 
+-- made --
+-- Whether the mirror has come as far as a snapshot: 0 for one that nobody has made yet.
+SELECT count(*) AS made FROM lake.snapshots() WHERE snapshot_id >= $snapshot;
+
 -- quarantined --
 SELECT register, dataset, run, source, file, line, rule, reason, text, coalesce(frame, '') AS frame, "at" FROM lake.knudepunkt.quarantine
  WHERE register = $register AND dataset = $dataset AND ($run IS NULL OR run = $run)

@@ -18,7 +18,7 @@ from kernel import DatasetId, SnapshotId
 from replica import deltas, statements
 from replica.books import Books, rows_of
 from replica.delivery import SnapshotInfo
-from replica.errors import DatasetNotReady, HistoryExpired
+from replica.errors import DatasetNotReady, HistoryExpired, SnapshotUnknown
 from replica.patience import within_time
 from replica.pins import Pin
 from replica.queries import query
@@ -98,11 +98,18 @@ class Reading(Books):
     def info_at(self, dataset: Dataset, moment: datetime | SnapshotId) -> SnapshotInfo:
         """The dataset as it was mirrored at a time, or in a snapshot.
 
-        Raises HistoryExpired when it was not mirrored then, or when that is not kept any more.
+        Raises HistoryExpired when it was not mirrored then, or when that is not kept any more, and SnapshotUnknown for
+        a snapshot that is still to be made.
         """
         time = moment.astimezone(UTC).replace(tzinfo=None) if isinstance(moment, datetime) else None
         values = {"dataset": dataset.id, "time": time, "snapshot": None if time is not None else moment}
         with self._cursor() as cursor:
+            if time is None and cursor.execute(query("made"), {"snapshot": moment}).fetchone() == (0,):
+                raise SnapshotUnknown(
+                    "the mirror has not come to that snapshot yet",
+                    remedy="name one that an answer named",
+                    rule="replica.history",
+                )
             info = self._info_from(cursor, query("info_at"), values, dataset.id)
             kept = info is not None and cursor.execute(query("kept"), {"snapshot": info.snapshot}).fetchone() != (0,)
         if info is None or not kept:

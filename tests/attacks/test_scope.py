@@ -259,7 +259,7 @@ class TestProtectedPersons:
             case("long-ago", "a time long before the mirror", {"as_of": "1970-01-01T00:00:00Z"}, by="history_expired"),
             case("future", "a time to come", {"as_of": "2999-01-01T00:00:00Z"}, by="the newest, still withheld"),
             case("snapshot-0", "snapshot 1, before there was anything", {"snapshot": 1}, by="history_expired"),
-            case("snapshot-future", "a snapshot to come", {"snapshot": 999_999}, by="history_expired"),
+            case("snapshot-future", "a snapshot to come", {"snapshot": 999_999}, by="snapshot_unknown"),
             case("both", "a time and a snapshot", {"as_of": "2026-01-01T00:00:00Z", "snapshot": 1},
                  by="parameter_invalid"),
         ],

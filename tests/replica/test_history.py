@@ -28,6 +28,7 @@ from replica import (
     Mode,
     RollbackImpossible,
     Search,
+    SnapshotUnknown,
     read_past,
     refresh_segments,
 )
@@ -94,6 +95,12 @@ class TestMaintenance:
         assert info is not None
         assert (info.snapshot, info.rows) == (new, 2)
         assert len(lake.runs()) == 2
+
+    def test_knows_no_snapshot_that_is_still_to_come(self, lake: Lake) -> None:
+        newest = publish(lake, {"1": "a"})
+        assert read_past(lake, PERSONS, newest).info.snapshot == newest
+        with pytest.raises(SnapshotUnknown):
+            read_past(lake, PERSONS, SnapshotId(newest + 1))
 
     def test_keeps_the_newest_of_a_dataset_that_stands_still(self, lake: Lake) -> None:
         lake.prepare(TOWNS)
