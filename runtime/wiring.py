@@ -28,6 +28,7 @@ from runtime.fetched import noticed
 from runtime.instance import Instance
 from runtime.logs import write_log
 from runtime.mastering import Master
+from runtime.migrated import MigrationNeeded, ensure_newest
 from runtime.mirroring import Mirroring, status_of
 from runtime.settings import Settings
 from runtime.sharing import sharing_of
@@ -118,7 +119,14 @@ def _master_of(instance: Instance, settings: Settings, registers: Registers) -> 
 
 
 def open_control(instance: Instance, settings: Settings) -> ControlStore:
-    return ControlStore(instance.control_url, environment=settings.environment, clock=CLOCK)
+    """Raises ControlNotReady, MigrationNeeded."""
+    store = ControlStore(instance.control_url, environment=settings.environment, clock=CLOCK)
+    try:
+        ensure_newest(store)
+    except MigrationNeeded:
+        store.close()
+        raise
+    return store
 
 
 def doors_of(house: House, trust: Callable[[], Trust]) -> Doors:
