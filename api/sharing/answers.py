@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from api.sharing.changes import change_feed
@@ -68,10 +68,9 @@ class Question:
         """What has changed from before one version up to another: net, each row once, under the last version."""
         self.asker.admit(self.table)
         first = _number(asked.get("startingVersion"), "startingVersion")
-        last = asked.get("endingVersion")
-        info = self._past(None if last is None else _number(last, "endingVersion"))
         if first is None:
             raise _invalid("startingVersion is missing", "give the first version whose changes are wanted")
+        info = self._past(_number(asked.get("endingVersion"), "endingVersion"))
         if first > info.snapshot:
             raise _invalid("startingVersion is later than the last version", "ask again when there is a later one")
         full = self._plan(info)
@@ -176,7 +175,10 @@ def _time(value: Any) -> datetime:
         raise _invalid("timestamp is no time", "give one as in ISO 8601, with its zone") from None
     if moment.tzinfo is None:
         raise _invalid("timestamp has no zone", "give one as in ISO 8601, for instance 2026-11-28T04:00:00Z")
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise _invalid("timestamp is no time that a clock shows", "give one of this century") from None
 
 
 def _invalid(what: str, remedy: str) -> SharingRequestInvalid:

@@ -48,13 +48,16 @@ class FileAddress:
     def signed(self, key: bytes) -> str:
         """As it stands in a path."""
         text = json.dumps([self.plan, self.changes, self.token, self.service, self.expires]).encode()
-        return base64.urlsafe_b64encode(_mac(key, text) + text).rstrip(b"=").decode()
+        return _in_a_path(_mac(key, text) + text)
 
     @classmethod
     def read(cls, text: str, key: bytes, now: float) -> "FileAddress":
         """Raises SharingUnknown, with the same words for what was never signed and what is over."""
         try:
             raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            if text != _in_a_path(raw):
+                # The decoder skips what is no sign of its alphabet; one file has one address.
+                raise ValueError
             mac, body = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
             if not hmac.compare_digest(mac, _mac(key, body)):
                 raise ValueError
@@ -69,6 +72,10 @@ class FileAddress:
 
 def no_file() -> SharingUnknown:
     return SharingUnknown("there is no file under this address, or no longer", remedy="query the table again")
+
+
+def _in_a_path(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _mac(key: bytes, text: bytes) -> bytes:

@@ -94,6 +94,7 @@ class SharingRoutes:
             request.parameters()
             work = question.metadata
         elif what == "query":
+            request.parameters()
             asked = _document(await request.body())
 
             def work() -> tuple[int, bytes]:
@@ -112,6 +113,7 @@ class SharingRoutes:
         """The address says it all; it opens nothing that the agreement, as it stands now, does not cover."""
         if request.method not in {"GET", "HEAD"}:
             raise MethodNotAllowed(("GET", "HEAD"))
+        request.parameters()
         desk, doors = self._desk, self._doors
         address = FileAddress.read(name, desk.key, request.received.timestamp())
         table = asker_again(doors, desk, request, address.token, address.service)

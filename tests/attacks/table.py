@@ -28,7 +28,12 @@ CHAPTERS: Final = (
     ),
     (
         "Bulk: files, targets, uploads",
-        ("tests/attacks/test_bulk.py", "tests/extract/test_sftp_attacks.py", "tests/extract/test_exchange_attacks.py"),
+        (
+            "tests/attacks/test_bulk.py",
+            "tests/attacks/test_sharing.py",
+            "tests/extract/test_sftp_attacks.py",
+            "tests/extract/test_exchange_attacks.py",
+        ),
     ),
 )
 """Heading, and the files of tests below it."""
