@@ -26,7 +26,7 @@ from extract.exchange import Exchange, InMetadata
 from extract.form import Compression, Format
 from extract.formats.json_text import json_lines as ndjson_of
 from extract.jobs import Job, Jobs, JobState, Progress
-from extract.plan import Corrections, ExtractPlan, ExtractRequest, plan_extract
+from extract.plan import Corrections, ExtractPlan, ExtractRequest, formats_of, plan_extract
 from extract.proof import Part, digests
 from extract.reading import estimate, rows_of, xml_schema_of
 from extract.settings import DeliverySettings, ExchangeSettings, ExtractSettings, SftpSettings
@@ -79,6 +79,7 @@ __all__ = [
     "ViewChanged",
     "digests",
     "estimate",
+    "formats_of",
     "ndjson_of",
     "plan_extract",
     "rows_of",

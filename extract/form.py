@@ -4,7 +4,9 @@ from enum import StrEnum
 
 
 class Format(StrEnum):
-    """csv-dk is CSV as Danish spreadsheets open it: semicolons and decimal commas. -bom has a byte order mark first."""
+    """csv-dk is CSV as Danish spreadsheets open it: semicolons and decimal commas. -bom has a byte order mark first.
+    cpr is the register of persons' own lines of fixed fields, for datasets whose contract names that layout.
+    """
 
     CSV = "csv"
     CSV_DK = "csv-dk"
@@ -13,10 +15,16 @@ class Format(StrEnum):
     PARQUET = "parquet"
     ARROW = "arrow"
     XML = "xml"
+    CPR = "cpr"
 
     @property
     def ending(self) -> str:
-        return "csv" if self in {Format.CSV_DK, Format.CSV_DK_BOM} else self.value
+        return {Format.CSV_DK: "csv", Format.CSV_DK_BOM: "csv", Format.CPR: "txt"}.get(self, self.value)
+
+    @property
+    def layout(self) -> str | None:
+        """The record layout that a dataset must have to be written so; None where every dataset can."""
+        return self.value if self is Format.CPR else None
 
     @property
     def media_type(self) -> str:
@@ -26,6 +34,7 @@ class Format(StrEnum):
             "parquet": "application/vnd.apache.parquet",
             "arrow": "application/vnd.apache.arrow.stream",
             "xml": "application/xml",
+            "txt": "text/plain; charset=iso-8859-1",
         }[self.ending]
 
 

@@ -145,6 +145,10 @@ class ExtractPlan:
     def explain(self) -> tuple[str, ...]:
         """The plan in words."""
         lines = [f"{len(self.columns)} columns of {self.dataset} at snapshot {self.snapshot}, as {self.form}"]
+        if self.format.layout is not None:
+            lines.append(
+                "lines of the register's own layout; fields of other columns are blank, their records left out"
+            )
         if self.since is not None:
             lines.append(f"only what has changed since snapshot {self.since.snapshot}")
         if self.corrections:
@@ -172,6 +176,7 @@ def plan_extract(
     Raises ColumnUnknown, ColumnsNotCovered; for a delta also CursorRefused, DeltaNeedsKey, and, unless the request
     takes a full extract then, ViewChanged and HistoryExpired.
     """
+    ensure_possible(request.format, dataset, changes=request.since is not None)
     full = _full(request, grant, dataset, info, today)
     if request.since is None:
         return full
@@ -182,6 +187,27 @@ def plan_extract(
             raise
         return replace(full, full_because=reason.code)
     return replace(full, since=request.since, corrections=found)
+
+
+def formats_of(dataset: Dataset) -> tuple[Format, ...]:
+    """Those that a dataset can be written in."""
+    return tuple(each for each in Format if each.layout in (None, dataset.record_layout))
+
+
+def ensure_possible(form: Format, dataset: Dataset, *, changes: bool) -> None:
+    """Raises FormatImpossible for a dataset that cannot be written so, and for changes that the layout cannot tell."""
+    if form not in formats_of(dataset):
+        raise FormatImpossible(
+            f"{dataset.id} has no record layout, so there is no {form} of it",
+            remedy="take csv or another format",
+            rule="parameter.format",
+        )
+    if changes and form.layout is not None:
+        raise FormatImpossible(
+            "the record layout has no line that says that a row is gone, so changes cannot be told in it",
+            remedy="take all of it, take changes in another format, or subscribe to a circle of persons",
+            rule="parameter.format",
+        )
 
 
 def _corrected(full: ExtractPlan, since: Cursor, dataset: Dataset, corrections: Corrections) -> tuple[SnapshotId, ...]:
@@ -219,6 +245,12 @@ def _full(request: ExtractRequest, grant: Grant, dataset: Dataset, info: Snapsho
             remedy="name columns that the agreement covers, or have it extended",
             rule="agreement.columns",
             owner=f"municipality {grant.municipality_cvr}",
+        )
+    if request.format.layout is not None and dataset.key not in columns:
+        raise FormatImpossible(
+            f"each line of the register begins with {dataset.key}, which is not among the columns",
+            remedy=f"ask for {dataset.key} too, have the agreement extended with it, or take another format",
+            rule="parameter.format",
         )
     guarded = bool(set(columns) & set(dataset.protected_columns))
     # Each type as text of its own: the text of a whole schema leaves out what is deep in a long one.

@@ -18,12 +18,14 @@ import pyarrow as pa
 import structlog
 
 from extract.ahead import give_back, read_ahead
+from extract.delivery.cpr_records import RecordForm
 from extract.delivery.manifest import Manifest
 from extract.errors import ExtractBroken, ExtractCancelled, ExtractsClosed, told
 from extract.formats import encode
+from extract.formats.record_lines import Records
 from extract.place import Place, sync_folder
 from extract.plan import ExtractPlan
-from kernel import Clock
+from kernel import COPENHAGEN, Clock
 
 _TELL_EVERY_S: Final = 0.5
 
@@ -38,6 +40,7 @@ class Production:
     """lock        the plan's lock, held; closed when the production ends
     turn        taken while writing: bounds how many write at once
     closing     set when the house closes: the production stops at its next batch
+    forms       of the lines that the format cpr is made of
     followers   readers in this process that wait for it
     rows        written until now
     """
@@ -48,6 +51,7 @@ class Production:
     lock: int
     turn: threading.Semaphore
     closing: threading.Event
+    forms: tuple[RecordForm, ...] = ()
     error: BaseException | None = None
     ended: bool = False
     followers: int = 0
@@ -113,7 +117,8 @@ class Production:
         with os.fdopen(place.new_part(), "wb", buffering=0) as file, contextlib.ExitStack() as stack:
             reader = self.scan(plan)
             ahead = stack.enter_context(read_ahead(reader))
-            for piece in encode(plan.format, reader.schema, counted(ahead), plan.compression, plan.dataset):
+            records = Records(self.forms, plan.snapshot, plan.published.astimezone(COPENHAGEN).date())
+            for piece in encode(plan.format, reader.schema, counted(ahead), plan.compression, plan.dataset, records):
                 view = memoryview(piece)
                 while view:
                     view = view[file.write(view) :]

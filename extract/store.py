@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
 
+from extract.delivery.cpr_records import RecordForm
 from extract.delivery.manifest import Manifest
 from extract.errors import ExtractBroken, ExtractNotReady
 from extract.formats import SLICE_BYTES
@@ -35,10 +36,19 @@ class ExtractStore:
 
     scan          reads the rows of a plan
     productions   how many files are written at once; others wait for their turn
+    forms         of the lines that the format cpr is made of
     """
 
-    def __init__(self, folder: Path, scan: Scan, *, clock: Clock | None = None, productions: int = 4) -> None:
-        self._folder, self._scan, self._clock = folder, scan, clock or SystemClock()
+    def __init__(
+        self,
+        folder: Path,
+        scan: Scan,
+        *,
+        clock: Clock | None = None,
+        productions: int = 4,
+        forms: tuple[RecordForm, ...] = (),
+    ) -> None:
+        self._folder, self._scan, self._clock, self._forms = folder, scan, clock or SystemClock(), forms
         self._turn = threading.BoundedSemaphore(productions)
         self._closing = threading.Event()
         self._running: dict[str, Production] = {}
@@ -134,7 +144,7 @@ class ExtractStore:
                 os.close(lock)
                 return None
             place.clear()
-            production = Production(place, self._scan, self._clock, lock, self._turn, self._closing)
+            production = Production(place, self._scan, self._clock, lock, self._turn, self._closing, self._forms)
             self._running[place.plan.id] = production
             production.start()
             return production

@@ -30,6 +30,7 @@ from runtime.logs import write_log
 from runtime.mastering import Master
 from runtime.migrated import MigrationNeeded, ensure_newest
 from runtime.mirroring import Mirroring, status_of
+from runtime.record_forms import record_forms
 from runtime.settings import Settings
 from runtime.sharing import sharing_of
 from runtime.signing import Signer
@@ -85,7 +86,11 @@ def open_house(instance: Instance, settings: Settings, role: Literal["api", "sft
         # Its productions end before the lake that they read is closed.
         closing(_master_of(instance, settings, registers)) as master,
         ExtractStore(
-            instance.extracts / "files", scanner.scan, clock=CLOCK, productions=settings.extracts.productions
+            instance.extracts / "files",
+            scanner.scan,
+            clock=CLOCK,
+            productions=settings.extracts.productions,
+            forms=record_forms(),
         ) as extracts,
     ):
         users = AddressBook(control, lambda: watcher.current().version)

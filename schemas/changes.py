@@ -97,6 +97,10 @@ _OF_A_DATASET: Final[tuple[tuple[str, Grade, Callable[[Dataset, Dataset], bool],
     ("protection_changed", _B, lambda a, b: a.protection != b.protection, "rows are protected by another rule"),
     ("freshness_changed", _C, lambda a, b: a.freshness_target_s != b.freshness_target_s,
      "should be {b.freshness_target_s} seconds old at most"),
+    ("record_layout_dropped", _B, lambda a, b: a.record_layout not in (None, b.record_layout),
+     "is no longer given out in the register's own lines"),
+    ("record_layout_added", _A, lambda a, b: b.record_layout not in (None, a.record_layout),
+     "can be given out in the register's own lines"),
     ("words_changed", _C, lambda a, b: (a.title, a.description) != (b.title, b.description), "is described anew"),
 )  # fmt: skip
 

@@ -3,9 +3,10 @@
 What is used of the standard beyond names and descriptions: `logicalType`, `logicalTypeOptions` (pattern, minimum,
 maximum), `primaryKey`, `required`, `unique`, `enum`, `classification` (public, personal, protected; by default that
 of the dataset), `properties`, `items`, and `transformSourceObjects` as the value's origin. Custom properties of a
-dataset: `classification`, `protection` ({list, type, types, from, to}), `freshnessTargetSeconds` and `fictitious` (a
-pattern that keys of invented rows meet in full, and no key of a real one). Rules (`quality`,
-`relationships`) are read in schemas/quality.py and schemas/relationships.py, derived columns in schemas/transforms.py.
+dataset: `classification`, `protection` ({list, type, types, from, to}), `freshnessTargetSeconds`, `fictitious` (a
+pattern that keys of invented rows meet in full, and no key of a real one) and `recordLayout` (the register's own
+lines, in which rows can be given out: cpr). Rules (`quality`, `relationships`) are read in schemas/quality.py and
+schemas/relationships.py, derived columns in schemas/transforms.py.
 (Standard: https://bitol-io.github.io/open-data-contract-standard/)
 """
 
@@ -30,7 +31,8 @@ from schemas.transforms import read_derivations
 
 _API: Final = re.compile(r"v3\.\d+\.\d+")
 _VERSION: Final = re.compile(r"\d+\.\d+\.\d+")
-_CUSTOM: Final = ("classification", "protection", "freshnessTargetSeconds", "fictitious")
+_CUSTOM: Final = ("classification", "protection", "freshnessTargetSeconds", "fictitious", "recordLayout")
+_LAYOUTS: Final = ("cpr",)
 _RULE: Final = ("list", "type", "types", "from", "to")
 
 
@@ -145,12 +147,16 @@ def _dataset(review: Review, schema: SchemaObject, where: str, register: str, ve
         freshness = None
     place, fictitious = custom.get("fictitious", (where, None))
     pattern = None if fictitious is None else read_pattern(review, fictitious, place)
+    place, layout = custom.get("recordLayout", (where, None))
+    if layout is not None and layout not in _LAYOUTS:
+        review.error(place, "is no record layout", f"write {' or '.join(_LAYOUTS)}, or leave it out")
+        layout = None
     if not name or key is None or not all(column.name for column in columns):
         return None
     return Dataset(
         register=register, name=name, title=schema.businessName or name, description=schema.description or "",
         version=version, columns=columns, key=key, protection=rule, freshness_target_s=freshness,
-        rules=rules, fictitious=pattern,
+        rules=rules, fictitious=pattern, record_layout=layout,
     )  # fmt: skip
 
 

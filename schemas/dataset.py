@@ -45,6 +45,7 @@ class Dataset:
     version              of the contract that promises it
     rules                beyond those of its single columns
     fictitious           a pattern that the keys of invented rows meet in full, and no key of a real one; None: not told
+    record_layout        the register's own layout of lines, in which it can be given out; None: it has none
 
     What follows from these is worked out once, since calls ask for it by the thousand a second.
     """
@@ -60,6 +61,7 @@ class Dataset:
     freshness_target_s: int | None = None
     rules: tuple[Rule, ...] = ()
     fictitious: str | None = None
+    record_layout: str | None = None
 
     id: DatasetId = field(init=False, repr=False, compare=False)
     arrow: pa.Schema = field(init=False, repr=False, compare=False)

@@ -10,6 +10,7 @@ from api.request import Request
 from api.rest.live_openapi import call_method
 from api.soap.paths import soap_path
 from api.visit import CALLABLE, today_of
+from extract import formats_of
 from kernel import Operation, PlatformError
 from schemas import Service
 
@@ -80,6 +81,7 @@ def _entry(doors: Doors, service: Service, request: Request) -> dict[str, Any]:
         "integration_type": service.integration_type.value,
         "dataset": service.dataset,
         "search": service.search,
+        "formats": _formats(doors, service),
         "operations": [
             {
                 "name": operation.value,
@@ -100,6 +102,13 @@ def _entry(doors: Doors, service: Service, request: Request) -> dict[str, Any]:
 
 def _method(service: Service, operation: Operation) -> str:
     return call_method(service) if operation is Operation.CALL else PATHS[operation][0]
+
+
+def _formats(doors: Doors, service: Service) -> list[str]:
+    """Of extracts; none of a service that gives none."""
+    if service.dataset is None or Operation.EXTRACT not in service.operations:
+        return []
+    return [each.value for each in formats_of(doors.registers.dataset(service.dataset))]
 
 
 def _columns(doors: Doors, service: Service) -> list[dict[str, Any]]:

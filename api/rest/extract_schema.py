@@ -5,7 +5,7 @@ from typing import Any, Final
 from api.rest.components import TEXT, reference
 from api.rest.operation_schema import MOMENT, columns, columns_parameter, operation, stamped
 from api.rest.record_schema import Schema
-from extract import Compression, Format, Progress
+from extract import Compression, Format, Progress, formats_of
 from schemas import Dataset, Service
 
 _DELTA: Final[dict[str, Schema]] = {
@@ -44,7 +44,7 @@ def _extract(service: Service, dataset: Dataset) -> dict[str, Any]:
             ("If-None-Match", "The ETag of the file that the caller has."),
         )
     ]
-    types = [each.media_type for each in (*Format, *Compression)]
+    types = [each.media_type for each in (*formats_of(dataset), *Compression)]
     content: dict[str, Any] = {kind.partition(";")[0]: {} for kind in types if kind}
     extra: dict[str, Any] = {
         name: {"schema": TEXT, "description": text}
@@ -76,7 +76,7 @@ def _extract(service: Service, dataset: Dataset) -> dict[str, Any]:
 
 def _queries(dataset: Dataset) -> list[dict[str, Any]]:
     forms: dict[str, Schema] = {
-        "format": {"type": "string", "enum": list(Format), "default": Format.CSV},
+        "format": {"type": "string", "enum": list(formats_of(dataset)), "default": Format.CSV},
         "compression": {"type": "string", "enum": list(Compression), "default": Compression.NONE},
     }
     found = [{"name": name, "in": "query", "schema": schema} for name, schema in (forms | MOMENT | _DELTA).items()]

@@ -23,6 +23,7 @@ from extract.delivery.naming import CIRCLE, file_name
 from extract.delivery.outbox_rows import Delivery
 from extract.delivery.parcel import Parcel
 from extract.delivery.subscription import Contents, Subscription
+from extract.form import Format
 from extract.plan import ExtractPlan
 from extract.production import Scan
 from kernel import COPENHAGEN, Grant
@@ -50,7 +51,8 @@ class CircleMaker:
     def __call__(self, subscription: Subscription, grant: Grant, delivery: Delivery, alive: Alive) -> Parcel:
         """Raises what `plan_extract` raises, CircleKeyInvalid, and what `alive` raises."""
         since, seen = _stood(delivery.since)
-        contents = replace(subscription.wish.contents, columns=None)
+        # Its rows are read, not written: in which format an extract of them would be is all the same.
+        contents = replace(subscription.wish.contents, columns=None, format=Format.CSV)
         plan = self.maker.plan(contents, grant, replace(delivery, since=since))
         circle, newest = self.circles.circle(grant), self.circles.newest(grant)
         day = delivery.planned.astimezone(COPENHAGEN).date()

@@ -98,7 +98,8 @@ def _line(
     text[0:3] = form.code[:3]
     text[3:13] = key.ljust(10)[:10]
     for field in form.fields:
-        told = exact.get((holder, place, field.column))
+        # What stands as delivered tells of no column but those that are there.
+        told = exact.get((holder, place, field.column)) if field.column in values else None
         shown = told if told is not None else _shown(field, values.get(field.column))
         text[field.start - 1 : field.start - 1 + field.length] = shown.ljust(field.length)[: field.length]
     return "".join(text).rstrip(" ")

@@ -14,7 +14,7 @@ from extract.delivery.outbox_rows import Delivery
 from extract.delivery.parcel import Parcel
 from extract.delivery.shelf import Shelf
 from extract.delivery.subscription import Contents, Kind, Subscription
-from extract.plan import Corrections, ExtractPlan, ExtractRequest, plan_extract
+from extract.plan import Corrections, ExtractPlan, ExtractRequest, ensure_possible, plan_extract
 from extract.store import ExtractStore
 from kernel import COPENHAGEN, Clock, Grant, ServiceName, SnapshotId
 from replica import HistoryExpired, SnapshotInfo
@@ -110,6 +110,7 @@ class Maker:
         SubscriptionInvalid for a filter by what nobody may filter by.
         """
         dataset = self.dataset_of(grant.service)
+        ensure_possible(contents.format, dataset, changes=contents.kind is Kind.CHANGES)
         for column in contents.rows:
             if column not in dataset.names or (grant.columns is not None and column not in grant.columns):
                 raise SubscriptionInvalid(

@@ -10,6 +10,7 @@ from extract.formats.columnar import arrow, parquet
 from extract.formats.compressing import compressed
 from extract.formats.csv_text import csv_lines, danish_lines
 from extract.formats.json_text import json_lines
+from extract.formats.record_lines import Records, record_lines
 from extract.formats.rows import Batches, small
 from extract.formats.xml_text import xml_document
 
@@ -18,13 +19,25 @@ SLICE_BYTES: Final = 256 * 1024
 
 
 def encode(
-    kind: Format, schema: pa.Schema, batches: Batches, compression: Compression = Compression.NONE, name: str = "rows"
+    kind: Format,
+    schema: pa.Schema,
+    batches: Batches,
+    compression: Compression = Compression.NONE,
+    name: str = "rows",
+    records: Records | None = None,
 ) -> Iterator[bytes]:
     """Pieces of a file, in order, of at most SLICE_BYTES; joined, they are the whole file.
 
-    name   of the dataset, for a format that says what it holds
+    name      of the dataset, for a format that says what it holds
+    records   for the format cpr, which cannot be written without
     """
-    for text in compressed(_ENCODERS[kind](schema, batches, name), compression):
+    if kind is Format.CPR:
+        if records is None:
+            raise ValueError("lines of records need their layout")
+        plain = record_lines(batches, records)
+    else:
+        plain = _ENCODERS[kind](schema, batches, name)
+    for text in compressed(plain, compression):
         for start in range(0, len(text), SLICE_BYTES):
             yield text[start : start + SLICE_BYTES]
 

@@ -21,7 +21,7 @@ def extract(
         typer.Option("--out", "-o", help="File to write; - for standard output. Default: the file's own name."),
     ] = None,
     file_format: Annotated[
-        str, typer.Option("--format", "-f", help="csv, csv-dk, csv-dk-bom, ndjson, parquet, arrow or xml.")
+        str, typer.Option("--format", "-f", help="csv, csv-dk, csv-dk-bom, ndjson, parquet, arrow, xml or cpr.")
     ] = "csv",
     compression: Annotated[str | None, typer.Option(help="gzip or zstd: of the file itself.")] = None,
     columns: Annotated[str | None, typer.Option(help="Columns to ask for, separated by commas.")] = None,
@@ -54,6 +54,8 @@ def extract(
     `knudepunkt extract cpr-persons-extract --since persons.parquet.manifest.json --out changes.csv`
 
     `knudepunkt extract cpr-persons-extract --columns pnr,name --explain`
+
+    `knudepunkt extract cpr-persons-extract --format cpr` (persons, as lines of the register's own layout)
     """
     from runtime.client import Profile, open_client
     from runtime.fetching import cursor_of

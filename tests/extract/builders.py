@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from extract import ExtractPlan, ExtractRequest, Format, plan_extract
+from extract import ExtractPlan, ExtractRequest, Format, formats_of, plan_extract
 from kernel import (
     AgreementId,
     Grant,
@@ -55,6 +55,8 @@ RESIDENTS = Dataset(
     ),
     protection=ProtectionRule(),
 )
+
+FORMATS = formats_of(RESIDENTS)
 
 
 def info(snapshot: int = 7, rows: int = 3) -> SnapshotInfo:

@@ -21,7 +21,7 @@ from lxml import etree
 from extract import Compression, Format
 from extract.formats import SLICE_BYTES, encode
 from extract.formats.xml_text import xml_schema
-from tests.extract.builders import residents
+from tests.extract.builders import FORMATS, residents
 
 text = st.text(max_size=8) | st.sampled_from(['"', "\\", "\r\n", ",", "\t\x00\x1f", "æøå", "null", "", " x ", "🙂"])
 moment = st.datetimes(min_value=datetime(1, 1, 1), max_value=datetime(9999, 12, 31))  # noqa: DTZ001
@@ -236,7 +236,7 @@ class TestCompression:
         assert head[4:8] == b"\0\0\0\0"
 
     @pytest.mark.parametrize("compression", list(Compression))
-    @pytest.mark.parametrize("kind", list(Format))
+    @pytest.mark.parametrize("kind", FORMATS)
     def test_how_the_rows_were_read_does_not_show(self, kind: Format, compression: Compression) -> None:
         table = residents(70_000).combine_chunks()
         made = {
@@ -248,7 +248,7 @@ class TestCompression:
         assert len(made) == 1
 
 
-@pytest.mark.parametrize("kind", list(Format))
+@pytest.mark.parametrize("kind", FORMATS)
 class TestEveryFormat:
     def test_the_same_rows_give_the_same_bytes(self, kind: Format) -> None:
         table = residents(20_000)

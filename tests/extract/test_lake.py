@@ -16,7 +16,7 @@ import pytest
 from extract import ExtractPlan, ExtractStore, Format, rows_of
 from kernel import Grant, SnapshotId
 from replica import QUARANTINE, Delivery, Lake, Mode, ReplicaSettings, RunRecord, SnapshotInfo
-from tests.extract.builders import PUBLISHED, RESIDENTS, grant, plan, residents
+from tests.extract.builders import FORMATS, PUBLISHED, RESIDENTS, grant, plan, residents
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_keeps_to_the_columns_and_rows_of_the_agreement(lake: Lake, store: Extra
 
 
 def test_is_the_same_bytes_each_time_it_is_made(lake: Lake, store: ExtractStore, tmp_path: Path) -> None:
-    for kind in Format:
+    for kind in FORMATS:
         made = plan(grant(), kind, info=now(lake))
         first = written(store, made)
         store.open(made).path.unlink()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from extract import ExtractRequest, Format, plan_extract
 from kernel import Grant, SnapshotId
 from schemas import ColumnsNotCovered, ColumnUnknown
-from tests.extract.builders import CVR, RESIDENTS, TODAY, grant, info, plan
+from tests.extract.builders import CVR, FORMATS, RESIDENTS, TODAY, grant, info, plan
 
 columns = st.none() | st.sets(st.sampled_from(RESIDENTS.names), min_size=1).map(" ".join)
 rows = st.dictionaries(
@@ -84,7 +84,7 @@ class TestPlanExtract:
         request = ExtractRequest()
         assert plan_extract(request, grant(), changed, info(), TODAY).id != plan().id
 
-    @given(rights, st.sampled_from(Format))
+    @given(rights, st.sampled_from(FORMATS))
     def test_equal_rights_share_one_file(
         self, right: tuple[str | None, dict[str, frozenset[str]], bool], kind: Format
     ) -> None:

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from extract import Format
 from kernel import CallAnswered, CallRefused, RowsDelivered
-from tests.extract.builders import CVR, SERVICE, grant, plan
+from tests.extract.builders import CVR, FORMATS, SERVICE, grant, plan
 from tests.extract.conftest import Source
 from tests.extract.hall import Hall, fingerprint, new_key, open_hall
 
@@ -116,7 +115,7 @@ def test_asks_for_pieces_of_any_size_any_number_ahead(hall: Hall, pieces: tuple[
 
 
 def test_takes_every_format(hall: Hall) -> None:
-    plans = [plan(grant(), kind) for kind in Format]
+    plans = [plan(grant(), kind) for kind in FORMATS]
     hall.grants.clear()
     hall.allow(grant(), *plans)
     assert sftp(hall, f"mget {PLACE}/*").returncode == 0

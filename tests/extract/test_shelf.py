@@ -11,7 +11,7 @@ import pytest
 
 from extract import Extract, ExtractNotReady, ExtractStore, Format, Shelf
 from kernel import AgreementId, Grant
-from tests.extract.builders import PUBLISHED, SERVICE, grant, plan
+from tests.extract.builders import FORMATS, PUBLISHED, SERVICE, grant, plan
 from tests.extract.conftest import Source
 
 OURS, THEIRS = AgreementId("agreement-1"), AgreementId("agreement-2")
@@ -37,7 +37,7 @@ class TestShelf:
         assert shelf.manifest(OURS, SERVICE, name) == store.open(plan()).manifest.numbered(1, None, None)
 
     def test_is_accepted_by_sha256sum(self, shelf: Shelf, store: ExtractStore) -> None:
-        for kind in Format:
+        for kind in FORMATS:
             shelf.put(OURS, made(store, kind))
         checked = subprocess.run(
             ["sha256sum", "--strict", "-c", "SHA256SUMS"],
@@ -46,7 +46,7 @@ class TestShelf:
             text=True,
             check=True,
         )
-        assert checked.stdout.count(": OK\n") == len(Format)
+        assert checked.stdout.count(": OK\n") == len(FORMATS)
 
     def test_holds_links_that_cost_no_room(self, shelf: Shelf, store: ExtractStore) -> None:
         extract = made(store)

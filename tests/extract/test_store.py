@@ -18,7 +18,7 @@ import pytest
 
 from extract import ExtractBroken, ExtractNotReady, ExtractStore, Format
 from extract.formats import SLICE_BYTES
-from tests.extract.builders import PUBLISHED, plan
+from tests.extract.builders import FORMATS, PUBLISHED, plan
 from tests.extract.conftest import Source
 
 
@@ -35,7 +35,7 @@ def eventually(true: object, patience_s: float = 10.0) -> None:
 
 
 class TestExtract:
-    @pytest.mark.parametrize("kind", list(Format))
+    @pytest.mark.parametrize("kind", FORMATS)
     def test_its_manifest_tells_of_the_bytes_that_were_given(self, store: ExtractStore, kind: Format) -> None:
         extract = store.open(plan(kind=kind))
         given = b"".join(extract.chunks())

@@ -113,7 +113,11 @@ class TestADataset:
         assert changes(tmp_path / "fresh", a_contract(), fresh) == [("freshness_changed", "ships", COMPATIBLE)]
         said = a_contract(description="More")
         assert changes(tmp_path / "words", a_contract(), said) == [("words_changed", "ships", COMPATIBLE)]
+        lines = a_contract(customProperties=custom(recordLayout="cpr"))
+        assert changes(tmp_path / "lines", a_contract(), lines) == [("record_layout_added", "ships", ADDITIVE)]
+        assert changes(tmp_path / "no-lines", lines, a_contract()) == [("record_layout_dropped", "ships", BREAKING)]
         found |= {"protection_changed", "freshness_changed", "words_changed"}
+        found |= {"record_layout_added", "record_layout_dropped"}
         assert {what for what, *_ in _OF_A_DATASET} <= found
 
     def test_that_came_or_went(self, tmp_path: Path) -> None:

@@ -252,6 +252,11 @@ class TestRules:
         contract = a_contract(customProperties=custom(freshnessTargetSeconds=seconds))
         assert only_error(tmp_path, contract).where == "schema[0].customProperties[0].value"
 
+    @pytest.mark.parametrize("layout", ["fixed", "CPR", 1, ["cpr"]])
+    def test_a_record_layout_is_one_that_can_be_written(self, tmp_path: Path, layout: Any) -> None:
+        contract = a_contract(customProperties=custom(recordLayout=layout))
+        assert only_error(tmp_path, contract).where == "schema[0].customProperties[0].value"
+
 
 class TestStandard:
     @pytest.mark.parametrize("version", ["v2.2.2", "v4.0.0", "3.1.0", 3, None, "v3.x"])
