@@ -28,6 +28,7 @@ from api.rest import (
     operations,
     problems,
     search,
+    sharing_tokens,
     subscriptions,
 )
 from api.sharing.routes import PREFIX as SHARING
@@ -80,6 +81,7 @@ class Routes:
         self._exact: dict[str, Methods] = {path: self._public(route) for path, route in _PUBLIC.items()}
         self._exact["/openapi.json"] = self._public(openapi.serve(doors))
         self._admin = admin.AdminRoutes(doors)
+        self._tokens = sharing_tokens.TokenRoutes(doors)
         self._deliveries = subscriptions.DeskRoutes(doors)
         self._sharing = None if doors.sharing is None else SharingRoutes(doors, doors.sharing)
         # Of paths that end in a name that the caller chooses: what comes before it.
@@ -106,6 +108,8 @@ class Routes:
                 return self._admin
             if self._sharing is not None and path.startswith(SHARING):
                 return self._sharing
+            if path == sharing_tokens.BASE or path.startswith(f"{sharing_tokens.BASE}/"):
+                return self._tokens
             if path.startswith(subscriptions.PREFIXES):
                 return self._deliveries
             prefix, _, name = path.rpartition("/")

@@ -218,10 +218,11 @@ class Policy:
         """Whether a system has passed its trial connection; in production there is none, and nothing is missing."""
         return self._trials is None or system in self._trials
 
-    def has_credential(self, system: SystemId, at: datetime) -> bool:
-        """Whether a system has a certificate that would be taken at `at`."""
+    def has_credential(self, system: SystemId, at: datetime, certificate: str | None = None) -> bool:
+        """Whether a system has a certificate that would be taken at `at`; with a fingerprint, whether it is that."""
         return any(
             each.system == system
+            and certificate in {None, each.fingerprint}
             and (each.revoked is None or each.revoked > at)
             and each.valid_from <= at < each.valid_to
             for each, _ in self._certificates.values()

@@ -241,6 +241,8 @@ SHARING_TOKENS = Table(
     Column("made", String(32), nullable=False),
     Column("expires", String(32), nullable=False),
     Column("revoked", String(32)),
+    # With which a system made it for itself: it ends with that one.
+    Column("certificate", String(64)),
 )
 
 POLICY_VERSION = Table(

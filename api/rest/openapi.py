@@ -16,6 +16,7 @@ from api.rest.live_openapi import live_paths
 from api.rest.operation_schema import MOMENT, columns, columns_parameter, operation, stamped
 from api.rest.record_schema import Schema, key_example, key_schema, record_schema
 from api.rest.search_schema import search_example, search_schema
+from api.rest.sharing_tokens import token_paths
 from extract import CIRCLE_KEY
 from kernel import Operation
 from schemas import Dataset, Registers, Service
@@ -58,7 +59,7 @@ def document(registers: Registers, version: str) -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "security": [{"certificate": []}],
-        "paths": {**_public_paths(), **paths, **admin_paths(), **delivery_paths()},
+        "paths": {**_public_paths(), **paths, **admin_paths(), **delivery_paths(), **token_paths()},
         "components": {
             **shared_components(),
             "schemas": {**records, **shared_schemas(), **admin_schemas(), **delivery_schemas()},

@@ -105,7 +105,7 @@ def asker_again(doors: Doors, desk: SharingDesk, request: Request, token: str, s
 def _asker(doors: Doors, request: Request, token: SharingToken | None) -> Asker:
     at, policy = request.received, doors.policy()
     # The same words for one that nobody made, that is over, and that was revoked.
-    if token is None or not token.live(at) or not policy.has_credential(token.system, at):
+    if token is None or not token.live(at) or not policy.has_credential(token.system, at, token.certificate):
         raise SharingTokenUnknown(
             "the token is not known here, is over, was revoked, or its system has no valid certificate",
             remedy="make a new profile: knudepunkt sharing profile",

@@ -2,7 +2,7 @@ import secrets
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from control.actors import Verb
 from control.agreements.store import find_agreement
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from control.store import ControlStore
 
 LONGEST: Final = timedelta(days=365)
+MOST: Final = 50
+"""Tokens of one agreement that are good at the same time."""
 
 
 class Sharing:
@@ -25,8 +27,13 @@ class Sharing:
     def __init__(self, store: "ControlStore") -> None:
         self._store = store
 
-    def make(self, agreement: AgreementId, valid: timedelta) -> tuple[SharingToken, str]:
+    def make(
+        self, agreement: AgreementId, valid: timedelta, *, by: SystemId | None = None, certificate: str | None = None
+    ) -> tuple[SharingToken, str]:
         """A token for an agreement, and its text, which is told here and nowhere again.
+
+        by            the system that asks: another's agreement is to it as if it were not
+        certificate   fingerprint of the one that it shows: the token ends with it
 
         Raises Unregistered, SharingTokenInvalid, SystemInvalid, NotYours.
         """
@@ -37,28 +44,35 @@ class Sharing:
             )
         with store.reading() as db:
             found = find_agreement(db, agreement)
-        if found is None:
-            raise Unregistered("no such agreement", remedy="see `knudepunkt agreement list`")
+        if found is None or by not in {None, found.system}:
+            raise Unregistered("no such agreement", remedy="name one of your own")
         made = SharingToken(
-            id=new_id(), hash=token_hash(text), agreement=agreement, system=found.system, made=now, expires=now + valid
-        )
+            id=new_id(), hash=token_hash(text), agreement=agreement, system=found.system, made=now,
+            expires=now + valid, certificate=certificate,
+        )  # fmt: skip
         details = {"agreement": agreement, "expires": to_text(made.expires)}
         owner = store.owner_of(found.system)
         with store.changing(Verb.KEY_BIND, f"sharing token {made.id}", owner.id, details=details) as db:
             ensure_in_use(db, found.system)
+            _ensure_room(db, made)
             db.execute(
                 insert(SHARING_TOKENS).values(
                     id=made.id, hash=made.hash, agreement=agreement, system=made.system, made=to_text(now),
-                    expires=to_text(made.expires), revoked=None,
+                    expires=to_text(made.expires), revoked=None, certificate=certificate,
                 )
             )  # fmt: skip
         return made, text
 
-    def revoke(self, token: str) -> None:
-        """By its id. One that was revoked before keeps its first time. Raises Unregistered, NotYours."""
+    def revoke(self, token: str, *, by: SystemId | None = None) -> None:
+        """By its id. One that was revoked before keeps its first time.
+
+        by   the system that asks: another's token is to it as if it were not
+
+        Raises Unregistered, NotYours.
+        """
         found = next((each for each in self.tokens() if each.id == token), None)
-        if found is None:
-            raise Unregistered("no such token", remedy="see `knudepunkt sharing list`")
+        if found is None or by not in {None, found.system}:
+            raise Unregistered("no such token", remedy="list the tokens that there are")
         owner = self._store.owner_of(found.system)
         with self._store.changing(Verb.KEY_REVOKE, f"sharing token {token}", owner.id) as db:
             mine = (SHARING_TOKENS.c.id == token) & SHARING_TOKENS.c.revoked.is_(None)
@@ -71,8 +85,19 @@ class Sharing:
             return tuple(_token(row) for row in rows)
 
 
+def _ensure_room(db: Connection, made: SharingToken) -> None:
+    """Raises SharingTokenInvalid."""
+    column = SHARING_TOKENS.c
+    good = (column.agreement == made.agreement) & column.revoked.is_(None) & (column.expires > to_text(made.made))
+    if (db.scalar(select(func.count()).where(good)) or 0) >= MOST:
+        raise SharingTokenInvalid(
+            f"the agreement has {MOST} tokens that are good", remedy="revoke those that nobody uses"
+        )
+
+
 def _token(row: RowMapping) -> SharingToken:
     return SharingToken(
         id=row["id"], hash=row["hash"], agreement=AgreementId(row["agreement"]), system=SystemId(row["system"]),
         made=from_text(row["made"]), expires=from_text(row["expires"]), revoked=from_text_or_none(row["revoked"]),
+        certificate=row["certificate"],
     )  # fmt: skip

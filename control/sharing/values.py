@@ -7,7 +7,9 @@ from kernel import AgreementId, SystemId
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharingToken:
-    """hash   SHA-256 of the token, lower-case hex"""
+    """hash          SHA-256 of the token, lower-case hex
+    certificate   fingerprint of the one that the system showed to make it; None when a person or the house made it
+    """
 
     id: str
     hash: str
@@ -16,6 +18,7 @@ class SharingToken:
     made: datetime
     expires: datetime
     revoked: datetime | None = None
+    certificate: str | None = None
 
     def live(self, at: datetime) -> bool:
         return self.made <= at < self.expires and (self.revoked is None or at < self.revoked)
