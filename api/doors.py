@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from api.proxy import NO_PROXIES, Proxies
 from api.sharing import SharingDesk
+from api.tokens import TokenDesk
 from control import ControlStore, Counters, Policy, TestAuthority, Trust
 from control.documents import Documents
 from extract import Circles, Corrections, DeliveryDesk, ExtractPlan, ExtractStore, Jobs, Shelf
@@ -74,6 +75,7 @@ class Doors:
     proxies     whose word on their clients is taken
     sources     that are asked while a caller waits, by the name that descriptors know them by
     sharing     the open bulk face; None: it is off
+    tokens      the token road; None: it is off
     write       puts one record of a dataset whose master is the platform into the mirror; may block
     changed     what changed in a dataset between two moments, for a view; may block
     events      subscriptions to change feeds; None: there are none here
@@ -107,6 +109,7 @@ class Doors:
     circles: Circles | None = None
     sources: Mapping[str, LiveSource] = field(default_factory=dict)
     sharing: SharingDesk | None = None
+    tokens: TokenDesk | None = None
     write: Write = _nothing_is_written
     stall_s: float = 60.0
     signing_key: bytes = b""

@@ -35,6 +35,8 @@ from api.sharing.routes import PREFIX as SHARING
 from api.sharing.routes import SharingRoutes
 from api.soap.faces import soap_doors
 from api.stopwatch import server_timing
+from api.tokens.desk import PATH as TOKEN
+from api.tokens.route import TokenRoute
 from api.unexpected import unexpected
 from api.visit import Visit, refusal_on_record
 from extract import CIRCLE_KEY
@@ -97,6 +99,8 @@ class Routes:
                 self._add_live(service)
             elif service.dataset is not None:
                 self._add(service, doors.registers.dataset(service.dataset))
+        if doors.tokens is not None:
+            self._exact[TOKEN] = Methods({"POST": TokenRoute(doors, doors.tokens).exchange})
         for path, face in soap_doors(doors).items():
             self._exact[path] = Methods({"GET": face.describe, "HEAD": face.describe, "POST": face.call})
 

@@ -13,6 +13,7 @@ from api.identity import identify
 from api.offer import Offer
 from api.request import Request
 from api.stopwatch import Stopwatch
+from api.tokens import AccessToken
 from control import NO_LIMITS, Allowance, QuotaExhausted, RateLimited, purpose_of
 from kernel import (
     COPENHAGEN,
@@ -40,6 +41,7 @@ _log = structlog.get_logger(__name__)
 AGREEMENT: Final = "Knudepunkt-Agreement"
 MUNICIPALITY: Final = "Knudepunkt-Municipality"
 PURPOSE: Final = "Knudepunkt-Purpose"
+_TOKEN_SCHEMES: Final = frozenset({"bearer", "holder-of-key"})
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CVR = re.compile(r"[0-9]{8}")
@@ -57,6 +59,7 @@ class Visit:
     subjects    identifiers asked about, for the ledger alone; empty where keys are public
     said        what the caller said of its call, for the ledger alone
     allowance   what is left of the agreement's limits after this call
+    token       the access token that the call shows; None without one
     """
 
     __slots__ = (
@@ -71,6 +74,7 @@ class Visit:
         "service",
         "subjects",
         "timing",
+        "token",
         "watch",
     )
     channel: ClassVar[Channel] = Channel.REST
@@ -85,6 +89,7 @@ class Visit:
         self.subjects: tuple[str, ...] = ()
         self.said: Said = NOTHING_SAID
         self.allowance: Allowance = NO_LIMITS
+        self.token: AccessToken | None = None
 
     @property
     def dataset(self) -> Dataset:
@@ -92,7 +97,7 @@ class Visit:
         return self.offer.dataset or self.doors.registers.dataset_of(self.service)
 
     def identify(self) -> Caller:
-        """Raises what `identity.identify` raises, and ServiceNotOffered."""
+        """Raises what `identity.identify` raises, ServiceNotOffered, and what is wrong with an access token."""
         request = self.request
         self.caller = identify(request.peer, self.doors.policy(), self.doors.trust(), request.received)
         status = self.service.status_on(today_of(request))
@@ -103,6 +108,7 @@ class Visit:
                 remedy=f"{successor}see the catalogue: GET /v1/catalogue",
                 rule="service.status",
             )
+        self.token = self._token(self.caller)
         return self.caller
 
     def admit(self, caller: Caller, columns: tuple[str, ...] | None = None) -> tuple[Call, Grant]:
@@ -112,6 +118,8 @@ class Visit:
         """
         received = self.request.received
         agreement, municipality_cvr = self._under()
+        if self.token is not None:
+            municipality_cvr = self.token.under(municipality_cvr)
         call = Call(
             trace=self.request.trace,
             caller=caller,
@@ -138,6 +146,15 @@ class Visit:
         agreement = _named(self.request, AGREEMENT, _UUID, "a UUID")
         municipality_cvr = _named(self.request, MUNICIPALITY, _CVR, "a CVR number of eight digits")
         return None if agreement is None else AgreementId(agreement), municipality_cvr
+
+    def _token(self, caller: Caller) -> AccessToken | None:
+        desk, peer = self.doors.tokens, self.request.peer
+        if desk is None or peer is None or b"authorization" not in self.request.headers:
+            return None
+        scheme, _, token = (self.request.once("Authorization") or "").partition(" ")
+        if scheme.lower() not in _TOKEN_SCHEMES:
+            return None
+        return desk.read(token.strip(), self.service.name, caller, peer.fingerprint, self.request.received)
 
     def _purpose(self, grant: Grant, named: str | None) -> str | None:
         del grant

@@ -150,6 +150,11 @@ class Instance:
         """Under which manifests and the documents of agreements are signed."""
         return self.secrets / "signing.key"
 
+    @property
+    def token_key(self) -> Path:
+        """Under which access tokens are signed."""
+        return self.secrets / "token.key"
+
     def make_folders(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
         private = (

@@ -19,6 +19,7 @@ from pydantic_settings import (
 )
 
 from api import ProxySettings
+from api.tokens import TokenSettings
 from control.mail import MailSettings
 from extract import DeliverySettings, ExchangeSettings, ExtractSettings, SftpSettings
 from integrations import LiveSettings
@@ -106,6 +107,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = field(default_factory=LimitSettings)
     live: LiveSettings = field(default_factory=LiveSettings)
     sharing: SharingSettings = field(default_factory=SharingSettings)
+    tokens: TokenSettings = field(default_factory=TokenSettings)
     logs: LogSettings = field(default_factory=LogSettings)
 
     @classmethod

@@ -57,5 +57,9 @@ class Signer:
         return self._key.sign(document, ECDSA(SHA256()))
 
     @property
+    def private(self) -> EllipticCurvePrivateKey:
+        return self._key
+
+    @property
     def public_pem(self) -> bytes:
         return self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

@@ -34,6 +34,7 @@ from runtime.record_forms import record_forms
 from runtime.settings import Settings
 from runtime.sharing import sharing_of
 from runtime.signing import Signer
+from runtime.tokens import tokens_of
 from runtime.trials import TrialRecorder
 from schemas import SHIPPED, Dataset, Registers, load_registers
 from usage import Answer, Ledger, ask, find_decisions
@@ -160,6 +161,7 @@ def doors_of(house: House, trust: Callable[[], Trust]) -> Doors:
         status=partial(_status, house),
         decisions=partial(decisions_of, house.instance),
         sharing=sharing_of(house.instance, house.settings, house.control, lambda: house.watcher.current().version),
+        tokens=tokens_of(house.instance, house.settings, house.registers),
         control=house.control,
         documents=partial(documents_of, house.instance),
         authority=partial(TestAuthority.open_or_create, house.instance.authority)

@@ -2,7 +2,7 @@
 
 InvocationContext names the agreement; AuthorityContext names the municipality, and the agreement follows from it, the
 certificate's system and the service; CallContext says for whom and under which number of the caller's own. One
-of the first two must stand there.
+of the first two must stand there, unless an access token names the municipality.
 """
 
 import re
@@ -58,8 +58,10 @@ class Context:
             raise _contradicted("UserUUID", "the id of the municipality that the agreement is with")
 
 
-def context_of(request: Any) -> tuple[Context, list[Any]]:
+def context_of(request: Any, *, token: bool = False) -> tuple[Context, list[Any]]:
     """The contexts in a request's element, and the elements that are left, in their order.
+
+    token   whether an access token names the municipality, so that no context must
 
     Raises ContextMissing, ContextInvalid.
     """
@@ -74,7 +76,7 @@ def context_of(request: Any) -> tuple[Context, list[Any]]:
         else:
             found[name] = _parts(each, name)
     invocation, authority = found.get("InvocationContext"), found.get("AuthorityContext")
-    if invocation is None and authority is None:
+    if invocation is None and authority is None and not token:
         raise ContextMissing(
             "Security model for the called operation was not provided. "
             "The following are supported: [KombitToken, AuthorityContext]",

@@ -53,7 +53,7 @@ class SoapDoor:
                     "the body's element is no operation of this service", remedy=f"it takes {offered}; see ?wsdl"
                 )
             visit.operation = operation.kind
-            context, fields = context_of(message.payload)
+            context, fields = context_of(message.payload, token=visit.token is not None)
             visit.comes_under(context)
             context.ensure_meant_for(visit.service, caller.system)
             answer = _answer(visit, version, await operation.answer(Turn(visit, caller, context, fields)))

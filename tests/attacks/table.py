@@ -35,6 +35,7 @@ CHAPTERS: Final = (
             "tests/extract/test_exchange_attacks.py",
         ),
     ),
+    ("Tokens: who made them, whose they are, and what for", ("tests/soap/test_token_attacks.py",)),
 )
 """Heading, and the files of tests below it."""
 

@@ -4,6 +4,7 @@ import pytest
 
 from tests.api.house import Client
 from tests.soap.post import Office, open_office
+from tests.soap.token_office import TokenOffice, open_tokens
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +27,14 @@ def client(office: Office) -> Iterator[Client]:
     client = Client(office.house, office.port, "soapy")
     yield client
     client.close()
+
+
+@pytest.fixture(scope="session")
+def standing_tokens(standing_office: Office) -> Iterator[TokenOffice]:
+    with open_tokens(standing_office.house) as tokens:
+        yield tokens
+
+
+@pytest.fixture
+def tokens(office: Office, standing_tokens: TokenOffice) -> TokenOffice:
+    return standing_tokens
