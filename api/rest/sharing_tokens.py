@@ -72,12 +72,13 @@ class TokenRoutes:
             raise BodyInvalid("the body does not name an agreement", remedy='send {"agreement": "<id>", "days": 90}')
         if type(days) is not int or not 1 <= days <= MOST_DAYS:
             raise BodyInvalid("days is not a number of days", remedy=f"give 1 to {MOST_DAYS}")
-        valid = timedelta(days=days)
-        if peer is not None and peer.valid.end is not None:
-            valid = min(valid, peer.valid.end - request.received)
         made, text = await in_thread(
             lambda: self._sharing(request, caller).make(
-                AgreementId(agreement), valid, by=caller.system, certificate=caller.credential
+                AgreementId(agreement),
+                timedelta(days=days),
+                ends=None if peer is None else peer.valid.end,
+                by=caller.system,
+                certificate=caller.credential,
             )
         )
         profile = {

@@ -1,5 +1,5 @@
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection, RowMapping, func, insert, select, update
@@ -28,10 +28,17 @@ class Sharing:
         self._store = store
 
     def make(
-        self, agreement: AgreementId, valid: timedelta, *, by: SystemId | None = None, certificate: str | None = None
+        self,
+        agreement: AgreementId,
+        valid: timedelta,
+        *,
+        ends: datetime | None = None,
+        by: SystemId | None = None,
+        certificate: str | None = None,
     ) -> tuple[SharingToken, str]:
         """A token for an agreement, and its text, which is told here and nowhere again.
 
+        ends          it is good until then at the latest
         by            the system that asks: another's agreement is to it as if it were not
         certificate   fingerprint of the one that it shows: the token ends with it
 
@@ -48,7 +55,7 @@ class Sharing:
             raise Unregistered("no such agreement", remedy="name one of your own")
         made = SharingToken(
             id=new_id(), hash=token_hash(text), agreement=agreement, system=found.system, made=now,
-            expires=now + valid, certificate=certificate,
+            expires=now + valid if ends is None else min(now + valid, ends), certificate=certificate,
         )  # fmt: skip
         details = {"agreement": agreement, "expires": to_text(made.expires)}
         owner = store.owner_of(found.system)

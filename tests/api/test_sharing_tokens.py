@@ -90,6 +90,7 @@ class TestMaking:
         house.settle()
         client = Client(house, port, name)
         made = make(client, "short", days=365).json
+        client.close()
         assert datetime.fromisoformat(made["expires"]) <= bound.valid_to
         # Another certificate of the system is still good, and the token is not.
         token = made["profile"]["bearerToken"]
@@ -97,7 +98,6 @@ class TestMaking:
         house.control.revoke_certificate(bound.fingerprint)
         house.settle()
         assert shares(house, port, token).code == "sharing_token_unknown"
-        client.close()
 
     def test_of_anothers_agreement_is_as_of_none(self, two: Client) -> None:
         anothers = make(two, "one")
