@@ -75,7 +75,7 @@ class DeliverySettings:
 class ExtractSettings:
     """keep_hours    how long a finished file that is on no shelf is kept after it was last asked for; and how long an
                   extract that was begun can be fetched, hours
-    shelf_days    how long a file stays on an agreement's shelf, days
+    shelf_days    how long a file stays on an agreement's shelf, days; longer while a delivery waits for its receiver
     stall_s       a download whose reader takes nothing for this long is ended, seconds
     productions   files that one process writes at once; others wait for their turn
     """

@@ -4,21 +4,29 @@ from datetime import timedelta
 
 import structlog
 
-from extract import ExtractStore, Jobs, Shelf
+from extract import Database, ExtractStore, Jobs, Shelf
+from extract.delivery.outbox import Outbox
+from extract.delivery.outbox_patience import Patience
 from runtime.instance import Instance
 from runtime.settings import Settings
-from runtime.wiring import CLOCK, unread
+from runtime.wiring import CLOCK, open_control, unread
 
 _log = structlog.get_logger(__name__)
 
 
 def tidy_extracts(instance: Instance, settings: Settings) -> None:
-    """What is on a shelf stays among the files, and what somebody reads or makes is left alone."""
+    """What is on a shelf stays among the files, what somebody reads or makes is left alone, and what an open delivery
+    names stays on its shelf, however old it is.
+    """
     now, rules = CLOCK.now(), settings.extracts
     keep = timedelta(hours=rules.keep_hours)
-    with ExtractStore(instance.extracts / "files", unread, clock=CLOCK) as store:
+    with (
+        ExtractStore(instance.extracts / "files", unread, clock=CLOCK) as store,
+        open_control(instance, settings) as control,
+    ):
+        outbox = Outbox(Database(control.reading, control.noting), CLOCK, Patience())
         jobs = Jobs(instance.extracts / "jobs", store, CLOCK, keep).tidy()
-        shelved = Shelf(instance.extracts / "agreements").tidy(now - timedelta(days=rules.shelf_days))
+        shelved = Shelf(instance.extracts / "agreements").tidy(now - timedelta(days=rules.shelf_days), outbox.names)
         files = store.tidy(now - keep)
     if jobs or shelved or files:
         _log.info("extracts_tidied", jobs=jobs, from_shelves=shelved, files=files)

@@ -25,7 +25,7 @@ from extract.delivery.outbox_rows import (
     set_breaker,
     take_step,
 )
-from extract.delivery.outbox_states import HOLDING, State, Step, after
+from extract.delivery.outbox_states import HOLDING, OPEN, State, Step, after
 from extract.delivery.outbox_tables import DELIVERIES, DELIVERY_STEPS, SUBSCRIPTIONS, Database, text_of
 from extract.delivery.parcel import Parcel
 from extract.delivery.subscription import DeliveryId, SubscriptionId
@@ -176,6 +176,17 @@ class Outbox:
             found = list(db.execute(waiting).scalars())
         for each in found:
             self._by_hand(DeliveryId(each), Step.CONFIRM, "fetched whole", received=now)
+
+    def names(self, agreement: AgreementId, extract: str) -> bool:
+        """Whether an open delivery of an agreement names an extract: it stays until it is taken, or given up."""
+        of_agreement = select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.agreement == agreement)
+        naming = select(DELIVERIES.c.id).where(
+            DELIVERIES.c.extract == extract,
+            DELIVERIES.c.state.in_(OPEN),
+            DELIVERIES.c.subscription.in_(of_agreement),
+        )
+        with self._database.reading() as db:
+            return db.execute(naming.limit(1)).first() is not None
 
     def get(self, delivery: DeliveryId) -> tuple[Delivery, tuple[StepTaken, ...]]:
         """A delivery, and what became of it step by step. Raises DeliveryUnknown."""

@@ -81,6 +81,8 @@ HOLDING: Final = frozenset(
 )  # fmt: skip
 """States in which a delivery holds back the later ones of its subscription."""
 CLAIMABLE: Final = HOLDING - {State.DEAD}
+OPEN: Final = HOLDING | {State.SENT}
+"""States in which the receiver may still want the file."""
 
 
 def after(state: State, step: Step) -> State:

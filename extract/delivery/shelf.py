@@ -29,6 +29,8 @@ MANIFEST: Final = ".manifest.json"
 SIGNATURE: Final = ".manifest.json.sig"
 _CHAIN: Final = ".chain"
 
+Named = Callable[[AgreementId, str], bool]
+"""Whether an agreement still waits for an extract, by its plan."""
 Sign = Callable[[bytes], bytes]
 """A detached signature over a document."""
 
@@ -77,14 +79,18 @@ class Shelf:
             moment = manifest.published.timestamp()
             os.utime(described, (moment, moment))
 
-    def tidy(self, before: datetime) -> int:
-        """Take files off all shelves that were put there before a time; how many. The chain of manifests goes on."""
+    def tidy(self, before: datetime, named: Named = lambda *_: False) -> int:
+        """Take files off all shelves that were put there before a time and are not waited for; how many. The chain of
+        manifests goes on.
+        """
         gone = 0
         for described in self.root.glob(f"*/*/[!.]*{MANIFEST}"):
             folder, name = described.parent, described.name.removesuffix(MANIFEST)
             with contextlib.suppress(FileNotFoundError), _alone(folder):
                 # Not its time of change, which is that of the snapshot.
                 if datetime.fromtimestamp(described.stat().st_ctime, UTC) >= before:
+                    continue
+                if named(AgreementId(folder.parent.name), Manifest.from_json(described.read_bytes()).plan):
                     continue
                 last = _Chain.of(folder)
                 last.keep(folder)
