@@ -80,7 +80,7 @@ def _ask(carried: Carried, live: PassThrough) -> Generator[Wanted, Any, Came]:
     """What the source answers, by one or more tries within one deadline."""
     desk, exchange = carried.desk, _exchange(carried, live)
     ends = desk.monotonic() + live.deadline_s
-    source_of(live.source, desk)
+    source_of(live.source, desk.sources)
     tries = 0
     while True:
         desk.breakers.ask(live.source, desk.monotonic())

@@ -128,7 +128,7 @@ class Live:
         _, grant = visit.admit(caller)
         live = visit.service.live
         permanent = isinstance(live, Redirect) and live.permanent
-        document = {"service": visit.service.name, "location": location(visit.service, self._desk)}
+        document = {"service": visit.service.name, "location": location(visit.service, self._doors.sources)}
         body = orjson.dumps(document | {"permanent": permanent, "trace": visit.request.trace})
         visit.answered(grant, status=200, size_bytes=len(body))
         return _answer(visit, Reply(fields=(("content-type", "application/json"),), body=body))

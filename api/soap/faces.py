@@ -6,6 +6,7 @@ from typing import Final
 from api.doors import Doors
 from api.offer import Offer
 from api.soap.door import SoapDoor
+from api.soap.elsewhere import elsewhere
 from api.soap.established.cvr import cvr
 from api.soap.established.demo import demo
 from api.soap.established.person import person_4, person_5
@@ -14,7 +15,7 @@ from api.soap.established.subscription import subscription
 from api.soap.generic import generic
 from api.soap.interface import Interface
 from kernel import Operation
-from schemas import Service
+from schemas import Redirect, Service
 
 ESTABLISHED: Final[Mapping[str, Callable[[Doors, Service], Interface]]] = {
     "cpr-query-3": query,
@@ -28,9 +29,13 @@ ESTABLISHED: Final[Mapping[str, Callable[[Doors, Service], Interface]]] = {
 
 
 def soap_interface(doors: Doors, service: Service) -> Interface | None:
-    """The interface that a service has: the established one that it names, or one from its contract; None for none."""
+    """The interface that a service has: the established one that it names, one from its contract, or one that says
+    where the service is; None for none.
+    """
     if service.soap:
         return ESTABLISHED[service.soap](doors, service)
+    if isinstance(service.live, Redirect):
+        return elsewhere(doors, service)
     return generic(doors, service) if Operation.LOOKUP in service.operations and service.dataset else None
 
 

@@ -20,7 +20,7 @@ from typing import Final
 
 BUILTIN: Final = frozenset({
     "string", "integer", "int", "date", "dateTime", "boolean", "nonNegativeInteger", "positiveInteger", "gYear",
-    "decimal", "double", "long",
+    "decimal", "double", "long", "anyURI",
 })  # fmt: skip
 _LINE: Final = re.compile(
     r"(?P<what>simple|type|element)\s+(?P<name>[\w.-]+)(?P<all>\s+all)?(?:\s*:\s*(?P<base>[\w:.-]+))?"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from kernel import Operation
-from schemas import Service
+from schemas import Redirect, Service
 
 ESTABLISHED_PATHS: Final[Mapping[str, str]] = {
     "cpr-query-3": "/service/CPR/Query/3",
@@ -21,4 +21,6 @@ def soap_path(service: Service) -> str | None:
     """None for a service without a SOAP face."""
     if service.soap:
         return ESTABLISHED_PATHS[service.soap]
+    if isinstance(service.live, Redirect):
+        return f"/soap/{service.name}"
     return f"/soap/{service.name}" if Operation.LOOKUP in service.operations and service.dataset else None

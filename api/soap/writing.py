@@ -75,7 +75,7 @@ def _flag(value: Any) -> str | None:
 
 
 _BUILTIN: Final[Mapping[str, Render]] = {
-    "string": text, "integer": _whole, "int": _whole, "long": _whole, "nonNegativeInteger": _whole,
+    "string": text, "anyURI": text, "integer": _whole, "int": _whole, "long": _whole, "nonNegativeInteger": _whole,
     "positiveInteger": _whole, "gYear": text, "decimal": _number, "double": _number,
     "boolean": _flag,
     "date": lambda value: day(value) if isinstance(value, date) else None,

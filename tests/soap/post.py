@@ -14,11 +14,14 @@ from lxml import etree
 from api import make_app
 from control import ServiceTerms
 from extract import Circles, Database, Seal
+from integrations import LiveSource
 from tests.api.house import AALBORG, ANNA, CLOCK, MUNICIPALITIES, PERSONS, Client, House, Reply, serving
+from tests.soap.every import KEYS, ROWS
 
 DEMO_UUID = "d8a062c0-27d1-11e6-b67b-9e71128cae77"
 PERSON_UUID = {4: "e6be2436-bf35-4df2-83fe-925142825dc2", 5: "4925d7a0-1b5b-11ec-bdc6-b312b83236d4"}
 DEMO_PATH = "/service/SP/Demo/1"
+ELSEWHERE = "https://korsbaek.example.dk/skole"
 PERSON_PATH = "/service/CPR/PersonBaseDataExtended/"
 DEMO = "http://serviceplatformen.dk/xml/wsdl/soap11/SP/Demo/1/"
 PERSON = "http://serviceplatformen.dk/xml/wsdl/soap11/CPR/PersonBaseDataExtended/5/"
@@ -181,6 +184,8 @@ def open_office(root: Path) -> Iterator[Office]:
         house.publish("municipality.municipalities", MUNICIPALITIES)
         house.publish("cvr.companies", COMPANIES)
         house.publish("cvr.production_units", UNITS)
+        for dataset, rows in ROWS.items():
+            house.publish(dataset, rows)
         house.add_system("soapy")
         house.add_system("narrow")
         person = "cpr-person-base-data-extended"
@@ -188,11 +193,11 @@ def open_office(root: Path) -> Iterator[Office]:
             "demo-service",
             f"{person}-4",
             f"{person}-5",
-            "cpr-persons",
-            "municipalities",
             "cpr-query-3",
             "cvr-online-2",
             "cpr-subscription-1",
+            "korsbaek-places",
+            *KEYS,
         )
         house.agree("soapy", "soapy", AALBORG, dict.fromkeys(services, ServiceTerms()))
         columns = frozenset({"pnr", "status", "name", "children", "protections"})
@@ -205,7 +210,9 @@ def open_office(root: Path) -> Iterator[Office]:
         known = {each["pnr"] for each in (*PERSONS, *FAMILY)}
         database = Database(house.control.reading, house.control.noting)
         circles = Circles(database, Seal(b"k" * 32), lambda _, number: number in known, CLOCK)
-        with serving(house, make_app(replace(house.doors(), circles=circles))) as (_, port):
+        with serving(
+            house, make_app(replace(house.doors(), circles=circles, sources={"korsbaek": LiveSource(url=ELSEWHERE)}))
+        ) as (_, port):
             yield Office(house, port)
 
 

@@ -14,8 +14,10 @@ import zeep
 import zeep.exceptions
 import zeep.helpers
 
+from api.soap.paths import soap_path
 from tests.api.house import AALBORG, NOBODY
-from tests.soap.post import DEMO_PATH, DEMO_UUID, ERIK, PERSON_PATH, PERSON_UUID, Office
+from tests.soap.every import KEYS
+from tests.soap.post import DEMO_PATH, DEMO_UUID, ELSEWHERE, ERIK, PERSON_PATH, PERSON_UUID, Office
 
 Ask = Callable[..., Any]
 """(path, operation, request) -> the answer as plain values. Raises Refused."""
@@ -132,6 +134,26 @@ def test_any_service_that_looks_records_up(ask: Ask, version: int) -> None:
     answer = ask("/soap/municipalities", "lookup", {**UNDER, "key": ["0851", "0461"]}, version)
     names = [each["content"]["name"] for each in answer["record"]]
     assert names == ["Aalborg", "Odense"]
+
+
+@pytest.mark.parametrize("service", KEYS)
+def test_every_service_that_looks_records_up(ask: Ask, service: str) -> None:
+    key, column = KEYS[service]
+    answer = ask(f"/soap/{service}", "lookup", {**UNDER, "key": [key]})
+    assert [each["content"][column] for each in answer["record"]] == [key]
+
+
+def test_none_is_left_out(standing_office: Office) -> None:
+    """Whoever adds a register adds a key of it here."""
+    registers = standing_office.house.registers
+    paths = {soap_path(each) for each in registers.services if each.live is None and not each.soap}
+    assert paths - {None} == {f"/soap/{service}" for service in KEYS}
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_where_a_redirected_service_is(ask: Ask, version: int) -> None:
+    answer = ask("/soap/korsbaek-places", "location", UNDER, version)
+    assert answer == {"service": "korsbaek-places", "location": f"{ELSEWHERE}/places", "permanent": False}
 
 
 def test_a_company(standing_office: Office, ask: Ask) -> None:

@@ -1,0 +1,62 @@
+"""The interface of a service that is elsewhere: one operation, which says where. The rest is called there.
+
+SOAP has no redirect that clients follow, so the address is an element of an answer, as it is a document over REST.
+"""
+
+from typing import Final
+
+from api.doors import Doors
+from api.soap.established.shared import ANY_CONTEXT, CONTEXTS
+from api.soap.interface import Answered, Interface, SoapOperation, Turn, declared, writer_of
+from api.soap.notation import Name, Schema, schema
+from integrations import location
+from kernel import Operation
+from schemas import Redirect, Service
+
+_TYPES: Final = f"""
+type LocationRequestType = {ANY_CONTEXT}
+type LocationResponseType = service:string, location:anyURI, permanent:boolean
+element LocationRequest : LocationRequestType
+element LocationResponse : LocationResponseType
+"""
+
+
+def elsewhere(doors: Doors, service: Service) -> Interface:
+    live = service.live
+    permanent = isinstance(live, Redirect) and live.permanent
+    namespace = f"urn:knudepunkt:{service.name}:{service.version.partition('.')[0]}"
+    types = location_schema(namespace)
+    response = Name(namespace, "LocationResponse")
+    written = writer_of(types).element(response, declared(types))
+
+    async def answer(turn: Turn) -> Answered:
+        _, grant = turn.admit()
+        where = location(service, doors.sources)
+        return Answered(
+            grant=grant, body=written({"service": service.name, "location": where, "permanent": permanent})
+        )  # fmt: skip
+
+    return Interface(
+        paths=(f"/soap/{service.name}",),
+        namespace=namespace,
+        schema=types,
+        operations=(
+            SoapOperation(
+                name="location",
+                action=f"{namespace}:location",
+                request=Name(namespace, "LocationRequest"),
+                response=response,
+                kind=Operation.LOCATION,
+                answer=answer,
+            ),
+        ),
+        port_type="LocationPortType",
+        binding="LocationBinding",
+        service="".join(word.capitalize() for word in service.name.split("-")),
+        port="LocationPort",
+        soap_12=True,
+    )
+
+
+def location_schema(namespace: str) -> Schema:
+    return schema(namespace, "location.xsd", _TYPES, **CONTEXTS)
