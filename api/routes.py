@@ -18,6 +18,7 @@ from api.rest import (
     circle,
     copies,
     decisions,
+    explain,
     extract,
     extracts,
     files,
@@ -82,6 +83,7 @@ class Routes:
         self._doors = doors
         self._exact: dict[str, Methods] = {path: self._public(route) for path, route in _PUBLIC.items()}
         self._exact["/openapi.json"] = self._public(openapi.serve(doors))
+        self._exact[explain.PATH] = Methods({"POST": partial(explain.explain, doors)})
         self._admin = admin.AdminRoutes(doors)
         self._tokens = sharing_tokens.TokenRoutes(doors)
         self._deliveries = subscriptions.DeskRoutes(doors)

@@ -34,7 +34,7 @@ from kernel import (
     Timing,
     new_event_id,
 )
-from schemas import Dataset, ServiceStatus
+from schemas import Dataset, Service, ServiceStatus
 
 _log = structlog.get_logger(__name__)
 
@@ -100,14 +100,7 @@ class Visit:
         """Raises what `identity.identify` raises, ServiceNotOffered, and what is wrong with an access token."""
         request = self.request
         self.caller = identify(request.peer, self.doors.policy(), self.doors.trust(), request.received)
-        status = self.service.status_on(today_of(request))
-        if status not in CALLABLE[self.doors.environment]:
-            successor = f"call its successor, {self.service.successor}; " if self.service.successor else ""
-            raise ServiceNotOffered(
-                f"the service {self.service.name} is {status.value}",
-                remedy=f"{successor}see the catalogue: GET /v1/catalogue",
-                rule="service.status",
-            )
+        ensure_offered(self.service, today_of(request), self.doors.environment)
         self.token = self._token(self.caller)
         return self.caller
 
@@ -269,6 +262,18 @@ def keep(doors: Doors, fact: Observation) -> None:
     except Exception as error:
         _log.error("not_on_record", trace=fact.trace, error=type(error).__name__)
         raise NotOnRecord("the call could not be put on record", remedy="call again later", retry_after_s=30) from error
+
+
+def ensure_offered(service: Service, day: date, environment: str) -> None:
+    """Raises ServiceNotOffered."""
+    status = service.status_on(day)
+    if status not in CALLABLE[environment]:
+        successor = f"call its successor, {service.successor}; " if service.successor else ""
+        raise ServiceNotOffered(
+            f"the service {service.name} is {status.value}",
+            remedy=f"{successor}see the catalogue: GET /v1/catalogue",
+            rule="service.status",
+        )
 
 
 def today_of(request: Request) -> date:

@@ -11,6 +11,7 @@ from api.request import MOST_BODY_BYTES, Request
 from api.rest.admin import admin_paths, admin_schemas
 from api.rest.components import TEXT, reference, shared_components, shared_schemas
 from api.rest.delivery_openapi import delivery_paths, delivery_schemas, service_paths
+from api.rest.explain import explain_path
 from api.rest.extract_schema import extract_paths
 from api.rest.live_openapi import live_paths
 from api.rest.operation_schema import MOMENT, columns, columns_parameter, operation, stamped
@@ -59,7 +60,7 @@ def document(registers: Registers, version: str) -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "security": [{"certificate": []}],
-        "paths": {**_public_paths(), **paths, **admin_paths(), **delivery_paths(), **token_paths()},
+        "paths": {**_public_paths(), **paths, **admin_paths(), **delivery_paths(), **token_paths(), **explain_path()},
         "components": {
             **shared_components(),
             "schemas": {**records, **shared_schemas(), **admin_schemas(), **delivery_schemas()},
