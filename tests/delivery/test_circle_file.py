@@ -33,7 +33,9 @@ class Office:
 
     def subscribe(self) -> Subscription:
         system = system_of(self.delivering.house, self.stage.agreement)
-        wish = wish_of({"kind": "circle"}, agreement=self.stage.agreement, system=system, service=SERVICE)
+        wish = wish_of(
+            {"kind": "circle", "format": "cpr"}, agreement=self.stage.agreement, system=system, service=SERVICE
+        )
         return self.delivering.desk.subscribe(wish, self.delivering.grant_for(wish), by="a test")
 
     def follow(self, subscription: Subscription, *numbers: str) -> None:
