@@ -7,6 +7,7 @@ import orjson
 
 from api.answer import Answer
 from api.errors import MethodNotAllowed, RangeUnsatisfiable
+from api.tokens.errors import AccessTokenExpired, AccessTokenInvalid
 from kernel import PlatformError, TraceId
 
 MEDIA_TYPE = b"application/problem+json"
@@ -37,8 +38,9 @@ def problem(error: PlatformError, trace: TraceId) -> Answer:
     """An answer that says what is wrong, whose rule it is, and what to do next."""
     headers = [(b"content-type", MEDIA_TYPE), (b"cache-control", b"no-store"), (b"knudepunkt-trace", trace.encode())]
     if error.status == 401:
-        # RFC 9110 wants a challenge; there is no registered scheme for client certificates.
-        headers.append((b"www-authenticate", b"ClientCertificate"))
+        # RFC 9110 wants a challenge; there is no registered scheme for client certificates. Of tokens: RFC 6750.
+        token = isinstance(error, AccessTokenInvalid | AccessTokenExpired)
+        headers.append((b"www-authenticate", b'Bearer error="invalid_token"' if token else b"ClientCertificate"))
     if error.status == 413:
         # Else the rest of the body would have to be read before the next request.
         headers.append((b"connection", b"close"))

@@ -18,13 +18,17 @@ from api.rest.operation_schema import MOMENT, columns, columns_parameter, operat
 from api.rest.record_schema import Schema, key_example, key_schema, record_schema
 from api.rest.search_schema import search_example, search_schema
 from api.rest.sharing_tokens import token_paths
+from api.tokens.openapi import exchange_paths
 from extract import CIRCLE_KEY
 from kernel import Operation
 from schemas import Dataset, Registers, Service
 
 
-def document(registers: Registers, version: str) -> dict[str, Any]:
-    """The whole OpenAPI document. Pure: the same registers always give the same document."""
+def document(registers: Registers, version: str, *, tokens: bool = False) -> dict[str, Any]:
+    """The whole OpenAPI document. Pure: the same registers always give the same document.
+
+    tokens   whether SAML tokens are exchanged here
+    """
     paths: dict[str, Any] = {}
     records: dict[str, Schema] = {}
     for service in registers.services:
@@ -60,7 +64,15 @@ def document(registers: Registers, version: str) -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "security": [{"certificate": []}],
-        "paths": {**_public_paths(), **paths, **admin_paths(), **delivery_paths(), **token_paths(), **explain_path()},
+        "paths": {
+            **_public_paths(),
+            **paths,
+            **admin_paths(),
+            **delivery_paths(),
+            **token_paths(),
+            **explain_path(),
+            **(exchange_paths() if tokens else {}),
+        },
         "components": {
             **shared_components(),
             "schemas": {**records, **shared_schemas(), **admin_schemas(), **delivery_schemas()},
@@ -70,7 +82,7 @@ def document(registers: Registers, version: str) -> dict[str, Any]:
 
 def serve(doors: Doors) -> Callable[[Doors, Request], Awaitable[Answer]]:
     """The route; the document is made once."""
-    body = orjson.dumps(document(doors.registers, doors.version))
+    body = orjson.dumps(document(doors.registers, doors.version, tokens=doors.tokens is not None))
 
     async def openapi(doors: Doors, request: Request) -> Answer:
         del doors

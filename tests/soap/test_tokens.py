@@ -1,5 +1,6 @@
 """The token road: a SAML token in, an access token out, and calls that name their municipality with it."""
 
+import warnings
 from base64 import b64encode
 from datetime import timedelta
 
@@ -8,8 +9,13 @@ import pytest
 from kernel import CallAnswered
 from tests.api.house import AALBORG, ODENSE, Client
 from tests.soap.post import DEMO_PATH, answer_of, authority, demo_request, post
-from tests.soap.saml import MUNICIPALITIES_ENTITY, exchange
+from tests.soap.saml import MUNICIPALITIES_ENTITY, TOKEN_PATH, exchange
 from tests.soap.token_office import TokenOffice
+
+with warnings.catch_warnings():
+    # The validator's own imports still use names that its dependencies have renamed.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from openapi_spec_validator import OpenAPIV31SpecValidator
 
 ASKED = '<LookupRequest xmlns="urn:knudepunkt:municipalities:1">{}<key>0851</key></LookupRequest>'
 
@@ -76,3 +82,15 @@ def test_a_token_is_no_agreement(tokens: TokenOffice) -> None:
 
 def test_where_no_issuer_is_trusted_there_is_no_token_road(client: Client) -> None:
     assert exchange(client, "x").code == "route_unknown"
+
+
+def test_the_openapi_document_tells_of_it_where_it_is_on(tokens: TokenOffice, client: Client) -> None:
+    document = tokens.client.get("/openapi.json").json
+    OpenAPIV31SpecValidator(document).validate()
+    assert TOKEN_PATH in document["paths"]
+    assert TOKEN_PATH not in client.get("/openapi.json").json["paths"]
+
+
+def test_a_refused_token_is_challenged_as_clients_expect(tokens: TokenOffice) -> None:
+    reply = tokens.client.lookup("municipalities", {"key": "0851"}, Authorization="Bearer x")
+    assert reply.headers["www-authenticate"] == 'Bearer error="invalid_token"'
