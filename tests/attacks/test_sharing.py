@@ -16,6 +16,7 @@ from api import make_app
 from api.sharing import SharingDesk
 from api.sharing.desk import FileAddress
 from control import Agreements, ServiceTerms, Sharing
+from kernel import SystemId
 from runtime.sharing import TokenBook
 from tests.api.administration.staff import Office
 from tests.api.house import AALBORG, EVERYTHING, House, serving
@@ -27,6 +28,7 @@ from tests.attacks.harness import (
     ensure_nothing_personal,
     ensure_on_record,
     ensure_refused,
+    post,
     request,
     talk,
 )  # fmt: skip
@@ -476,6 +478,75 @@ class TestQuestions:
         said = ask(path_of(house, "query"), f"Host: {host}", method="POST", body=b"{}")
         assert 400 <= said.status < 500
         assert b"evil" not in said.body
+
+
+class TestTokensOverRest:
+    """Made with a system's certificate."""
+
+    @attack("a token for another system's agreement", by="unregistered, as for none")
+    def test_for_anothers_agreement(self, house: House, port: int) -> None:
+        for agreement in (house.agreements["one"], str(uuid4())):
+            said = talk(house, port, post("/v1/sharing/tokens", {"agreement": agreement}), certificate="two")
+            ensure_refused(said, "unregistered")
+            ensure_on_record(house, "unregistered")
+
+    @attack("another system's token, revoked by its id", by="unregistered, as for none")
+    def test_revoking_anothers(self, house: House, port: int) -> None:
+        token, _ = new_token(house, "one")
+        for name in (token, str(uuid4()), "..", "%27%20or%201=1", "x" * 4_000):
+            said = talk(house, port, request("DELETE", f"/v1/sharing/tokens/{name}"), certificate="two")
+            ensure_refused(said, "unregistered")
+        assert next(each for each in Sharing(house.control).tokens() if each.id == token).revoked is None
+
+    @attack("a token made with a token", by="certificate_missing")
+    def test_with_a_token(self, house: House, port: int, tokens: dict[str, str]) -> None:
+        body = {"agreement": house.agreements["one"]}
+        sent = post("/v1/sharing/tokens", body, f"Authorization: Bearer {tokens['one']}")
+        ensure_refused(talk(house, port, sent, certificate=None), "certificate_missing")
+        ensure_on_record(house, "certificate_missing")
+
+    @attack("a token kept from a stolen key, after its certificate was revoked", by="sharing_token_unknown")
+    def test_after_the_key_was_stolen(self, house: House, port: int, ask: Ask) -> None:
+        name = f"robbed-{uuid4()}"
+        house.add_system(name)
+        stolen = house.control.bind_certificate(
+            SystemId(house.systems[name]), house.issue(f"stolen-{name}").cert_pem, trust=house.root / "trust"
+        )
+        house.agree(name, name, AALBORG, dict.fromkeys(EVERYTHING, ServiceTerms()))
+        house.settle()
+        sent = post("/v1/sharing/tokens", {"agreement": house.agreements[name], "days": 365})
+        text = talk(house, port, sent, certificate=f"stolen-{name}")[-1].json["profile"]["bearerToken"]
+        house.settle()
+        assert ask("/sharing/shares", token=text).status == 200
+        house.control.revoke_certificate(stolen.fingerprint)
+        house.settle()
+        ensure_refused([ask("/sharing/shares", token=text)], "sharing_token_unknown")
+
+
+class TestExplaining:
+    @attack("what another system's calls would meet, asked over REST", by="operators_only, as for none")
+    def test_of_another_system(self, house: House, port: int) -> None:
+        for system in ("one", house.systems["one"], str(uuid4()), "' or 1=1 --"):
+            document = {"service": "cpr-persons", "system": system}
+            ensure_refused(talk(house, port, post("/v1/explain", document), certificate="two"), "operators_only")
+            ensure_on_record(house, "operators_only")
+
+    @attack("another agreement's terms, asked for by its id", by="one's own alone")
+    def test_of_another_agreement(self, house: House, port: int) -> None:
+        document = {"service": "cpr-persons", "agreement": house.agreements["one"]}
+        said = talk(house, port, post("/v1/explain", document), certificate="two")[-1].json
+        assert not said["admitted"]
+        assert "columns" not in said
+        unknown = talk(house, port, post("/v1/explain", document | {"agreement": str(uuid4())}), certificate="two")
+        assert [each["code"] for each in unknown[-1].json["refusals"]] == [each["code"] for each in said["refusals"]]
+
+    @attack("personal numbers in the fields of a question that is explained", by="body_invalid")
+    def test_personal_fields(self, house: House, port: int) -> None:
+        for document in ({"pnr": CANARIES[-1]}, {CANARIES[-1]: 1}, {"municipality": CANARIES[-1]},
+                         {"columns": [CANARIES[-1]]}, {"at": CANARIES[-1]}):  # fmt: skip
+            sent = post("/v1/explain", {"service": "cpr-persons", **document})
+            ensure_refused(talk(house, port, sent, certificate="two"), "body_invalid")
+            ensure_on_record(house, "body_invalid")
 
 
 def token_of(house: House, agreement: str) -> str:
