@@ -107,6 +107,12 @@ class TestCsv:
         assert b'"1","",' in written(Format.CSV, [{"key": "1", "note": ""}])
         assert b'"1",,' in written(Format.CSV, [{"key": "1", "note": None}])
 
+    @pytest.mark.parametrize("kind", [Format.CSV, Format.CSV_DK, Format.CSV_DK_BOM])
+    @pytest.mark.parametrize("text", ["=1+1", "+45", "-1", "@SUM(A1)", "\t=1", "=HYPERLINK(1)"])
+    def test_leaves_what_a_spreadsheet_would_evaluate_as_it_is(self, kind: Format, text: str) -> None:
+        separator = b"," if kind is Format.CSV else b";"
+        assert written(kind, [{"key": "1", "note": text}]).split(b"\r\n")[1].split(separator)[1] == f'"{text}"'.encode()
+
     def test_has_a_header_also_without_rows(self) -> None:
         assert written(Format.CSV, []).count(b"\r\n") == 1
 
