@@ -82,7 +82,7 @@ def test_what_is_anothers_is_as_if_it_did_not_exist(platform: Platform, client: 
         ({"target": {"kind": "https", "url": "http://a.example/"}}, "target_invalid"),
         ({"target": {"kind": "https", "url": "https://a.example/", "notify": True}, "name": "a{number}"},
          "subscription_invalid"),
-        ({"kind": "circle"}, "subscription_invalid"),
+        ({"kind": "circle"}, "subscription_invalid"), ({"format": "cpr"}, "format_impossible"),
         ({"target": "shelf"}, "subscription_invalid"), ({"kind": "some"}, "subscription_invalid"),
         ({"columns": []}, "subscription_invalid"), ({"columns": ["nothing"]}, "column_unknown"),
         ({"rows": {"nothing": ["1"]}}, "subscription_invalid"), ({"name": "../{number}"}, "subscription_invalid"),
