@@ -147,6 +147,7 @@ class Visit:
         scheme, _, token = (self.request.once("Authorization") or "").partition(" ")
         if scheme.lower() not in _TOKEN_SCHEMES:
             return None
+        self.said = Said(call_id=_named(self.request, "x-TransaktionsId", _UUID, "a UUID"))
         return desk.read(token.strip(), self.service.name, caller, peer.fingerprint, self.request.received)
 
     def _purpose(self, grant: Grant, named: str | None) -> str | None:

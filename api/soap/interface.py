@@ -25,7 +25,8 @@ class SoapVisit(Visit):
 
     def comes_under(self, context: Context) -> None:
         self._context = context
-        self.said = Said(on_behalf_of=context.on_behalf_of, call_id=context.call_id, accounting=context.accounting)
+        call_id = context.call_id or self.said.call_id
+        self.said = Said(on_behalf_of=context.on_behalf_of, call_id=call_id, accounting=context.accounting)
 
     def _under(self) -> tuple[AgreementId | None, str | None]:
         return self._context.agreement, self._context.municipality_cvr

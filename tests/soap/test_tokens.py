@@ -94,3 +94,15 @@ def test_the_openapi_document_tells_of_it_where_it_is_on(tokens: TokenOffice, cl
 def test_a_refused_token_is_challenged_as_clients_expect(tokens: TokenOffice) -> None:
     reply = tokens.client.lookup("municipalities", {"key": "0851"}, Authorization="Bearer x")
     assert reply.headers["www-authenticate"] == 'Bearer error="invalid_token"'
+
+
+@pytest.mark.parametrize("soap", [False, True])
+def test_the_callers_own_number_is_in_the_ledger(tokens: TokenOffice, soap: bool) -> None:
+    number = "7b0f2a1c-7e64-4d0a-9b53-1f6c8a2e4d03"
+    token = tokens.access(audiences=[MUNICIPALITIES_ENTITY])
+    headers = {"Authorization": f"Holder-of-key {token}", "x_TransaktionsId": number}
+    if soap:
+        answer_of(post(tokens.client, "/soap/municipalities", ASKED.format(""), **headers))
+    else:
+        tokens.client.lookup("municipalities", {"key": "0851"}, **headers)
+    assert tokens.last(CallAnswered).said.call_id == number
