@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import pyarrow as pa
 from cryptography import x509
@@ -334,6 +334,10 @@ class House:
         _write(self.root, "stranger", self.strangers.issue_system(SUPPLIER, "Fremmed", "stranger"))
 
 
+IDLE_S: Final = 30
+"""A connection that was idle for longer is not used again: the server may be closing it (it waits for 75 seconds)."""
+
+
 @dataclass(slots=True)
 class Client:
     """A system at the other end of one kept connection."""
@@ -342,6 +346,7 @@ class Client:
     port: int
     certificate: str | None = "one"
     _connection: http.client.HTTPSConnection | None = None
+    _used: float = 0.0
 
     def call(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -357,6 +362,11 @@ class Client:
         return _reply(connection.getresponse())
 
     def connected(self) -> http.client.HTTPSConnection:
+        now = time.monotonic()
+        if self._connection is not None and now - self._used > IDLE_S:
+            self._connection.close()
+            self._connection = None
+        self._used = now
         if self._connection is None:
             context = self.house.context(self.certificate)
             self._connection = http.client.HTTPSConnection("localhost", self.port, context=context, timeout=20)
