@@ -27,7 +27,7 @@ help:  ## Show this list
 
 install: .venv/run.stamp  ## Install the platform into .venv, from the hashed lock file
 
-.venv/bench.stamp: requirements/bench.lock .venv/run.stamp
+.venv/bench.stamp: requirements/bench.lock .venv/dev.stamp
 	$(PIP) install --quiet --require-hashes -r requirements/bench.lock
 	@touch $@
 
@@ -64,6 +64,14 @@ bench: .venv/bench.stamp  ## The benchmarks of docs/BENCHMARKS.md, at full size,
 	$(BIN)/knudepunkt bench sync --rows 9000000
 	$(BIN)/knudepunkt bench mixed --rows 9000000
 	$(BIN)/knudepunkt bench rest
+	$(BIN)/knudepunkt bench policy --agreements 10000
+	$(BIN)/knudepunkt bench extract --rows 9000000
+	$(BIN)/knudepunkt bench slow-readers --rows 9000000
+	$(BIN)/knudepunkt bench sftp --megabytes 256
+	$(BIN)/knudepunkt bench push --megabytes 256
+	$(BIN)/knudepunkt bench soap
+	$(BIN)/knudepunkt bench pass-through
+	$(BIN)/knudepunkt bench orchestration
 
 lock: install-dev  ## Pin the newest versions that pyproject.toml allows, with hashes
 	$(PIP) install --quiet uv
