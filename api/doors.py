@@ -31,6 +31,8 @@ Past = Callable[[Dataset, Moment], PastReader]
 """Raises HistoryExpired for what is not kept any more, and for what never was."""
 
 
+FirstFrom = Callable[[Dataset, Moment], tuple[SnapshotId | None, bool]]
+"""The first publication at or after a moment (None: there is none), and whether there was one before."""
 Changes = Callable[[Dataset, View, AsOf, AsOf, int, int], list[tuple[str, str]]]
 """(dataset, view, since, until, skip, limit): operation and key, by key. Raises HistoryExpired."""
 Find = Callable[[Dataset, Search, SnapshotId], Found]
@@ -55,6 +57,7 @@ class Doors:
     trust       the authorities and revocation lists in force now; called for every request
     counters    of calls, against the limits of agreements
     past        a reader of a dataset as it was at a moment or in a snapshot; may block
+    first_from  the first publication of a dataset from a moment on; may block
     find        a page of keys that meet a search, of a snapshot; may block
     lookups     readers of this process, by dataset
     corrections   snapshots of a span that went back to an earlier state; may block
@@ -88,6 +91,7 @@ class Doors:
     counters: Counters
     lookups: Lookups
     past: Past
+    first_from: FirstFrom
     find: Find
     corrections: Corrections
     estimate: Callable[[ExtractPlan], int | None]

@@ -6,7 +6,7 @@ Kept in tables of the lake's own, written in the transaction of each publication
 import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,14 @@ class Books:
         with self._pins.take(), closing(self._con.cursor()) as cursor:
             yield cursor
 
+    def first_from(self, dataset: Dataset, moment: datetime | SnapshotId) -> tuple[SnapshotId | None, bool]:
+        """The first publication at or after a moment (None: there is none), and whether there was one before. Of
+        publications that are no longer kept, too.
+        """
+        with self._cursor() as cursor:
+            row = rows_of(cursor, query("first_from"), values_of(dataset, moment))[0]
+        return None if row["snapshot"] is None else SnapshotId(row["snapshot"]), row["earlier"]
+
     def _info(self, cursor: duckdb.DuckDBPyConnection, dataset: DatasetId) -> SnapshotInfo | None:
         return self._info_from(cursor, query("info"), {"dataset": dataset}, dataset)
 
@@ -125,3 +133,9 @@ def rows_of(cursor: duckdb.DuckDBPyConnection, text: str, values: dict[str, Any]
 def _summary(row: dict[str, Any]) -> RunSummary:
     times = {name: row[name].replace(tzinfo=UTC) for name in ("started", "finished", "as_of")}
     return RunSummary(**(row | times | {"mode": Mode(row["mode"]), "dataset": DatasetId(row["dataset"])}))
+
+
+def values_of(dataset: Dataset, moment: datetime | SnapshotId) -> dict[str, Any]:
+    """A dataset at a time or in a snapshot, as queries take them: the other of the two is null."""
+    time = moment.astimezone(UTC).replace(tzinfo=None) if isinstance(moment, datetime) else None
+    return {"dataset": dataset.id, "time": time, "snapshot": None if time is not None else moment}

@@ -81,6 +81,13 @@ SELECT last(snapshot ORDER BY finished, run) FILTER (WHERE changed) AS snapshot,
   FROM lake.knudepunkt.runs
  WHERE dataset = $dataset AND ($time IS NULL OR finished <= $time) AND ($snapshot IS NULL OR snapshot <= $snapshot);
 
+-- first_from --
+-- The first publication of a dataset at or after a time or a snapshot (the other of the two is null), and whether there
+-- was one before.
+SELECT min(snapshot) FILTER (at_or_after) AS snapshot, coalesce(bool_or(NOT at_or_after), false) AS earlier
+  FROM (SELECT snapshot, CASE WHEN $time IS NULL THEN snapshot >= $snapshot ELSE finished >= $time END AS at_or_after
+          FROM lake.knudepunkt.runs WHERE changed AND dataset = $dataset);
+
 -- corrections --
 -- Publications of a span that went back to an earlier state.
 SELECT DISTINCT snapshot FROM lake.knudepunkt.runs

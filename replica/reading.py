@@ -5,7 +5,7 @@ Whatever is read is pinned while it is read: maintenance leaves it alone.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from kernel import DatasetId, SnapshotId
 from replica import deltas, statements
-from replica.books import Books, rows_of
+from replica.books import Books, rows_of, values_of
 from replica.delivery import SnapshotInfo
 from replica.errors import DatasetNotReady, HistoryExpired, SnapshotUnknown
 from replica.patience import within_time
@@ -101,10 +101,9 @@ class Reading(Books):
         Raises HistoryExpired when it was not mirrored then, or when that is not kept any more, and SnapshotUnknown for
         a snapshot that is still to be made.
         """
-        time = moment.astimezone(UTC).replace(tzinfo=None) if isinstance(moment, datetime) else None
-        values = {"dataset": dataset.id, "time": time, "snapshot": None if time is not None else moment}
+        values = values_of(dataset, moment)
         with self._cursor() as cursor:
-            if time is None and cursor.execute(query("made"), {"snapshot": moment}).fetchone() == (0,):
+            if values["time"] is None and cursor.execute(query("made"), {"snapshot": moment}).fetchone() == (0,):
                 raise SnapshotUnknown(
                     "the mirror has not come to that snapshot yet",
                     remedy="name one that an answer named",

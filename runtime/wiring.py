@@ -145,6 +145,7 @@ def doors_of(house: House, trust: Callable[[], Trust]) -> Doors:
         counters=house.counters,
         lookups=lookups,
         past=house.scanner.past,
+        first_from=house.scanner.first_from,
         find=house.scanner.find,
         corrections=house.scanner.corrections,
         estimate=house.scanner.estimate,
@@ -298,6 +299,9 @@ class _Scanner:
 
     def past(self, dataset: Dataset, moment: datetime | SnapshotId) -> PastReader:
         return read_past(self._opened(), dataset, moment)
+
+    def first_from(self, dataset: Dataset, moment: datetime | SnapshotId) -> tuple[SnapshotId | None, bool]:
+        return self._opened().first_from(dataset, moment)
 
     def changed(
         self, dataset: Dataset, view: View, since: AsOf, until: AsOf, skip: int, limit: int

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from api.sharing.capabilities import ResponseFormat
 from api.sharing.changes import change_feed
 from api.sharing.desk import FileAddress, SharingDesk
-from api.sharing.errors import SharingRequestInvalid
+from api.sharing.moments import asked_moment, asked_span, ensure_no_feed, not_yet
 from api.sharing.tables import Asker, SharedTable
-from api.sharing.words import file_fields, head_lines, lines_of, with_stats
+from api.sharing.words import FileKind, Line, Words, lines_of
 from api.visit import keep, today_of
 from extract import Cursor, Extract, ExtractPlan, ExtractRequest, Format, plan_extract
 from kernel import (
@@ -26,82 +27,90 @@ from replica import SnapshotInfo
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """host   under which the caller knows us, for the addresses of files"""
+    """host   under which the caller knows us, for the addresses of files
+    form   of the answer's lines
+    """
 
     desk: SharingDesk
     asker: Asker
     table: SharedTable
     host: str
+    form: ResponseFormat
 
-    def version(self) -> int:
+    def version(self, asked: Mapping[str, str]) -> tuple[int, bytes]:
+        """The newest version; with startingTimestamp the first one that was made then or later."""
         self.asker.admit(self.table)
-        info = self._now()
-        self._on_record(info.snapshot)
-        return info.snapshot
+        moment = asked_moment(asked, timestamp="startingTimestamp")
+        version = self._now().snapshot if moment is None else self._first_from(moment)[0]
+        self._on_record(version)
+        return version, b""
 
-    def metadata(self) -> tuple[int, bytes]:
+    def metadata(self, asked: Mapping[str, str]) -> tuple[int, bytes]:
         self.asker.admit(self.table)
-        plan = self._plan(self._now())
+        plan = self._plan(self._past(asked_moment(asked)))
         self._on_record(plan.snapshot)
-        return plan.snapshot, lines_of(head_lines(self.table.service, self.table.dataset, plan))
+        return plan.snapshot, lines_of(self._words.head(plan))
 
     def query(self, asked: Mapping[str, Any]) -> tuple[int, bytes]:
         """The files of the table as it is, or as it was in a version or at a time. Hints are hints: a client that
         wants less reads less.
         """
         self.asker.admit(self.table)
-        version, moment = asked.get("version"), asked.get("timestamp")
-        if version is not None and moment is not None:
-            raise _invalid("version and timestamp stand there together", "give one of them")
-        plan = self._plan(self._past(_time(moment) if moment is not None else version))
-        lines = head_lines(self.table.service, self.table.dataset, plan)
-        extract = self._made(plan)
-        address = self._address(plan, changes=False)
-        size = extract.manifest.size_bytes
-        fields = file_fields(self._url(address), address.expires, plan, size)
-        lines.append({"file": with_stats(fields, extract.manifest)})
-        self._on_record(plan.snapshot)
-        self._delivered(plan, extract.manifest.rows, size)
-        return plan.snapshot, lines_of(lines)
+        ensure_no_feed(asked)
+        plan = self._plan(self._past(asked_moment(asked)))
+        return self._answered(plan, "file", self._words.head(plan))
 
     def changes(self, asked: Mapping[str, str]) -> tuple[int, bytes]:
-        """What has changed from before one version up to another: net, each row once, under the last version."""
+        """What has changed from before one version or time up to another: net, each row once, under the last version.
+        From the first version on, that is the table.
+        """
         self.asker.admit(self.table)
-        first = _number(asked.get("startingVersion"), "startingVersion")
-        if first is None:
-            raise _invalid("startingVersion is missing", "give the first version whose changes are wanted")
-        info = self._past(_number(asked.get("endingVersion"), "endingVersion"))
-        if first > info.snapshot:
-            raise _invalid("startingVersion is later than the last version", "ask again when there is a later one")
+        span = asked_span(asked)
+        info = self._past(span.end)
+        first, earlier = self._first_from(span.start)
         full = self._plan(info)
-        lines = head_lines(self.table.service, self.table.dataset, full)
-        if first <= 1:
-            plan, kind = full, "add"
-        else:
-            before = self._past(first - 1)
-            if before.snapshot == info.snapshot:
-                # Nothing of this dataset was published in that span.
-                self._on_record(info.snapshot)
-                return info.snapshot, lines_of(lines)
-            plan, kind = self._since(before, info, full), "cdf"
+        since = span.start if isinstance(span.start, int) else min(first, info.snapshot)
+        lines = self._words.head(full, since)
+        if first > info.snapshot:
+            if span.end is None:
+                raise not_yet()
+            # Nothing of this dataset was published in that span.
+            self._on_record(info.snapshot)
+            return info.snapshot, lines_of(lines)
+        if not earlier:
+            return self._answered(full, "add", lines)
+        before = self._past(SnapshotId(first - 1))
+        return self._answered(self._since(before, info, full), "cdf", lines)
+
+    def _answered(self, plan: ExtractPlan, kind: FileKind, lines: list[Line]) -> tuple[int, bytes]:
+        """With the one file that the answer has, which is counted."""
         extract = self._made(plan)
         address = self._address(plan, changes=kind == "cdf")
-        size = extract.manifest.size_bytes
+        rows, size = extract.manifest.rows, extract.manifest.size_bytes
         if kind == "cdf":
             size = change_feed(extract.path, self.desk.changes / f"{plan.id}.parquet")
-        lines.append({kind: file_fields(self._url(address), address.expires, plan, size)})
+        lines.append(self._words.file(kind, self._url(address), address.expires, plan, size, rows))
         self._on_record(plan.snapshot)
-        self._delivered(plan, extract.manifest.rows, size)
+        self._delivered(plan, rows, size)
         return plan.snapshot, lines_of(lines)
+
+    @property
+    def _words(self) -> Words:
+        return Words(self.table.service, self.table.dataset, self.form)
+
+    def _first_from(self, moment: datetime | SnapshotId) -> tuple[SnapshotId, bool]:
+        """Raises SharingRequestInvalid where no version is that new."""
+        first, earlier = self.asker.doors.first_from(self.table.dataset, moment)
+        if first is None:
+            raise not_yet()
+        return first, earlier
 
     def _now(self) -> SnapshotInfo:
         return self.asker.doors.lookups.reader(self.table.dataset.id).info
 
-    def _past(self, moment: datetime | int | None) -> SnapshotInfo:
-        if moment is None:
-            return self._now()
-        at = moment if isinstance(moment, datetime) else SnapshotId(_number(moment, "version") or 0)
-        return self.asker.doors.past(self.table.dataset, at).info
+    def _past(self, moment: datetime | SnapshotId | None) -> SnapshotInfo:
+        """As it is now for None."""
+        return self._now() if moment is None else self.asker.doors.past(self.table.dataset, moment).info
 
     def _plan(self, info: SnapshotInfo) -> ExtractPlan:
         request = ExtractRequest(format=Format.PARQUET)
@@ -157,29 +166,3 @@ class Question:
                 size_bytes=size_bytes, whole=True, timing=request.timing(),
             ),
         )  # fmt: skip
-
-
-def _number(value: Any, name: str) -> int | None:
-    if value is None:
-        return None
-    text = str(value)
-    if isinstance(value, bool) or not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise _invalid(f"{name} is no version", "give the number of a version")
-    return int(text)
-
-
-def _time(value: Any) -> datetime:
-    try:
-        moment = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise _invalid("timestamp is no time", "give one as in ISO 8601, with its zone") from None
-    if moment.tzinfo is None:
-        raise _invalid("timestamp has no zone", "give one as in ISO 8601, for instance 2026-11-28T04:00:00Z")
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise _invalid("timestamp is no time that a clock shows", "give one of this century") from None
-
-
-def _invalid(what: str, remedy: str) -> SharingRequestInvalid:
-    return SharingRequestInvalid(what, remedy=remedy, rule="sharing.request")

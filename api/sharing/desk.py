@@ -13,7 +13,9 @@ from control import SharingToken
 from kernel import ServiceName
 
 _SIGNED: Final = b"delta sharing file"
-_MAC_BYTES: Final = 32
+SIGNATURE: Final = "sp"
+"""The parameter that a signature stands in. Delta's own library (delta-kernel) asks over HTTPS only where an address
+has a parameter of one of the large stores; this is the shortest of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,11 @@ class SharingDesk:
     changes: Path
     file_s: float = 3_600.0
 
+    @property
+    def answers_key(self) -> bytes:
+        """Answers that hold a token are sealed with."""
+        return hmac.digest(self.key, b"answers with a token", "sha256")
+
 
 @dataclass(frozen=True, slots=True)
 class FileAddress:
@@ -46,20 +53,16 @@ class FileAddress:
     expires: int
 
     def signed(self, key: bytes) -> str:
-        """As it stands in a path."""
+        """As it stands in a path and its query."""
         text = json.dumps([self.plan, self.changes, self.token, self.service, self.expires]).encode()
-        return _in_a_path(_mac(key, text) + text)
+        return f"{_in_a_path(text)}?{SIGNATURE}={_in_a_path(_mac(key, text))}"
 
     @classmethod
-    def read(cls, text: str, key: bytes, now: float) -> "FileAddress":
+    def read(cls, text: str, signature: str, key: bytes, now: float) -> "FileAddress":
         """Raises SharingUnknown, with the same words for what was never signed and what is over."""
         try:
-            raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            if text != _in_a_path(raw):
-                # The decoder skips what is no sign of its alphabet; one file has one address.
-                raise ValueError
-            mac, body = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
-            if not hmac.compare_digest(mac, _mac(key, body)):
+            body = _out_of_a_path(text)
+            if not hmac.compare_digest(_out_of_a_path(signature), _mac(key, body)):
                 raise ValueError
             fields: list[Any] = json.loads(body)
             address = cls(fields[0], fields[1], fields[2], ServiceName(fields[3]), fields[4])
@@ -76,6 +79,15 @@ def no_file() -> SharingUnknown:
 
 def _in_a_path(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _out_of_a_path(text: str) -> bytes:
+    """Raises ValueError."""
+    raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if text != _in_a_path(raw):
+        # The decoder skips what is no sign of its alphabet; one file has one address.
+        raise ValueError
+    return raw
 
 
 def _mac(key: bytes, text: bytes) -> bytes:

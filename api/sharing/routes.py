@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -12,8 +13,11 @@ from api.errors import MethodNotAllowed, RouteUnknown
 from api.request import Request, Send
 from api.rest.ranges import wanted_range
 from api.sharing.answers import Question
-from api.sharing.desk import FileAddress, SharingDesk, no_file
+from api.sharing.capabilities import HEADER, ResponseFormat, response_format, told_back
+from api.sharing.desk import SIGNATURE, FileAddress, SharingDesk, no_file
 from api.sharing.errors import SharingRequestInvalid, SharingUnknown
+from api.sharing.moments import SPAN
+from api.sharing.pages import PARAMETERS, page_of
 from api.sharing.tables import Asker, asker, asker_again
 from api.sharing.words import VERSION_HEADER
 from api.threads import file_slices, in_thread
@@ -48,32 +52,31 @@ class SharingRoutes:
             return await self._table(who, **found.groupdict())
         if request.method not in {"GET", "HEAD"}:
             raise MethodNotAllowed(("GET", "HEAD"))
-        request.parameters("maxResults", "pageToken")
+        asked = request.parameters(*PARAMETERS)
         if path == "/shares":
-            return _json({"items": [{"name": who.share, "id": who.share}]})
+            return _json(page_of([{"name": who.share, "id": who.share}], asked))
         found = re.fullmatch(r"/shares/(?P<share>[^/]+)(?P<rest>/.*)?", path)
         if found is None:
             raise RouteUnknown("there is nothing under this path", remedy="GET /sharing/shares")
-        if found["share"] != who.share:
+        if found["share"].lower() != who.share:
             raise SharingUnknown("the token has no such share", remedy="GET /sharing/shares", rule="agreement.system")
-        return _json(self._listed(who, found["rest"] or ""))
+        if not found["rest"]:
+            return _json({"share": {"name": who.share, "id": who.share}})
+        return _json(page_of(self._listed(who, found["rest"]), asked))
 
-    def _listed(self, who: Asker, rest: str) -> dict[str, Any]:
+    def _listed(self, who: Asker, rest: str) -> list[dict[str, Any]]:
         tables = who.tables()
-        if not rest:
-            return {"share": {"name": who.share, "id": who.share}}
         if rest == "/schemas":
-            schemas = sorted({each.dataset.register for each in tables})
-            return {"items": [{"name": name, "share": who.share} for name in schemas]}
+            return [{"name": name, "share": who.share} for name in {each.dataset.register for each in tables}]
         if rest == "/all-tables":
-            return {"items": [each.named(who.share) for each in tables]}
+            return [each.named(who.share) for each in tables]
         found = re.fullmatch(r"/schemas/([^/]+)/tables", rest)
         if found is None:
             raise RouteUnknown("there is nothing under this path", remedy="GET /sharing/shares")
-        items = [each.named(who.share) for each in tables if each.dataset.register == found[1]]
+        items = [each.named(who.share) for each in tables if each.dataset.register == found[1].lower()]
         if not items:
             raise SharingUnknown("the share has no such schema", remedy=f"GET /sharing/shares/{who.share}/schemas")
-        return {"items": items}
+        return items
 
     async def _table(self, who: Asker, *, share: str, schema: str, table: str, what: str) -> Answer:
         request = who.request
@@ -83,39 +86,30 @@ class SharingRoutes:
         host = request.text("Host") or ""
         if not _HOST.fullmatch(host):
             raise SharingRequestInvalid("the header Host names no host", remedy="send it", rule="sharing.request")
-        question = Question(self._desk, who, who.table(share, schema, table), host)
+        form = response_format(request.joined(HEADER))
+        question = Question(self._desk, who, who.table(share, schema, table), host, form or ResponseFormat.PARQUET)
         work: Callable[[], tuple[int, bytes]]
-        if what == "version":
+        if posts:
             request.parameters()
-
-            def work() -> tuple[int, bytes]:
-                return question.version(), b""
+            work = partial(question.query, _document(await request.body()))
+        elif what == "changes":
+            work = partial(question.changes, request.parameters(*SPAN, "includeHistoricalMetadata"))
         elif what == "metadata":
-            request.parameters()
-            work = question.metadata
-        elif what == "query":
-            request.parameters()
-            asked = _document(await request.body())
-
-            def work() -> tuple[int, bytes]:
-                return question.query(asked)
+            work = partial(question.metadata, request.parameters("version", "timestamp"))
         else:
-            span = request.parameters("startingVersion", "endingVersion", "includeHistoricalMetadata")
-
-            def work() -> tuple[int, bytes]:
-                return question.changes(span)
+            work = partial(question.version, request.parameters("startingTimestamp"))
 
         version, body = await in_thread(work)
         headers = [(b"content-type", _NDJSON), (b"cache-control", b"no-store"), (VERSION_HEADER, b"%d" % version)]
-        return Answer(200, headers, body)
+        return Answer(200, headers + told_back(form), body)
 
     async def _file(self, request: Request, name: str) -> Answer:
         """The address says it all; it opens nothing that the agreement, as it stands now, does not cover."""
         if request.method not in {"GET", "HEAD"}:
             raise MethodNotAllowed(("GET", "HEAD"))
-        request.parameters()
+        signature = request.parameters(SIGNATURE).get(SIGNATURE, "")
         desk, doors = self._desk, self._doors
-        address = FileAddress.read(name, desk.key, request.received.timestamp())
+        address = FileAddress.read(name, signature, desk.key, request.received.timestamp())
         table = asker_again(doors, desk, request, address.token, address.service)
         path = (desk.changes if address.changes else desk.files) / f"{address.plan}.parquet"
 

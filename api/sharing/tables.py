@@ -54,10 +54,10 @@ class Asker:
         return found
 
     def table(self, share: str, schema: str, name: str) -> SharedTable:
-        """Raises SharingUnknown."""
-        if share == self.share:
+        """By names whose capitals do not matter, as the protocol wants it. Raises SharingUnknown."""
+        if share.lower() == self.share:
             for each in self.tables():
-                if each.service.name == name and each.dataset.register == schema:
+                if each.service.name == name.lower() and each.dataset.register == schema.lower():
                     return each
         raise SharingUnknown(
             "the token's agreement has no such table, or is not in force",

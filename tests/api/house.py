@@ -206,6 +206,7 @@ class House:
             shelf=Shelf(self.root / "shelves", self.signer.sign if self.signer else None),
             signing_key=self.signer.public_pem if self.signer else b"",
             past=partial(read_past, self.lake),
+            first_from=self.lake.first_from,
             find=partial(self.lake.search, timeout_s=30.0),
             corrections=self.lake.corrections,
             rows=lambda plan, keys: rows_of(self.lake, self.dataset(plan.dataset), plan, keys),

@@ -1,25 +1,30 @@
 """The open bulk face, with the official client of Delta Sharing, through real TLS."""
 
 import json
+import logging
+import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import delta_sharing
 import pytest
 from delta_sharing.protocol import DeltaSharingProfile, Table
 from delta_sharing.rest_client import DataSharingRestClient
+from requests.exceptions import HTTPError
 
 from api import make_app
 from api.sharing import SharingDesk
 from api.sharing.desk import FileAddress
-from control import Sharing
+from api.sharing.errors import SharingUnknown
+from control import ServiceTerms, Sharing
 from control.errors import SharingTokenInvalid
-from kernel import Channel, RowsDelivered, ServiceName
+from kernel import Channel, Limits, RowsDelivered, ServiceName
 from runtime.sharing import TokenBook
-from tests.api.house import ANNA, BENT, CARL, MUNICIPALITIES, PERSONS, Client, House, serving
+from tests.api.house import AALBORG, ANNA, BENT, CARL, MUNICIPALITIES, PERSONS, Client, House, serving
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 KEY = b"k" * 32
@@ -64,6 +69,32 @@ def url(house: House, port: int, tmp_path: Path, service: str, schema: str, agre
         json.dumps({"shareCredentialsVersion": 1, "endpoint": made.endpoint, "bearerToken": made.bearer_token})
     )
     return f"{file}#{house.agreements[agreement]}.{schema}.{service}"
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The three versions of the authorities from place 1 on, and a time after each; at place 0 a time before all."""
+
+    versions: list[int]
+    times: list[str]
+
+
+@pytest.fixture(scope="module")
+def history(house: House) -> History:
+    def now() -> str:
+        return house.control.clock.now().isoformat().replace("+00:00", "Z")
+
+    versions, times = [0], [now()]
+    for names in ({"1": "a", "2": "b"}, {"1": "c", "2": "b"}, {"1": "c", "3": "d"}):
+        if len(versions) == 3:
+            house.publish("municipality.municipalities", MUNICIPALITIES[:1])
+            house.publish("municipality.municipalities", MUNICIPALITIES)
+        house.publish("authority.authorities", [authority(code, name) for code, name in names.items()])
+        info = house.lake.info(house.dataset("authority.authorities"))
+        assert info is not None
+        versions.append(info.snapshot)
+        times.append(now())
+    return History(versions, times)
 
 
 @pytest.mark.usefixtures("trusting")
@@ -121,6 +152,108 @@ class TestTheOfficialClient:
         finally:
             house.publish("cpr.persons", PERSONS)
 
+    def test_reads_a_version_by_its_time(self, house: House, port: int, tmp_path: Path, history: History) -> None:
+        where = url(house, port, tmp_path, "authorities-extract", "authority")
+        for place, names in ((1, {"a", "b"}), (2, {"c", "b"}), (3, {"c", "d"})):
+            assert set(delta_sharing.load_as_pandas(where, timestamp=history.times[place])["short_name"]) == names
+            since = delta_sharing.get_table_version(where, starting_timestamp=history.times[place - 1])
+            assert since == history.versions[place]
+        with pytest.raises(HTTPError, match="no version that new"):
+            delta_sharing.get_table_version(where, starting_timestamp=history.times[3])
+        with pytest.raises(HTTPError, match="of that moment"):
+            delta_sharing.load_as_pandas(where, timestamp=history.times[0])
+
+    @pytest.mark.parametrize("delta", [False, True])
+    def test_reads_the_change_feed_between_versions_and_times(
+        self, house: House, port: int, tmp_path: Path, history: History, delta: bool
+    ) -> None:
+        """Each span by its versions, and by times that mean the same."""
+        where = url(house, port, tmp_path, "authorities-extract", "authority")
+        versions, times = history.versions, history.times
+
+        def feed(**span: Any) -> set[tuple[str, str, str | None]]:
+            got = delta_sharing.load_table_changes_as_pandas(where, use_delta_format=delta, **span)
+            rows = got.astype(object).where(got.notna(), None).to_dict("records")
+            return {(row["_change_type"], row["authority_code"], row["short_name"]) for row in rows}
+
+        for first, last, told in (
+            (1, 1, {("insert", "1", "a"), ("insert", "2", "b")}),
+            (1, 3, {("insert", "1", "c"), ("insert", "3", "d")}),
+            (2, 2, {("update_postimage", "1", "c")}),
+            (2, 3, {("update_postimage", "1", "c"), ("insert", "3", "d"), ("delete", "2", None)}),
+            (3, 3, {("insert", "3", "d"), ("delete", "2", None)}),
+        ):
+            assert feed(starting_version=versions[first], ending_version=versions[last]) == told
+            assert feed(starting_timestamp=times[first - 1], ending_timestamp=times[last]) == told
+            assert feed(starting_version=versions[first], ending_timestamp=times[last]) == told
+            if last == 3:
+                assert feed(starting_timestamp=times[first - 1]) == told
+        # Between the last two publications of this table others were made.
+        assert versions[3] - versions[2] > 2
+        assert feed(starting_version=versions[2] + 1, ending_version=versions[3] - 1) == set()
+        for backward in (
+            {"starting_version": versions[3], "ending_version": versions[2]},
+            {"starting_timestamp": times[3], "ending_timestamp": times[2]},
+        ):
+            with pytest.raises(HTTPError, match="400"):
+                feed(**backward)
+
+    @pytest.mark.parametrize("service", ["municipalities-extract", "cpr-persons-extract"])
+    def test_reads_the_same_through_deltas_own_library(
+        self, house: House, port: int, tmp_path: Path, service: str
+    ) -> None:
+        """Which asks for responseformat=delta, builds a Delta log of the answer, and reads nested columns, dates and
+        times without a zone by itself.
+        """
+        schema = "cpr" if service.startswith("cpr") else "municipality"
+        where = url(house, port, tmp_path, service, schema)
+        plain = delta_sharing.load_as_pandas(where, use_delta_format=False)
+        kernel = delta_sharing.load_as_pandas(where, use_delta_format=True)
+        assert rows_in(kernel) == rows_in(plain)
+        assert len(plain) > 0
+        version = delta_sharing.get_table_version(where)
+        feed = delta_sharing.load_table_changes_as_pandas(where, starting_version=version, use_delta_format=True)
+        assert set(feed["_change_type"]) <= {"insert", "update_postimage", "delete"}
+        assert delta_sharing.get_table_metadata(where, use_delta_format=True) is not None
+
+    def test_is_answered_in_a_form_that_it_reads(self, house: House, port: int) -> None:
+        """Of several parquet, which every client reads; in none that is offered, not at all."""
+        client = Client(house, port, None)
+        path = f"/sharing/shares/{house.agreements['one']}/schemas/municipality/tables/municipalities-extract/metadata"
+        token = {"Authorization": f"Bearer {profile(house, port).bearer_token}"}
+        for told, form, line in (
+            (None, None, "format"), ("readerfeatures=deletionvectors", None, "format"),
+            ("responseformat=delta,parquet;readerfeatures=timestampntz", "responseformat=parquet", "format"),
+            ("readerFeatures=x;responseFormat=Delta", "responseformat=delta", "deltaMetadata"),
+        ):  # fmt: skip
+            headers = token | ({} if told is None else {"delta-sharing-capabilities": told})
+            reply = client.call("GET", path, None, headers)
+            assert reply.headers.get("delta-sharing-capabilities") == form
+            assert line in json.loads(reply.body.splitlines()[1])["metaData"]
+        refused = client.call("GET", path, None, token | {"delta-sharing-capabilities": "responseformat=orc"})
+        client.close()
+        assert (refused.status, refused.code) == (400, "sharing_request_invalid")
+
+    def test_lists_page_by_page(self, house: House, port: int) -> None:
+        client = DataSharingRestClient(profile(house, port), 0)
+        (share,) = client.list_shares(max_results=1).shares
+        whole = client.list_all_tables(share)
+        assert whole.next_page_token is None
+        for most in (1, 2, 3, 100):
+            found, token = [], None
+            while True:
+                page = client.list_all_tables(share, max_results=most, page_token=token)
+                assert len(page.tables) <= most
+                found += page.tables
+                if (token := page.next_page_token) is None:
+                    break
+            assert found == list(whole.tables)
+        nothing = client.list_schemas(share, max_results=0)
+        assert nothing.schemas == []
+        rest = client.list_schemas(share, page_token=nothing.next_page_token)
+        assert rest == client.list_schemas(share)
+        assert client.list_tables(rest.schemas[0], max_results=1).next_page_token is None
+
     def test_is_counted_once_for_each_query_and_file(self, house: House, port: int, tmp_path: Path) -> None:
         where = url(house, port, tmp_path, "municipalities-extract", "municipality")
         before = len(house.facts)
@@ -130,6 +263,28 @@ class TestTheOfficialClient:
             (len(MUNICIPALITIES), Channel.SHARING, house.agreements["one"])
         ]
         assert {each.trace for each in delivered} <= {each.trace for each in house.facts[before:]}
+
+
+def rows_in(frame: Any) -> list[str]:
+    """Rows as texts, in which what is missing is always the same."""
+    rows = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return sorted(
+        re.sub(r"\bnan\b|\bNaT\b", "None", repr({name: plain(each) for name, each in row.items()})) for row in rows
+    )
+
+
+def plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    if isinstance(value, dict):
+        return {name: plain(each) for name, each in value.items()}
+    return str(value)
+
+
+def authority(code: str, name: str) -> dict[str, Any]:
+    return {"authority_code": code, "short_name": name}
 
 
 def road(municipality: str, code: str, name: str) -> dict[str, Any]:
@@ -151,6 +306,38 @@ class TestTokens:
         assert self.ask(house, port, "/sharing/shares", None) == (401, "sharing_token_missing")
         for token in ("x", "a" * 5_000, "' or 1=1 --"):
             assert self.ask(house, port, "/sharing/shares", token) == (401, "sharing_token_unknown")
+
+    def test_stand_in_no_line_of_a_log_or_the_ledger(
+        self, house: House, port: int, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        """Not even where they are sent to the wrong place, nor does the signature of an address."""
+        caplog.set_level(logging.DEBUG)
+        text, base = profile(house, port).bearer_token, f"/sharing/shares/{house.agreements['one']}"
+        query = f"{base}/schemas/municipality/tables/municipalities-extract/query"
+        client = Client(house, port, None)
+        reply = client.call("POST", query, b"{}", {"Authorization": f"Bearer {text}"})
+        address = json.loads(reply.body.splitlines()[-1])["file"]["url"].partition(str(port))[2]
+        for path in (address, f"/sharing/shares?token={text}", f"/sharing/files/{text}", f"/sharing/shares/{text}"):
+            client.call("GET", path, None, {"Authorization": f"Bearer {text}"})
+        client.call("GET", "/v1/services/municipalities-extract/extract", None, {"Authorization": f"Bearer {text}"})
+        client.close()
+        written = "".join((*capfd.readouterr(), caplog.text, *map(repr, house.facts)))
+        written += "".join(file.read_text() for file in (house.root / "ledger").rglob("*") if file.is_file())
+        assert house.agreements["one"] in written
+        for secret in (text, address.partition("?sp=")[2]):
+            assert secret not in written
+
+    def test_count_against_the_agreements_limits(self, house: House, port: int) -> None:
+        name = f"few-{uuid4()}"
+        house.add_system(name)
+        house.agree(name, name, AALBORG, {"municipalities-extract": ServiceTerms()}, Limits(calls_per_minute=2))
+        house.settle()
+        text = profile(house, port, name).bearer_token
+        version = f"/sharing/shares/{house.agreements[name]}/schemas/municipality/tables/municipalities-extract/version"
+        said = [self.ask(house, port, version, text) for _ in range(3)]
+        assert said == [(200, ""), (200, ""), (429, "rate_limited")]
+        # Lists are free.
+        assert self.ask(house, port, "/sharing/shares", text) == (200, "")
 
     def test_stand_in_the_database_as_hashes_only(self, house: House, port: int) -> None:
         made = profile(house, port)
@@ -197,7 +384,13 @@ class TestTokens:
             ("changes", None, "sharing_request_invalid"),
             ("changes?startingVersion=-1", None, "sharing_request_invalid"),
             ("changes?startingVersion=999999999", None, "sharing_request_invalid"),
-            ("changes?startingTimestamp=2031-01-01", None, "parameter_invalid"),
+            ("changes?startingTimestamp=2031-01-01", None, "sharing_request_invalid"),
+            ("changes?startingTimestamp=2931-01-01T00:00:00Z", None, "sharing_request_invalid"),
+            ("changes?startingVersion=1&startingTimestamp=2031-01-01T00:00:00Z", None, "sharing_request_invalid"),
+            ("changes?startingVersion=9&endingVersion=8", None, "sharing_request_invalid"),
+            ("version?startingTimestamp=2931-01-01T00:00:00Z", None, "sharing_request_invalid"),
+            ("query", b'{"startingVersion": 1}', "sharing_request_invalid"),
+            ("query", b'{"pageToken": "x"}', "sharing_request_invalid"),
             ("version?x=1", None, "parameter_invalid"),
         ],
     )
@@ -219,23 +412,32 @@ class TestTokens:
 
 
 class TestAddresses:
+    """What they say is signed, not secret: the file's digest, the token's id, the service and the end."""
+
     GIVEN = FileAddress("a" * 64, False, "token", ServiceName("x-extract"), 2_000_000_000)
 
     def test_are_read_back_by_the_key_that_signed_them(self) -> None:
-        assert FileAddress.read(self.GIVEN.signed(KEY), KEY, 1_900_000_000) == self.GIVEN
+        assert FileAddress.read(*parts(self.GIVEN.signed(KEY)), KEY, 1_900_000_000) == self.GIVEN
 
     @pytest.mark.parametrize("text", ["", "x", "A" * 300, "../../etc/passwd", "%00", "æ"])
     def test_that_nobody_signed_are_nothing(self, text: str) -> None:
-        with pytest.raises(Exception, match="no file"):
-            FileAddress.read(text, KEY, 0)
+        body, signature = parts(self.GIVEN.signed(KEY))
+        for pair in ((text, text), (body, text), (text, signature)):
+            with pytest.raises(SharingUnknown):
+                FileAddress.read(*pair, KEY, 0)
 
     def test_of_another_key_changed_or_over_are_nothing(self) -> None:
-        signed = self.GIVEN.signed(KEY)
-        for text, key, now in (
-            (signed, b"o" * 32, 1.0),
-            (signed, KEY, 2_000_000_000.0),
-            (signed[:-4] + "AAAA", KEY, 1.0),
-            ("B" + signed[1:], KEY, 1.0),
+        body, signature = parts(self.GIVEN.signed(KEY))
+        for text, mac, key, now in (
+            (body, signature, b"o" * 32, 1.0),
+            (body, signature, KEY, 2_000_000_000.0),
+            (body, signature[:-4] + "AAAA", KEY, 1.0),
+            ("B" + body[1:], signature, KEY, 1.0),
         ):
-            with pytest.raises(Exception, match="no file"):
-                FileAddress.read(text, key, now)
+            with pytest.raises(SharingUnknown):
+                FileAddress.read(text, mac, key, now)
+
+
+def parts(signed: str) -> tuple[str, str]:
+    text, _, signature = signed.partition("?sp=")
+    return text, signature

@@ -116,6 +116,28 @@ class TestMaking:
         reply = one.post(BASE, body)
         assert (reply.status, reply.code) == (400, "body_invalid")
 
+    def test_happens_once_for_one_key(self, house: House, port: int, one: Client, two: Client) -> None:
+        body, key = {"agreement": house.agreements["one"], "days": 3}, {"Idempotency_Key": f'"{uuid4()}"'}
+        first, again = (one.post(BASE, body, **key) for _ in range(2))
+        house.settle()
+        assert (first.status, again.status) == (201, 201)
+        assert {**first.json, "trace": ""} == {**again.json, "trace": ""}
+        assert [each["id"] for each in one.get(BASE).json["tokens"]].count(first.json["id"]) == 1
+        token = first.json["profile"]["bearerToken"]
+        assert shares(house, port, token).status == 200
+        # Another's key is another's, another question another key; and what is kept, nobody reads in the database.
+        assert two.post(BASE, {"agreement": house.agreements["two"]}, **key).json["id"] != first.json["id"]
+        assert one.post(BASE, body | {"days": 4}, **key).code == "idempotency_key_reused"
+        assert one.post(BASE, body, Idempotency_Key="x y").code == "header_invalid"
+        kept = (house.root / "control.sqlite").read_bytes() + (house.root / "control.sqlite-wal").read_bytes()
+        assert token.encode() not in kept
+        assert first.json["id"].encode() in kept
+
+    def test_that_was_refused_keeps_no_key(self, house: House, one: Client) -> None:
+        key = {"Idempotency_Key": str(uuid4())}
+        assert one.post(BASE, {"agreement": str(uuid4())}, **key).code == "unregistered"
+        assert one.post(BASE, {"agreement": house.agreements["one"]}, **key).status == 201
+
     def test_has_an_end(self, house: House, two: Client) -> None:
         good = [
             each

@@ -96,6 +96,12 @@ def address_in(said: Said) -> str:
     return url[url.index("/sharing/files/") :]
 
 
+def parts_of(given: str) -> tuple[str, str]:
+    """What an address says, and its signature."""
+    text, _, signature = given.rpartition("/")[2].partition("?sp=")
+    return text, signature
+
+
 def same_but_for_the_trace(one: Said, other: Said) -> bool:
     def told(said: Said) -> Any:
         return said.status, {name: text for name, text in said.json.items() if name != "instance"}
@@ -297,8 +303,12 @@ class TestAddressesOfFiles:
                  by="sharing_unknown"),
             case("noise", "an address with signs in it that a decoder would skip",
                  lambda path: path[:40] + "!" + path[40:], by="sharing_unknown"),
+            case("unsigned", "an address without its signature", lambda path: path.partition("?")[0],
+                 by="sharing_unknown"),
+            case("empty-signature", "an address whose signature is empty",
+                 lambda path: path.partition("?")[0] + "?sp=", by="sharing_unknown"),
             case("padded", "an address with padding", lambda path: path + "====", by="sharing_unknown"),
-            case("slash", "an address with a path behind it", lambda path: path + "/../../control.sqlite",
+            case("slash", "an address with a path behind it", lambda path: path.replace("?", "/../../control.sqlite?"),
                  by="sharing_unknown"),
             case("traversal", "a path instead of an address",
                  lambda _: "/sharing/files/%2e%2e%2f%2e%2e%2fcontrol.sqlite", by="sharing_unknown"),
@@ -337,25 +347,26 @@ class TestAddressesOfFiles:
         self, house: House, ask: Ask, given: str, changed: Callable[[FileAddress, House], FileAddress] | None
     ) -> None:
         """Signed with the true key, but for one: what the signature says is judged again at each call."""
-        text = given.rpartition("/")[2]
         if changed is None:
-            raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            fields = json.loads(raw[32:])
+            text, signature = parts_of(given)
+            fields = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
             fields[4] += 10_000_000
-            text = base64.urlsafe_b64encode(raw[:32] + json.dumps(fields).encode()).rstrip(b"=").decode()
+            moved = base64.urlsafe_b64encode(json.dumps(fields).encode()).rstrip(b"=").decode()
+            text = f"{moved}?sp={signature}"
         else:
-            text = changed(FileAddress.read(text, KEY, 0), house).signed(KEY)
+            text = changed(FileAddress.read(*parts_of(given), KEY, 0), house).signed(KEY)
         ensure_refused([ask(f"/sharing/files/{text}", token=None)], "sharing_unknown")
         ensure_on_record(house, "sharing_unknown")
 
     @attack("an address signed with another key", by="sharing_unknown")
     def test_of_another_key(self, ask: Ask, given: str) -> None:
-        fields = FileAddress.read(given.rpartition("/")[2], KEY, 0)
+        fields = FileAddress.read(*parts_of(given), KEY, 0)
         ensure_refused([ask(f"/sharing/files/{fields.signed(b'o' * 32)}", token=None)], "sharing_unknown")
 
     @attack("an address with a query behind it, for a cache that would keep it apart", by="parameter_invalid")
     def test_with_a_query(self, house: House, ask: Ask, given: str) -> None:
-        for query in ("?x=1", "?response-content-type=text/html", "?path=../../control.sqlite"):
+        again = "&" + given.partition("?")[2]
+        for query in ("&x=1", "&response-content-type=text/html", "&path=../../control.sqlite", again):
             ensure_refused([ask(given + query, token=None)], "parameter_invalid")
             ensure_on_record(house, "parameter_invalid")
 
@@ -429,9 +440,37 @@ class TestQuestions:
 
         assert asked(hint) == asked({})
 
-    @attack("changes between versions that are none", by="sharing_request_invalid")
+    @attack("forms of answers that nobody reads, or thousands of them", by="sharing_request_invalid")
+    def test_response_formats(self, house: House, ask: Ask) -> None:
+        for told in (
+            "responseformat=",
+            "responseformat=xml",
+            "responseformat=../../x",
+            "responseformat=" + "x," * 3_000,
+        ):
+            ensure_refused(
+                [ask(path_of(house, "metadata"), f"delta-sharing-capabilities: {told}")], "sharing_request_invalid"
+            )
+            ensure_on_record(house, "sharing_request_invalid")
+
+    @attack("page tokens and numbers of results that nobody gave out", by="sharing_request_invalid")
+    def test_pages(self, house: House, ask: Ask) -> None:
+        deep = base64.urlsafe_b64encode(b"[" * 5_000).decode().rstrip("=")
+        for query in ("pageToken=x", "pageToken=%27%20or%201=1", f"pageToken={deep}", "pageToken=WzEsMl0",
+                      "maxResults=-1", "maxResults=1e9", "maxResults=99999999999", "maxResults="):  # fmt: skip
+            for path in ("/sharing/shares", f"/sharing/shares/{house.agreements['one']}/all-tables"):
+                ensure_refused([ask(f"{path}?{query}")], "sharing_request_invalid")
+                ensure_on_record(house, "sharing_request_invalid")
+
+    @attack("changes between versions or times that are none", by="sharing_request_invalid")
     def test_spans(self, house: House, ask: Ask) -> None:
-        for query in ("startingVersion=%00", "startingVersion=1e3", "startingVersion=" + "9" * 400, "endingVersion=1",
+        for query in ("startingTimestamp=x", "startingTimestamp=2031-01-01", "startingVersion=3&endingVersion=2",
+                      "startingTimestamp=0001-01-01T00:00:00%2B14:00",
+                      "startingTimestamp=9999-12-31T23:59:59Z", "startingVersion=1&endingTimestamp=%27",
+                      "startingVersion=1&startingTimestamp=2020-01-01T00:00:00Z",
+                      "startingVersion=1&endingVersion=2&endingTimestamp=2020-01-01T00:00:00Z",
+                      "endingTimestamp=2020-01-01T00:00:00Z", "startingVersion=%00", "startingVersion=1e3",
+                      "startingVersion=" + "9" * 400, "endingVersion=1",
                       "startingVersion=1&endingVersion=%27", "startingVersion=%D9%A1"):  # fmt: skip
             ensure_refused([ask(path_of(house, f"changes?{query}"))], "sharing_request_invalid")
             ensure_on_record(house, "sharing_request_invalid")

@@ -15,6 +15,7 @@ from api.doors import Doors
 from api.errors import BodyInvalid, HeaderInvalid, MediaTypeUnsupported
 from api.request import Request, nameable
 from api.rest.admin.errors import PreconditionFailed, PreconditionMissing
+from api.rest.kept_answers import once_of
 from control import Actor, ControlStore, Role, TestAuthority, Trust
 from control.errors import CertificateNotIssued, Unregistered
 from control.repeats import Once, Repeats
@@ -22,8 +23,6 @@ from kernel import OrganisationId
 
 _S = TypeVar("_S", bound=msgspec.Struct)
 
-KEY: Final = "Idempotency-Key"
-_KEY: Final = re.compile(r"[\x21\x23-\x7e]{1,255}")
 _TAG: Final = re.compile(r'"[0-9a-f]{32}"')
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING: Final = re.compile(r"Object missing required field `([a-z_]+)`")
@@ -104,15 +103,7 @@ class Errand:
 
     def once(self) -> Once | None:
         """The request as its idempotency key names it; None without one. Raises HeaderInvalid."""
-        given = self.request.once(KEY)
-        if given is None:
-            return None
-        # The draft of the header (draft-ietf-httpapi-idempotency-key-header) wants a string in quotes.
-        key = given.removeprefix('"').removesuffix('"')
-        if not _KEY.fullmatch(key):
-            raise HeaderInvalid(f"the header {KEY} does not hold 1 to 255 visible signs", remedy="use a UUID, say")
-        who = self.actor.user or "anybody"
-        return Once.of(who, key, self.request.method, self.request.path, self.body)
+        return once_of(self.request, self.actor.user or "anybody", self.body)
 
     def expect(self, present: Callable[[], Any], *, needed: bool) -> None:
         """Let the change happen only while the thing is as the header If-Match says.

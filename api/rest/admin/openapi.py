@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import msgspec
 
-from api.rest.admin.errand import KEY
 from api.rest.admin.me import MySystem, MyUser
 from api.rest.admin.pages import FEW, MOST
 from api.rest.admin.table import ROUTES, AdminRoute
 from api.rest.components import TEXT, reference
+from api.rest.kept_answers import HEADER
 
 _REF: Final = "#/components/schemas/{name}"
 _TAG: Final = "administration"
@@ -54,7 +54,9 @@ def _operation(route: AdminRoute) -> dict[str, Any]:
     made["security"] = [{}, {"employee": []}] if route.open else [{"employee": []}]
     if route.method == "POST":
         parameters.append(
-            _parameter(KEY, "header", TEXT, "The same request with the same key is carried out once, within two days.")
+            _parameter(
+                HEADER, "header", TEXT, "The same request with the same key is carried out once, within two days."
+            )
         )
         refused.append("422")
     if route.takes is not None:
