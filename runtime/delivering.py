@@ -46,7 +46,7 @@ from kernel import (
 from replica import DatasetNotReady, SnapshotInfo
 from runtime.delivery_keys import circle_key, delivery_key, delivery_ssh_key, platform_tls
 from runtime.instance import Instance
-from runtime.record_forms import record_forms
+from runtime.record_forms import gone_form, record_forms
 from runtime.wiring import CLOCK, House
 from schemas import Dataset
 from sync import is_working_day
@@ -115,7 +115,7 @@ class Delivering:
     def circle_maker(self) -> CircleMaker:
         return CircleMaker(
             maker=self.maker, circles=self.circles, scan=self.house.scanner.scan, forms=record_forms(),
-            folder=self.house.instance.extracts / "circles",
+            gone=gone_form(), folder=self.house.instance.extracts / "circles",
         )  # fmt: skip
 
     @property

@@ -5,9 +5,10 @@ outside the agreement's scope is in the circle. Pure.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from calendar import isleap
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -118,14 +119,16 @@ class Circle:
 
     def takes(self, row: Mapping[str, Any], today: date) -> bool:
         """Whether a person is in the circle; ages are those of `today`."""
-        if self.everybody or row.get("municipality_code") in self.municipalities:
-            return True
-        if self.events and any(each.get("code") in self.events for each in row.get("events") or ()):
+        if self.everybody or row.get("municipality_code") in self.municipalities or self.takes_event(row):
             return True
         age = age_on(row.get("birth_date"), today) if self.ages else None
         if age is not None and any(youngest <= age <= oldest for youngest, oldest in self.ages):
             return True
         return bool(self.numbers) and self.hashed(row[KEY]) in self.numbers
+
+    def takes_event(self, row: Mapping[str, Any]) -> bool:
+        """Whether a person is in the circle for what happened to it last."""
+        return bool(self.events) and any(each.get("code") in self.events for each in row.get("events") or ())
 
 
 def age_on(born: date | None, today: date) -> int | None:
@@ -133,6 +136,19 @@ def age_on(born: date | None, today: date) -> int | None:
     if born is None:
         return None
     return today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+
+
+def birthdays(ages: Iterable[tuple[int, int]], after: date, until: date) -> frozenset[date]:
+    """Birth dates of those who came into one of the ages, or grew out of it, after a day up to another."""
+    found = set()
+    turned = {age for youngest, oldest in ages for age in (youngest, oldest + 1)}
+    for day in (after + timedelta(days=each) for each in range(1, (until - after).days + 1)):
+        for year in (day.year - age for age in turned if age < day.year):
+            if (day.month, day.day) != (2, 29) or isleap(year):
+                found.add(day.replace(year=year))
+            if (day.month, day.day) == (3, 1) and isleap(year) and not isleap(day.year):
+                found.add(date(year, 2, 29))
+    return frozenset(found)
 
 
 def ensure_judged(grant: Grant, kind: FilterKind) -> None:

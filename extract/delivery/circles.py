@@ -10,22 +10,26 @@ number, and cannot try numbers out.
 import hashlib
 import hmac
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
-from extract.delivery.circle import Circle, Filter, FilterKind, Outcome, ensure_judged
+from extract.delivery.circle import Filter, FilterKind, Outcome, ensure_judged
+from extract.delivery.circle_book import CircleBook, Entry
 from extract.delivery.faults import CircleFull, CircleKeyInvalid
 from extract.delivery.outbox_tables import CIRCLE_FILTERS, Database, text_of
 from kernel import Clock, Grant
 
 MOST: Final = 2_000_000
 """Filters of one agreement."""
+KEPT_DAYS: Final = 60
+"""How long a filter that was removed is remembered. Who was not told by then gets everything, marked so."""
 _NONCE_BYTES: Final = 12
 
 Exists = Callable[[Grant, str], bool]
@@ -83,13 +87,14 @@ class Circles:
         ensure_judged(grant, wanted.kind)
         if wanted.kind is FilterKind.NUMBER and not self._exists(grant, wanted.value):
             return Outcome.NON_EXISTING_PNR
-        value = self._kept(circle_of(grant), wanted)
-        table, now = CIRCLE_FILTERS, text_of(self._clock.now())
-        mine = (table.c.circle == circle_of(grant), table.c.kind == wanted.kind, table.c.value == value)
-        with self._database.writing() as db:
-            if db.execute(select(table.c.value).where(*mine)).first() is not None:
+        circle, table = circle_of(grant), CIRCLE_FILTERS
+        number = wanted.kind is FilterKind.NUMBER
+        sealed = self._seal.sealed(circle, wanted.value) if number else None
+        with self._changing(circle) as (db, now):
+            found = db.execute(select(table.c.removed).where(*self._that(circle, wanted))).first()
+            if found is not None and found.removed is None:
                 return Outcome.ALREADY_EXISTED
-            count = select(func.count()).select_from(table).where(table.c.circle == circle_of(grant))
+            count = select(func.count()).select_from(table).where(table.c.circle == circle, table.c.removed.is_(None))
             if int(db.execute(count).scalar_one()) >= MOST:
                 raise CircleFull(
                     f"the circle has {MOST:,} filters already",
@@ -97,66 +102,63 @@ class Circles:
                     rule="circle.limit",
                     left=0,
                 )
-            number = wanted.kind is FilterKind.NUMBER
-            sealed = self._seal.sealed(circle_of(grant), wanted.value) if number else None
-            db.execute(
-                insert(table).values(circle=circle_of(grant), kind=wanted.kind, value=value, sealed=sealed, added=now)
-            )
+            if found is not None:
+                again = update(table).where(*self._that(circle, wanted))
+                db.execute(again.values(sealed=sealed, added=now, removed=None))
+                return Outcome.ADDED
+            value = self._kept(circle, wanted)
+            db.execute(insert(table).values(circle=circle, kind=wanted.kind, value=value, sealed=sealed, added=now))
         return Outcome.ADDED
 
     def remove(self, grant: Grant, wanted: Filter) -> Outcome:
         """REMOVED, also when it was not there: the circle is as was asked. Of a number that was not there
         NON_EXISTING_PNR, as the established service says it.
         """
-        table, value = CIRCLE_FILTERS, self._kept(circle_of(grant), wanted)
-        mine = (table.c.circle == circle_of(grant), table.c.kind == wanted.kind, table.c.value == value)
-        with self._database.writing() as db:
-            gone = db.execute(delete(table).where(*mine)).rowcount
+        circle = circle_of(grant)
+        with self._changing(circle) as (db, now):
+            standing = (*self._that(circle, wanted), CIRCLE_FILTERS.c.removed.is_(None))
+            gone = db.execute(update(CIRCLE_FILTERS).where(*standing).values(removed=now)).rowcount
         return Outcome.NON_EXISTING_PNR if not gone and wanted.kind is FilterKind.NUMBER else Outcome.REMOVED
 
     def clear(self, grant: Grant, kind: FilterKind | None = None) -> int:
         """Remove all filters of a kind, or all; how many there were."""
-        table = CIRCLE_FILTERS
-        gone = delete(table).where(table.c.circle == circle_of(grant))
+        circle, table = circle_of(grant), CIRCLE_FILTERS
+        standing = [table.c.circle == circle, table.c.removed.is_(None)]
         if kind is not None:
-            gone = gone.where(table.c.kind == kind)
+            standing.append(table.c.kind == kind)
+        with self._changing(circle) as (db, now):
+            return int(db.execute(update(table).where(*standing).values(removed=now)).rowcount)
+
+    def forget(self) -> int:
+        """Forget filters that were removed so long ago that nobody has to be told any more; how many."""
+        before = text_of(self._clock.now() - timedelta(days=KEPT_DAYS))
+        old = CIRCLE_FILTERS.c.removed < before
+        with self._database.reading() as db:
+            if db.execute(select(CIRCLE_FILTERS.c.removed).where(old).limit(1)).first() is None:
+                return 0
         with self._database.writing() as db:
-            return int(db.execute(gone).rowcount)
+            return int(db.execute(delete(CIRCLE_FILTERS).where(old)).rowcount)
 
     def filters(self, grant: Grant) -> tuple[Filter, ...]:
         """All filters, numbers in clear. Raises CircleKeyInvalid."""
-        found = []
-        for kind, value, sealed, _ in self._rows(circle_of(grant)):
-            shown = value if sealed is None else self._seal.opened(circle_of(grant), sealed)
-            found.append(Filter(kind, shown))
+        book = self.book(grant)
+        found = [
+            Filter(each.kind, each.value if each.sealed is None else book.opened(each.sealed))
+            for each in book.entries
+            if each.removed is None
+        ]
         return tuple(sorted(found, key=lambda each: (each.kind, each.value)))
 
-    def circle(self, grant: Grant, *, added_after: datetime | None = None) -> Circle:
-        """As rows are asked; with `added_after` the filters alone that came later."""
-        found: dict[FilterKind, list[str]] = {kind: [] for kind in FilterKind}
-        for kind, value, _, added in self._rows(circle_of(grant)):
-            if added_after is None or added > text_of(added_after):
-                found[kind].append(value)
-        ages = [value.split("-") for value in found[FilterKind.AGE]]
-        return Circle(
-            numbers=frozenset(found[FilterKind.NUMBER]),
-            municipalities=frozenset(found[FilterKind.MUNICIPALITY]),
-            ages=tuple((int(youngest), int(oldest)) for youngest, oldest in ages),
-            events=frozenset(found[FilterKind.EVENT]),
-            everybody=bool(found[FilterKind.EVERYBODY]),
-            hashed=lambda number: self._seal.hashed(circle_of(grant), number),
-        )
-
-    def newest(self, grant: Grant) -> datetime | None:
-        """When the newest filter was added; None for an empty circle."""
-        return max((datetime.fromisoformat(added) for *_, added in self._rows(circle_of(grant))), default=None)
-
-    def numbers(self, grant: Grant, *, added_after: datetime | None) -> frozenset[str]:
-        """Personal numbers in clear, or those that were added later. Raises CircleKeyInvalid."""
-        return frozenset(
-            self._seal.opened(circle_of(grant), sealed)
-            for _, _, sealed, added in self._rows(circle_of(grant))
-            if sealed is not None and (added_after is None or added > text_of(added_after))
+    def book(self, grant: Grant) -> CircleBook:
+        """All filters, those that were removed lately among them, of one moment."""
+        circle, table = circle_of(grant), CIRCLE_FILTERS
+        wanted = select(table.c.kind, table.c.value, table.c.sealed, table.c.added, table.c.removed)
+        with self._database.reading() as db:
+            found = db.execute(wanted.where(table.c.circle == circle)).all()
+        return CircleBook(
+            entries=tuple(Entry(FilterKind(kind), *rest) for kind, *rest in found),
+            hashed=lambda number: self._seal.hashed(circle, number),
+            opened=lambda sealed: self._seal.opened(circle, sealed),
         )
 
     def _kept(self, circle: str, wanted: Filter) -> str:
@@ -164,9 +166,26 @@ class Circles:
             return self._seal.hashed(circle, wanted.value)
         return wanted.value
 
-    def _rows(self, circle: str) -> list[tuple[FilterKind, str, bytes | None, str]]:
+    def _that(self, circle: str, wanted: Filter) -> tuple[ColumnElement[bool], ...]:
         table = CIRCLE_FILTERS
-        wanted = select(table.c.kind, table.c.value, table.c.sealed, table.c.added)
-        with self._database.reading() as db:
-            found = db.execute(wanted.where(table.c.circle == circle)).all()
-        return [(FilterKind(kind), value, sealed, added) for kind, value, sealed, added in found]
+        return table.c.circle == circle, table.c.kind == wanted.kind, table.c.value == self._kept(circle, wanted)
+
+    @contextmanager
+    def _changing(self, circle: str) -> Iterator[tuple[Connection, str]]:
+        """A transaction that is alone in changing a circle, and its moment: later than every change before it, also
+        when a clock was set back.
+        """
+        table = CIRCLE_FILTERS
+        with self._database.writing() as db:
+            if db.dialect.name == "postgresql":
+                # SQLite has one writer anyhow.
+                db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"circle {circle}", 0))))
+            mine = table.c.circle == circle
+            moments = (
+                db.execute(select(func.max(each)).where(mine)).scalar() for each in (table.c.added, table.c.removed)
+            )
+            last = max((each for each in moments if each is not None), default=None)
+            now = self._clock.now()
+            if last is not None:
+                now = max(now, datetime.fromisoformat(last) + timedelta(microseconds=1))
+            yield db, text_of(now)

@@ -27,6 +27,7 @@ InfoOf = Callable[[Dataset, SnapshotId | None], SnapshotInfo]
 WHY_FULL: Final[Mapping[str, str]] = {
     "history_expired": "the history since the delivery before is not kept any more",
     "view_changed": "the agreement shows other rows or columns than at the delivery before",
+    "circle_forgotten": "the delivery before is so old that who left the circle since then is not known any more",
 }
 
 

@@ -121,7 +121,12 @@ CIRCLE_FILTERS = Table(
     Column("value", String(64), primary_key=True),
     # The number itself, encrypted, so that the subscriber can be told whom it follows.
     Column("sealed", LargeBinary),
+    # Later than every earlier change of the same circle; so one moment says how much of it a delivery knew.
     Column("added", String(32), nullable=False),
+    # A filter that was removed is remembered, so that the subscriber can be told whom it follows no more.
+    Column("removed", String(32)),
+    Index("ix_circle_filters_circle_added", "circle", "added"),
+    Index("ix_circle_filters_removed", "removed"),
 )
 
 

@@ -51,7 +51,7 @@ class TestOutcomes:
     def test_a_circle_is_of_one_system_and_municipality(self, circles: Circles) -> None:
         circles.add(grant(), Filter.of(FilterKind.NUMBER, ANNA))
         assert circles.filters(grant(cvr="22222222")) == ()
-        assert circles.circle(grant(cvr="22222222")).empty
+        assert circles.book(grant(cvr="22222222")).now.empty
         # A renewed one goes on with it.
         assert circles.filters(grant(agreement="agreement-2"))
 

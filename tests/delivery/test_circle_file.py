@@ -1,15 +1,17 @@
 """A circle's change file, from a real mirror to the subscriber's IN."""
 
+import io
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from extract.delivery.circle import Filter, FilterKind
+from extract.delivery.cpr_records import end_line, start_line
 from extract.delivery.desk import wish_of
 from extract.delivery.subscription import Subscription
 from kernel import ServiceName
@@ -19,6 +21,7 @@ from runtime.demo import Stage
 from runtime.environment import settings_of
 from runtime.mirroring import Mirroring
 from runtime.wiring import CLOCK, open_house
+from sync.sources.cpr import CprDecoder, load_layout
 from sync.testdata.delivery import PRODUCTION, generate_changes
 from tests.journeys.platform import make_stage
 
@@ -30,6 +33,13 @@ PERSONS = 40
 class Office:
     stage: Stage
     delivering: Delivering
+
+    @property
+    def work(self) -> Path:
+        """A folder of this test's own."""
+        folder = self.stage.instance.root / "work"
+        folder.mkdir(exist_ok=True)
+        return folder
 
     def subscribe(self) -> Subscription:
         system = system_of(self.delivering.house, self.stage.agreement)
@@ -51,10 +61,25 @@ class Office:
         folder, note = max(box.parcels(), key=lambda each: each[1].landed)
         return note.name, (folder / note.name).read_text("iso-8859-1").splitlines()
 
+    def unfollow(self, subscription: Subscription, number: str) -> None:
+        self.delivering.circles.remove(self.delivering.grant_of(subscription), Filter.of(FilterKind.NUMBER, number))
+
     def change(self) -> None:
         """A day later: a change file of the register, in which something happens to every other family."""
         day = PRODUCTION + timedelta(days=3)
-        content = b"".join(generate_changes(PERSONS, 7, day, PRODUCTION, families=5))
+        self.publish(day, b"".join(generate_changes(PERSONS, 7, day, PRODUCTION, families=5)))
+
+    def move(self, lines: list[str], day: date, municipality: str) -> None:
+        """The register delivers somebody's record set once more, with an address in another municipality."""
+        places = {"002": 13, "02B": 13, "003": 207}
+        moved = [
+            line[: places[line[:3]]] + municipality + line[places[line[:3]] + 4 :] if line[:3] in places else line
+            for line in lines
+        ]
+        text = [start_line(990_001, day, day - timedelta(days=1)), *moved, end_line(len(moved)), ""]
+        self.publish(day, "\n".join(text).encode("iso-8859-1"))
+
+    def publish(self, day: date, content: bytes) -> None:
         inbox = self.stage.instance.inbox / "cpr"
         (inbox / f"d{day:%y%m%d}.l990001").write_bytes(content)
         (inbox / f"d{day:%y%m%d}.l990001.trigger").touch()
@@ -103,11 +128,45 @@ def test_who_is_in_the_circle_comes_first_whole_and_then_when_something_changes(
     assert first not in str(delivery)
 
 
+@pytest.mark.slow
+def test_who_is_followed_no_more_is_told_by_the_registers_receipt_and_nothing_else_once(office: Office) -> None:
+    subscription = office.subscribe()
+    places = _places(office)
+    mover, place = next((number, place) for number, place in sorted(places.items()) if place is not None)
+    dropped, stays = [number for number, other in sorted(places.items()) if other != place][:2]
+    office.follow(subscription, dropped, stays)
+    office.delivering.circles.add(office.delivering.grant_of(subscription), Filter.of(FilterKind.MUNICIPALITY, place))
+    _, first = office.deliver(subscription)
+    assert people(first) == {dropped, stays} | {number for number, other in places.items() if other == place}
+    record_set = [line for line in first if line[3:13] == mover]
+    office.move(record_set, PRODUCTION + timedelta(days=3), "0101" if place != "0101" else "0461")
+    office.unfollow(subscription, dropped)
+    _, second = office.deliver(subscription)
+    assert [line[:13] for line in second[1:-1]] == [f"997{each}" for each in sorted((mover, dropped))]
+    assert all(re.fullmatch(r"997\d{10}\d{12}A45", line) for line in second[1:-1]), "no other word about anybody"
+    delivery = office.delivering.outbox.listed()[0]
+    assert (delivery.rows, delivery.why_full) == (2, "")
+    layout, told = load_layout("a"), io.BytesIO("\n".join([*second, ""]).encode("iso-8859-1"))
+    persons = next(each for each in office.delivering.house.registers.datasets if each.id == "cpr.persons")
+    read = CprDecoder(layout, persons.arrow).decode(told, {}, lambda *_: None, office.work)
+    assert (read.rows.num_rows, read.quarantine.height, read.lines_envelope) == (0, 0, 4), (
+        "readers of the layout take it"
+    )
+    office.change()
+    _, third = office.deliver(subscription)
+    assert not {line[3:13] for line in third if line[:3] == "997"} & {mover, dropped}, "once"
+
+
 def _everybody(office: Office) -> list[str]:
+    return sorted(_places(office))
+
+
+def _places(office: Office) -> dict[str, str | None]:
+    """Personal number -> municipality."""
     scanner, dataset = office.delivering.house.scanner, office.delivering.house.registers.datasets
     (persons,) = (each for each in dataset if each.id == "cpr.persons")
     table = scanner._opened().scan(persons, columns=["pnr", "municipality_code"]).read_all()
-    return sorted(table["pnr"].to_pylist())
+    return dict(zip(*(table[name].to_pylist() for name in ("pnr", "municipality_code")), strict=True))
 
 
 def _delivered(office: Office) -> list[str]:
