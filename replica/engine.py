@@ -48,6 +48,14 @@ def connect(scratch: Path, *, memory_limit: str = "2GB", threads: int | None = N
     return con
 
 
+def give_back(con: duckdb.DuckDBPyConnection) -> None:
+    """Let the system have the memory that the engine kept for its next statement, in the background, from now on.
+
+    Ask again after every large statement: when a process closes any of its databases, this ends for all of them.
+    """
+    con.execute("SET allocator_background_threads = true")
+
+
 def attach_lake(con: duckdb.DuckDBPyConnection, alias: str, folder: Path, *, read_only: bool, encrypted: bool) -> None:
     """Attach the DuckLake of `folder` (catalogue `catalog.sqlite`, Parquet below `data/`) as `alias`.
 

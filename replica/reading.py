@@ -4,7 +4,7 @@ Whatever is read is pinned while it is read: maintenance leaves it alone.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from datetime import date, datetime
 from functools import partial
 from itertools import pairwise
@@ -18,6 +18,7 @@ from kernel import DatasetId, SnapshotId
 from replica import deltas, statements
 from replica.books import Books, rows_of, values_of
 from replica.delivery import SnapshotInfo
+from replica.engine import give_back
 from replica.errors import DatasetNotReady, HistoryExpired, SnapshotUnknown
 from replica.patience import within_time
 from replica.pins import Pin
@@ -93,7 +94,7 @@ class Reading(Books):
                 yield from _answered(cursor, partial(found, low, high)).to_arrow_reader(batch_rows)
 
         schema = pa.schema([dataset.arrow.field(name) for name in chosen])
-        return pa.RecordBatchReader.from_batches(schema, _as(schema, ranges(), pin))
+        return pa.RecordBatchReader.from_batches(schema, _as(schema, ranges(), cursor, pin))
 
     def info_at(self, dataset: Dataset, moment: datetime | SnapshotId) -> SnapshotInfo:
         """The dataset as it was mirrored at a time, or in a snapshot.
@@ -191,7 +192,7 @@ class Reading(Books):
         first = _first(cursor, dataset, since.snapshot, until.snapshot) if moved else until.snapshot
         found = partial(deltas.delta, dataset, view, since, until, first)
         reader = _answered(cursor, found).to_arrow_reader(batch_rows)
-        return pa.RecordBatchReader.from_batches(schema, _as(schema, reader, *pins))
+        return pa.RecordBatchReader.from_batches(schema, _as(schema, reader, cursor, *pins))
 
     def packed(self, dataset: Dataset, snapshot: SnapshotId) -> Iterator[pa.RecordBatch]:
         """The rows of a snapshot as segments keep them, sorted by key: nested columns as one text.
@@ -280,9 +281,18 @@ def _answered(
         return cursor.execute(statement.text, statement.values)
 
 
-def _as(schema: pa.Schema, reader: Iterable[pa.RecordBatch], *pins: Pin) -> Iterator[pa.RecordBatch]:
+def _as(
+    schema: pa.Schema, reader: Iterable[pa.RecordBatch], cursor: duckdb.DuckDBPyConnection, *pins: Pin
+) -> Iterator[pa.RecordBatch]:
     with ExitStack() as held:
+        held.callback(_at_rest, cursor)
         for pin in pins:
             held.enter_context(pin)
         for batch in reader:
             yield batch if batch.schema.equals(schema) else batch.cast(schema)
+
+
+def _at_rest(cursor: duckdb.DuckDBPyConnection) -> None:
+    # The lake may have been closed before what was read from it, and has then given everything back.
+    with suppress(duckdb.Error):
+        give_back(cursor)

@@ -48,6 +48,7 @@ from runtime.cli import (
     worker,
 )
 from runtime.cli.console import print_error
+from runtime.unwanted import leave_out
 
 app = typer.Typer(
     name="knudepunkt",
@@ -105,6 +106,7 @@ agreement.app.command("document")(document.document)
 
 def main() -> None:
     """Run the command line; a mistake that the house knows ends in a sentence and exit code 1."""
+    leave_out()
     try:
         app()
     except PlatformError as error:

@@ -1,0 +1,31 @@
+"""Libraries that others load where they happen to be installed, though nothing here uses them.
+
+pyarrow loads pandas to ask whether a value is one of its; paramiko loads invoke for a file of settings that is not read
+here. Together they are some 25 MB and a quarter of a second of each process.
+"""
+
+import importlib.abc
+import importlib.machinery
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Final
+
+UNWANTED: Final = frozenset({"pandas", "invoke"})
+
+
+class _Absent(importlib.abc.MetaPathFinder):
+    """Says of the unwanted that they are not installed, as they are not where the platform stands alone."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        del path, target
+        if fullname in UNWANTED:
+            raise ModuleNotFoundError(f"{fullname} is left out of this process", name=fullname)
+        return None
+
+
+def leave_out() -> None:
+    """From here on the process does without them. For the start of a process alone."""
+    sys.meta_path.insert(0, _Absent())
