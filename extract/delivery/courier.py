@@ -7,7 +7,6 @@ there and goes on.
 
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Final
 
 import structlog
 
+from extract.delivery.accounting import answered, delivered
 from extract.delivery.faults import DeliveriesStopped, LeaseLost
 from extract.delivery.outbox import Outbox
 from extract.delivery.outbox_rows import PLACED, Delivery
@@ -22,20 +22,7 @@ from extract.delivery.parcel import Handover, Parcel, Sender
 from extract.delivery.subscription import Subscription
 from extract.delivery.subscriptions import Subscriptions
 from extract.errors import told
-from kernel import (
-    CallAnswered,
-    CallerMistake,
-    Channel,
-    Clock,
-    Grant,
-    Observe,
-    Operation,
-    PlatformError,
-    RowsDelivered,
-    Timing,
-    TraceId,
-    new_event_id,
-)
+from kernel import CallerMistake, Clock, Grant, Observe, PlatformError
 
 LOOK_AGAIN_S: Final = 300.0
 """How soon a delivery that no agreement carries is looked at again."""
@@ -105,12 +92,12 @@ class Courier:
         try:
             delivery = self.outbox.sending(delivery)
             if sender.carries and not placed:
-                self.observe(_answered(subscription, grant, delivery, parcel, self.clock))
+                self.observe(answered(subscription, grant, delivery, parcel, self.clock))
 
             def place() -> None:
                 # On record before the receiver is told: what it may use is accounted for.
                 if not placed:
-                    self.observe(_delivered(subscription, grant, delivery, parcel, self.clock, began))
+                    self.observe(delivered(subscription, grant, delivery, parcel, self.clock, began))
                 self.outbox.placed(delivery)
 
             confirmed = sender.send(parcel, Handover(alive, place, placed))
@@ -185,50 +172,3 @@ def _kept(outbox: Outbox, delivery: Delivery, stopping: Callable[[], bool]) -> I
     finally:
         over.set()
         heart.join()
-
-
-def trace_of(delivery: Delivery) -> TraceId:
-    """The trace id of a delivery: its own id. What the ledger says of it is found by that."""
-    return TraceId(uuid.UUID(delivery.id).hex)
-
-
-def _answered(
-    subscription: Subscription, grant: Grant, delivery: Delivery, parcel: Parcel, clock: Clock
-) -> CallAnswered:
-    return CallAnswered(
-        event=new_event_id(),
-        at=clock.now(),
-        trace=trace_of(delivery),
-        channel=Channel.PUSH,
-        service=subscription.wish.service,
-        operation=Operation.EXTRACT,
-        system=grant.system,
-        agreement=grant.agreement,
-        terms_hash=grant.terms_hash,
-        municipality_cvr=grant.municipality_cvr,
-        status=200,
-        timing=Timing(out_us=0),
-        snapshot=parcel.snapshot,
-    )
-
-
-def _delivered(
-    subscription: Subscription, grant: Grant, delivery: Delivery, parcel: Parcel, clock: Clock, began: float
-) -> RowsDelivered:
-    return RowsDelivered(
-        event=new_event_id(),
-        at=clock.now(),
-        trace=trace_of(delivery),
-        channel=Channel.PUSH,
-        service=subscription.wish.service,
-        system=grant.system,
-        agreement=grant.agreement,
-        terms_hash=grant.terms_hash,
-        municipality_cvr=grant.municipality_cvr,
-        extract=parcel.extract,
-        snapshot=parcel.snapshot,
-        rows=parcel.rows,
-        size_bytes=parcel.size_bytes,
-        whole=True,
-        timing=Timing(out_us=int((time.monotonic() - began) * 1_000_000)),
-    )
