@@ -14,7 +14,7 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from extract.errors import ExtractJobUnknown, ExtractsClosed, TooManyExtracts
+from extract.errors import ExtractCancelled, ExtractJobUnknown, ExtractsClosed, TooManyExtracts
 from extract.plan import ExtractPlan
 from extract.store import Extract, ExtractStore
 from kernel import AgreementId, Clock, ServiceName, new_id
@@ -130,8 +130,12 @@ class Jobs:
             self._store.unwant(job.plan)
 
     def tidy(self) -> int:
-        """Remove jobs whose time is over; how many went."""
-        gone = 0
+        """Remove jobs whose time is over; how many went. What a crash left half written goes when it is as old."""
+        gone, limit = 0, (self._clock.now() - self._keep).timestamp()
+        for draft in self._folder.glob(".*"):
+            with contextlib.suppress(FileNotFoundError):
+                if draft.stat().st_mtime < limit:
+                    draft.unlink()
         for path, job in self._all():
             if job is None or job.expires <= self._clock.now():
                 path.unlink(missing_ok=True)
@@ -140,7 +144,8 @@ class Jobs:
 
     def _failed(self, job: Job) -> bool:
         failure = self._store.failure(job.plan)
-        return failure is not None and not isinstance(failure, ExtractsClosed)
+        # A production that an earlier job had cancelled is begun anew for this one.
+        return failure is not None and not isinstance(failure, ExtractsClosed | ExtractCancelled)
 
     def _live(self) -> Iterator[Job]:
         now = self._clock.now()

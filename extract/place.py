@@ -5,9 +5,11 @@ grows, so that a reader knows of the very file in its hand whether somebody stil
 frees both locks when the maker dies, however it dies.
 """
 
+import contextlib
 import fcntl
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +56,11 @@ class Place:
         return self.folder / f".{self.plan.id}.unwanted"
 
     @property
+    def followers(self) -> Path:
+        """Locked by those who read the file while another process makes it."""
+        return self.folder / f".{self.plan.id}.followers"
+
+    @property
     def ready(self) -> bool:
         return self.manifest.exists() and self.file.exists()
 
@@ -78,17 +85,32 @@ class Place:
 
     def take(self) -> int | None:
         """The plan's lock, None when somebody holds it."""
-        handle = os.open(self.lock, os.O_RDWR | os.O_CREAT, 0o600)
-        # Tried again, since somebody who only looks (`held`) has it for a moment too.
+        # Tried again, since somebody who only looks (`held`) has it for a moment too, or may tidy it away.
         for _ in range(3):
-            try:
+            handle = os.open(self.lock, os.O_RDWR | os.O_CREAT, 0o600)
+            with contextlib.suppress(BlockingIOError, FileNotFoundError):
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                time.sleep(0.002)
-            else:
-                return handle
-        os.close(handle)
+                # A lock whose file has lost its name keeps nobody out.
+                if os.path.samestat(self.lock.stat(), os.fstat(handle)):
+                    return handle
+            os.close(handle)
+            time.sleep(0.002)
         return None
+
+    def follow(self) -> int:
+        """A lock that says that somebody in this process reads the file while another process makes it."""
+        handle = os.open(self.followers, os.O_RDWR | os.O_CREAT, 0o600)
+        # Young again, so that it is not tidied away.
+        os.utime(handle)
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        return handle
+
+    @property
+    def followed(self) -> bool:
+        """Whether somebody in another process than the maker's reads the file while it grows."""
+        with contextlib.suppress(FileNotFoundError):
+            return read_now(self.followers)
+        return False
 
     @property
     def held(self) -> bool:
@@ -118,13 +140,24 @@ def grows(handle: int) -> bool:
 
 def read_now(path: Path) -> bool:
     """Whether somebody reads, or makes, a file."""
+    return not _alone_with(path, lambda: None)
+
+
+def take_away(path: Path) -> bool:
+    """Remove a file that nobody reads or makes; whether it went. What is a lock is held while it loses its name."""
+    return _alone_with(path, lambda: path.unlink(missing_ok=True))
+
+
+def _alone_with(path: Path, act: Callable[[], None]) -> bool:
+    """Act while nobody else has a lock on the file; whether it was so. Raises FileNotFoundError."""
     handle = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        act()
     except BlockingIOError:
-        return True
-    else:
         return False
+    else:
+        return True
     finally:
         os.close(handle)
 

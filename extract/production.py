@@ -69,8 +69,8 @@ class Production:
             self._thread.join()
 
     def check(self) -> None:
-        """Raises ExtractBroken when the writing failed."""
-        if self.ended and self.error is not None:
+        """Raises ExtractBroken when the writing failed. Cancelled is not failed: who wants it begins anew."""
+        if self.ended and self.error is not None and not isinstance(self.error, ExtractCancelled):
             raise ExtractBroken(
                 "the extract could not be finished", remedy="ask for it again", retry_after_s=5
             ) from self.error
@@ -160,5 +160,5 @@ class Production:
             raise ExtractsClosed("the platform is stopping", remedy="ask again in a minute", retry_after_s=30)
         if self.place.unwanted.exists():
             self.place.unwanted.unlink(missing_ok=True)
-            if not self.followers:
+            if not self.followers and not self.place.followed:
                 raise ExtractCancelled("the extract was cancelled", remedy="ask for it again when it is wanted")

@@ -19,13 +19,13 @@ from extract.delivery.cpr_records import RecordForm
 from extract.delivery.manifest import Manifest
 from extract.errors import ExtractBroken, ExtractNotReady
 from extract.formats import SLICE_BYTES
-from extract.place import Place, grows, read_now
+from extract.place import Place, grows
 from extract.plan import ExtractPlan
 from extract.production import Production, Scan
+from extract.tidying import tidy
 from kernel import Clock, SystemClock
 
 LOOK_EVERY_S: Final = 0.02
-_MANIFEST: Final = ".manifest.json"
 _BEGINNINGS: Final = 3
 """How often a reader that has got nothing yet begins again when whoever made the file died."""
 
@@ -52,6 +52,7 @@ class ExtractStore:
         self._turn = threading.BoundedSemaphore(productions)
         self._closing = threading.Event()
         self._running: dict[str, Production] = {}
+        self._followed: dict[str, tuple[int, int]] = {}
         self._starting = threading.Lock()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -75,6 +76,9 @@ class ExtractStore:
             # So that tidying sees it was used.
             with contextlib.suppress(FileNotFoundError):
                 os.utime(place.manifest)
+        else:
+            # Somebody wants it again.
+            place.unwanted.unlink(missing_ok=True)
         return Extract(self, place, self.begin(place))
 
     def find(self, plan: ExtractPlan) -> "Extract | None":
@@ -108,23 +112,24 @@ class ExtractStore:
 
         How many went. What a crash left goes too, when it is as old.
         """
-        limit, gone = before.timestamp(), 0
-        for described in self._folder.glob(f"[!.]*{_MANIFEST}"):
-            name = described.name.removesuffix(_MANIFEST)
-            files = [path for path in self._folder.glob(f"{name}.*") if path != described]
-            with contextlib.suppress(FileNotFoundError):
-                used = described.stat().st_mtime
-                if used >= limit or any(path.stat().st_nlink > 1 or read_now(path) for path in files):
-                    continue
-                # The manifest first: a file without one is not there for anybody.
-                for path in (described, *files):
-                    path.unlink(missing_ok=True)
-                gone += 1
-        for path in self._folder.glob(".*"):
-            with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_mtime < limit and not read_now(path):
-                    path.unlink(missing_ok=True)
-        return gone
+        return tidy(self._folder, before)
+
+    @contextlib.contextmanager
+    def following(self, place: Place) -> Iterator[None]:
+        """Another process that makes the file goes on while the block runs, also when the extract is cancelled."""
+        name = place.plan.id
+        with self._starting:
+            many, handle = self._followed.get(name) or (0, place.follow())
+            self._followed[name] = many + 1, handle
+        try:
+            yield
+        finally:
+            with self._starting:
+                many, handle = self._followed.pop(name)
+                if many > 1:
+                    self._followed[name] = many - 1, handle
+                else:
+                    os.close(handle)
 
     def begin(self, place: Place) -> Production | None:
         """This process's production of a file, started now or before. None when the file is there or another process
@@ -202,21 +207,30 @@ class Extract:
         never take what it got for whole. Before the first slice, it begins anew.
         """
         for _ in range(_BEGINNINGS):
-            followed = self._production
             try:
-                if followed is not None:
-                    followed.followers += 1
-                yield from self._follow(start, stop, slice_bytes)
+                with self._followed():
+                    yield from self._follow(start, stop, slice_bytes)
             except _MakerDied as death:
                 if death.after_bytes:
                     break
                 self._production = self._store.begin(self._place)
             else:
                 return
-            finally:
-                if followed is not None:
-                    followed.followers -= 1
         raise ExtractBroken("the process that made the extract ended", remedy="ask for it again", retry_after_s=1)
+
+    @contextlib.contextmanager
+    def _followed(self) -> Iterator[None]:
+        """Whoever makes it knows that somebody reads."""
+        making = self._production
+        if making is None:
+            with contextlib.nullcontext() if self.ready else self._store.following(self._place):
+                yield
+            return
+        making.followers += 1
+        try:
+            yield
+        finally:
+            making.followers -= 1
 
     def _follow(self, start: int, stop: int | None, slice_bytes: Callable[[], int]) -> Iterator[bytes]:
         with self._opened() as handle:

@@ -28,6 +28,7 @@ SUMS: Final = "SHA256SUMS"
 MANIFEST: Final = ".manifest.json"
 SIGNATURE: Final = ".manifest.json.sig"
 _CHAIN: Final = ".chain"
+_LOCK: Final = ".lock"
 
 Named = Callable[[AgreementId, str], bool]
 """Whether an agreement still waits for an extract, by its plan."""
@@ -81,9 +82,11 @@ class Shelf:
 
     def tidy(self, before: datetime, named: Named = lambda *_: False) -> int:
         """Take files off all shelves that were put there before a time and are not waited for; how many. The chain of
-        manifests goes on.
+        manifests goes on. What a crash left goes too.
         """
         gone = 0
+        for folder in self.root.glob("*/*"):
+            _clear(folder)
         for described in self.root.glob(f"*/*/[!.]*{MANIFEST}"):
             folder, name = described.parent, described.name.removesuffix(MANIFEST)
             with contextlib.suppress(FileNotFoundError), _alone(folder):
@@ -174,12 +177,30 @@ def _sums(manifests: list[Manifest]) -> bytes:
     ).encode()
 
 
+def _clear(folder: Path) -> None:
+    """Take away what somebody who died was putting on a shelf, or taking off it: drafts, and what has no manifest. It
+    would keep the room of a file for ever.
+    """
+    with _alone(folder):
+        left = [path for path in folder.iterdir() if path.name not in {_CHAIN, _LOCK, SUMS} and not _described(path)]
+        for path in left:
+            path.unlink()
+        if left:
+            _write(folder / SUMS, _sums(_manifests(folder)))
+
+
+def _described(path: Path) -> bool:
+    """Whether it is a manifest, or there is one that tells of it."""
+    name = path.name.removesuffix(SIGNATURE)
+    return not name.startswith(".") and (name.endswith(MANIFEST) or path.with_name(f"{name}{MANIFEST}").exists())
+
+
 @contextlib.contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """One at a time, in all processes: the sums are made from what is there, and must not lose what another puts
     there meanwhile.
     """
-    handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -7,7 +7,6 @@ endpoint that takes each idempotency key once. Both lines end at random bytes. E
 whole, verified copy of each delivery, in order.
 """
 
-import argparse
 import base64
 import hashlib
 import json
@@ -29,6 +28,7 @@ from extract.delivery.subscriptions import Subscriptions
 from extract.delivery.targets import HttpsTarget
 from kernel import SystemClock
 from tests.crash.courier import PATIENCE
+from tests.crash.program import asked, begun
 from tests.delivery.builders import database, wish, working_day
 from tests.delivery.receivers import Endpoint, Line, Sshd, cutting, https, openssh
 from tests.sync.connectors.authority import new_authority
@@ -129,31 +129,22 @@ class Deliveries:
 
     @contextmanager
     def _courier(self) -> Iterator[subprocess.Popen[str]]:
-        command = [sys.executable, "-m", "tests.crash.courier", str(self.settings)]
-        with (self.folder / "courier.log").open("ab") as log:
-            courier = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-        assert courier.stdout is not None
-        assert courier.stdout.readline(), (self.folder / "courier.log").read_text()[-2000:]
-        # What it says afterwards is read and dropped, so that it never waits for us.
-        reader = threading.Thread(target=courier.stdout.read)
-        reader.start()
-        try:
-            yield courier
-        finally:
-            courier.kill()
-            courier.wait()
-            reader.join()
-            courier.stdout.close()
+        log = self.folder / "courier.log"
+        with begun("tests.crash.courier", str(self.settings), log=log) as courier:
+            assert courier.stdout is not None
+            assert courier.stdout.readline(), log.read_text()[-2000:]
+            # What it says afterwards is read and dropped, so that it never waits for us.
+            reader = threading.Thread(target=courier.stdout.read)
+            reader.start()
+            try:
+                yield courier
+            finally:
+                courier.kill()
+                reader.join()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.crash.deliveries", description=__doc__)
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--deliveries", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
-    given = parser.parse_args()
-    sys.stdout.write(f"seed {given.seed}, {given.kills} kills, {given.deliveries} deliveries to each receiver\n")
-    sys.stdout.flush()
+    given = asked("tests.crash.deliveries", __doc__, deliveries=100)
     with tempfile.TemporaryDirectory(prefix="crash-") as folder, ExitStack() as stack:
         rounds = Deliveries(Path(folder), given.seed, given.deliveries, stack)
         rounds.run(given.kills)

@@ -6,7 +6,6 @@ The consumer goes on at the byte where it stopped, as `reget` does, and begins a
 must have every file of the shelf once, whole by its manifest, and the manifests must be a chain without a gap.
 """
 
-import argparse
 import hashlib
 import json
 import random
@@ -22,6 +21,7 @@ from pathlib import Path
 import paramiko
 
 from extract import MANIFEST, ExtractStore, Shelf
+from tests.crash.program import asked, begun
 from tests.extract.builders import CVR, FORMATS, SERVICE, grant, plan, residents
 from tests.extract.hall import new_key
 
@@ -121,27 +121,17 @@ class Serving:
 
     @contextmanager
     def _server(self) -> Iterator[subprocess.Popen[str]]:
-        command = [sys.executable, "-m", "tests.crash.shelf_server", str(self.folder), str(self._port)]
-        with (self.folder / "server.log").open("ab") as log:
-            server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-        assert server.stdout is not None
-        try:
+        log = self.folder / "server.log"
+        with begun("tests.crash.shelf_server", str(self.folder), str(self._port), log=log) as server:
+            assert server.stdout is not None
             said = server.stdout.readline()
-            assert said, (self.folder / "server.log").read_text()[-2000:]
+            assert said, log.read_text()[-2000:]
             self._port = int(said)
             yield server
-        finally:
-            server.kill()
-            server.communicate()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.crash.serving", description=__doc__)
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
-    given = parser.parse_args()
-    sys.stdout.write(f"seed {given.seed}, {given.kills} kills\n")
-    sys.stdout.flush()
+    given = asked("tests.crash.serving", __doc__)
     with tempfile.TemporaryDirectory(prefix="crash-") as folder:
         serving = Serving(Path(folder), given.seed)
         serving.run(given.kills)

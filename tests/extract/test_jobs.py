@@ -1,5 +1,6 @@
 """Extracts that are asked for now and fetched later: their states, their end, and a maker that dies."""
 
+import fcntl
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from extract import ExtractStore, Job, Jobs, Progress, Shelf
-from extract.errors import ExtractJobUnknown, TooManyExtracts
+from extract.errors import ExtractCancelled, ExtractJobUnknown, TooManyExtracts
+from extract.place import Place
 from kernel import AgreementId
 from tests.extract.builders import SERVICE, plan
 from tests.extract.conftest import Source
@@ -146,6 +148,48 @@ class TestCancelling:
         rest = b"".join(reading)
         assert len(begun) + len(rest) == store.open(plan()).size_bytes
 
+    def test_leaves_what_somebody_downloads_from_another_process(
+        self, jobs: Jobs, source: Source, store: ExtractStore, folder: Path
+    ) -> None:
+        source.gate.clear()
+        job = jobs.begin(OURS, plan(), None)
+        eventually(lambda: jobs.look(job).size_bytes > 0)
+        with ExtractStore(folder, source.scan) as other:
+            reading = other.open(plan()).chunks()
+            begun = next(reading)
+            jobs.cancel(job)
+            source.gate.set()
+            rest = b"".join(reading)
+        assert len(begun) + len(rest) == store.open(plan()).size_bytes
+        assert source.reads == 1
+
+    @pytest.mark.parametrize("stopped", [False, True], ids=["before it stopped", "when it had stopped"])
+    def test_leaves_it_to_be_asked_for_again(
+        self, jobs: Jobs, source: Source, store: ExtractStore, stopped: bool
+    ) -> None:
+        source.gate.clear()
+        job = jobs.begin(OURS, plan(), None)
+        eventually(lambda: jobs.look(job).size_bytes > 0)
+        jobs.cancel(job)
+        again = None if stopped else jobs.begin(OURS, plan(), None)
+        source.gate.set()
+        if again is None:
+            eventually(lambda: isinstance(store.failure(plan()), ExtractCancelled))
+            again = jobs.begin(OURS, plan(), None)
+        eventually(is_(jobs, again, Progress.READY))
+
+    def test_while_somebody_comes_to_download_it_keeps_the_file_from_nobody(
+        self, jobs: Jobs, source: Source, store: ExtractStore
+    ) -> None:
+        source.gate.clear()
+        job = jobs.begin(OURS, plan(), None)
+        eventually(lambda: jobs.look(job).size_bytes > 0)
+        extract = store.open(plan())
+        jobs.cancel(job)
+        source.gate.set()
+        eventually(lambda: isinstance(store.failure(plan()), ExtractCancelled))
+        assert len(b"".join(extract.chunks())) == extract.size_bytes
+
 
 class TestTidying:
     LATER = timedelta(hours=1)
@@ -180,3 +224,42 @@ class TestTidying:
         assert shelf.tidy(self.limit()) == 1
         assert shelf.names(OURS, SERVICE) == ()
         assert store.tidy(self.limit()) == 3
+
+    def test_removes_what_a_killed_maker_left_without_a_manifest(self, store: ExtractStore, folder: Path) -> None:
+        extract = store.open(plan())
+        list(extract.chunks())
+        (folder / f"{plan().id}.manifest.json").unlink()
+        store.tidy(datetime.now(UTC) - self.LATER)
+        assert extract.path.exists()
+        store.tidy(self.limit())
+        assert not extract.path.exists()
+
+    def test_removes_what_a_killed_process_left_of_a_job(
+        self, store: ExtractStore, tmp_path: Path, clock: Hands, jobs: Jobs
+    ) -> None:
+        draft = tmp_path / "jobs" / ".01a22108-b15d-7577-a46a-1db90986f2d5.part"
+        draft.write_bytes(b"{")
+        os.utime(draft, (0, clock.now().timestamp()))
+        jobs.tidy()
+        assert draft.exists()
+        clock.time += timedelta(hours=2)
+        jobs.tidy()
+        assert not draft.exists()
+
+    def test_of_a_lock_keeps_nobody_from_holding_the_one_that_counts(
+        self, folder: Path, store: ExtractStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        place = Place(folder, plan())
+        flock = fcntl.flock
+
+        def too_late(handle: int, how: int) -> None:
+            """As when it is tidied away between being opened and being locked."""
+            monkeypatch.undo()
+            place.lock.unlink()
+            flock(handle, how)
+
+        monkeypatch.setattr("extract.place.fcntl.flock", too_late)
+        taken = place.take()
+        assert taken is not None
+        assert place.take() is None
+        os.close(taken)

@@ -5,11 +5,12 @@ import json
 import os
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from extract import Extract, ExtractNotReady, ExtractStore, Format, Shelf
+from extract import SIGNATURE, Extract, ExtractNotReady, ExtractStore, Format, Shelf
 from kernel import AgreementId, Grant
 from tests.extract.builders import FORMATS, PUBLISHED, SERVICE, grant, plan
 from tests.extract.conftest import Source
@@ -123,6 +124,24 @@ class TestShelf:
         found = shelf.manifest(OURS, SERVICE, plan(columns="born").file_name)
         assert found is not None
         assert (found.number, found.previous) == (3, digest)
+
+    @pytest.mark.parametrize("step", ["link", "manifest", "signature"])
+    def test_that_somebody_died_at_keeps_nothing_for_ever(self, shelf: Shelf, store: ExtractStore, step: str) -> None:
+        shelf.put(OURS, made(store))
+        extract, place = made(store, columns="name"), shelf.folder(OURS, SERVICE)
+        before = set(place.iterdir())
+        left = {"link": f".{extract.plan.file_name}.link", "manifest": extract.plan.file_name}.get(step)
+        if left is not None:
+            (place / left).hardlink_to(extract.path)
+        else:
+            (place / f"{extract.plan.file_name}{SIGNATURE}").write_bytes(b"signature")
+        shelf.tidy(datetime.now(UTC) - timedelta(hours=1))
+        assert set(place.iterdir()) == before
+        assert extract.path.stat().st_nlink == 1
+        shelf.put(OURS, extract)
+        found = shelf.manifest(OURS, SERVICE, extract.plan.file_name)
+        assert found is not None
+        assert found.number == 2
 
     @pytest.mark.parametrize("name", ["", "..", "../x", "/etc/passwd", "a\0b", ".lock", "SHA256SUMS", "x" * 300])
     def test_has_no_manifest_for_what_is_no_extract(self, shelf: Shelf, store: ExtractStore, name: str) -> None:

@@ -11,7 +11,7 @@ class Cutter:
     """after   bytes from the server that each connection lets through; those beyond the last are never cut"""
 
     def __init__(self, port: int, after: Sequence[int]) -> None:
-        self._port, self._after = port, list(after)
+        self._port, self.after = port, list(after)
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
         self.cuts = 0
@@ -25,7 +25,7 @@ class Cutter:
             while True:
                 near, _ = self._listening.accept()
                 far = socket.create_connection(("127.0.0.1", self._port))
-                left = self._after.pop(0) if self._after else None
+                left = self.after.pop(0) if self.after else None
                 threading.Thread(target=self._carry, args=(near, far, None), daemon=True).start()
                 threading.Thread(target=self._carry, args=(far, near, left), daemon=True).start()
 
