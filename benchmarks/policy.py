@@ -30,6 +30,7 @@ from control import (
     System,
     Terms,
     Verb,
+    load_policy,
     purpose_of,
 )
 from control.agreements import add_agreement, take_step
@@ -75,14 +76,14 @@ def measure(
             progress("Loading the policy ...")
             began = time.perf_counter()
             with store.reading() as db:
-                policy = Policy.load(db)
+                policy = load_policy(db)
             load_s = time.perf_counter() - began
             reloads = []
             for turn in range(6):
                 Agreements(store, None).step(made[0][1], Step.RESUME if turn % 2 else Step.SUSPEND)
                 began = time.perf_counter()
                 with store.reading() as db:
-                    policy = Policy.load(db, before=policy)
+                    policy = load_policy(db, before=policy)
                 reloads.append(time.perf_counter() - began)
             progress(f"Suspending {TURNS} times, seen from other processes ...")
             print_, agreement, _, cvr = made[0]

@@ -34,6 +34,7 @@ from control.delegations import Delegation, Delegations
 from control.errors import QuotaExhausted, RateLimited
 from control.explain import Verdict, explain, explained
 from control.limits import NO_LIMITS, Allowance, Counters, Standing, purpose_of
+from control.loading import load_policy
 from control.notices import Inbox, Notice
 from control.onboarding import Application, Applied, Onboarding
 from control.organisations import Organisation, OrganisationKind, OrganisationState, OrganisationStep
@@ -117,6 +118,7 @@ __all__ = [
     "explain",
     "explained",
     "fingerprint_of",
+    "load_policy",
     "load_trust",
     "purpose_of",
     "read_certificate",

@@ -1,19 +1,15 @@
 """Policy: who may do what, as one immutable value in memory.
 
-Built from one consistent picture of the control database, with every grant made ready, so that a decision on the hot
-path is a few look-ups in dictionaries.
+Every grant stands in it ready (see loading.py), so that a decision on the hot path is a few look-ups in dictionaries.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
 
-from sqlalchemy import Connection
-
-from control.agreements import Agreement, load_agreements
-from control.certificates import Certificate, load_certificates
+from control.agreements import Agreement
+from control.certificates import Certificate
+from control.covered import Covered
 from control.errors import (
     AgreementAmbiguous,
     AgreementForeign,
@@ -26,101 +22,37 @@ from control.errors import (
     KeyUnknown,
     SystemRetired,
 )
-from control.organisations import Organisation, OrganisationKind, OrganisationState, is_cvr, load_organisations
-from control.processing import load_processing_agreements
-from control.refusals import Covered, most_telling, not_active, not_live
-from control.store import Environment, policy_version
-from control.systems import SshKey, load_ssh_keys, load_systems
+from control.organisations import Organisation, OrganisationState, is_cvr
+from control.refusals import most_telling, not_active, not_live
+from control.systems import SshKey
 from control.times import shown
 from control.trials.rule import TRIAL_SERVICES, trial_grant
-from control.trials.store import load_trials
-from kernel import AgreementId, Call, Caller, Grant, OrganisationId, ServiceName, SystemId, Window
+from kernel import AgreementId, Call, Caller, Grant, ServiceName, SystemId
 
 _NONE: tuple[Covered, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class Policy:
-    """version   of the control database that it was built from"""
+    """version      of the control database that it was made from
+    agreements   all of them, whatever their state
+    named        and each as far as one service goes
+    """
 
     version: int
+    agreements: Mapping[AgreementId, Agreement]
+    named: Mapping[tuple[AgreementId, ServiceName], Covered]
     _certificates: Mapping[str, tuple[Certificate, Caller]]
     _keys: Mapping[str, tuple[SshKey, Caller]]
-    _agreements: Mapping[AgreementId, Agreement]
-    _named: Mapping[tuple[AgreementId, ServiceName], Covered]
     _for_municipality: Mapping[tuple[SystemId, ServiceName, str], tuple[Covered, ...]]
     _for_service: Mapping[tuple[SystemId, ServiceName], tuple[Covered, ...]]
-    _cvrs: Mapping[SystemId, str]
     _of_system: Mapping[SystemId, tuple[Covered, ...]]
+    _owners: Mapping[SystemId, Organisation]
     _barred: Mapping[str, Organisation]
     """By the fingerprints of certificates and keys whose organisation may do nothing now."""
     _retired: Mapping[SystemId, datetime]
-    _owners: Mapping[SystemId, OrganisationId]
     _trials: frozenset[SystemId] | None
     """Systems that have passed their trial connection; None in production, where there are no trials."""
-
-    @classmethod
-    def load(cls, db: Connection, *, environment: Environment = "production", before: Self | None = None) -> Self:
-        """before   an older policy of the same database; what has not changed since is taken from there"""
-        version = policy_version(db)
-        owners = load_organisations(db)
-        systems = load_systems(db)
-        # In the test environment there is nobody's data to process, so nobody has to agree to it.
-        processing = None if environment == "test" else _processing(db)
-
-        def standing(system: SystemId) -> Organisation:
-            return owners[systems[system].organisation]
-
-        def caller(system: SystemId, credential: str) -> Caller:
-            found = systems[system]
-            owner = owners[found.organisation]
-            return Caller(
-                system=system,
-                name=found.name,
-                organisation_cvr=owner.cvr,
-                credential=credential,
-                operator=owner.kind is OrganisationKind.OPERATOR,
-            )
-
-        agreements = load_agreements(db, known=before._agreements if before else {})
-        covered = _covered(agreements, owners, processing, before._named if before else {})
-        for_municipality, for_service = defaultdict(list), defaultdict(list)
-        of_system = defaultdict(list)
-        for each in covered.values():
-            grant = each.grant
-            for_municipality[grant.system, grant.service, grant.municipality_cvr].append(each)
-            for_service[grant.system, grant.service].append(each)
-            of_system[grant.system].append(each)
-        certificates, keys = load_certificates(db), load_ssh_keys(db)
-        credentials: tuple[Certificate | SshKey, ...] = (*certificates, *keys)
-        barred = {
-            each.fingerprint: standing(each.system)
-            for each in credentials
-            if standing(each.system).state is not OrganisationState.CONFIRMED
-        }
-        return cls(
-            version,
-            {
-                each.fingerprint: (each, caller(each.system, each.fingerprint))
-                for each in certificates
-                if each.fingerprint not in barred
-            },
-            {
-                each.fingerprint: (each, caller(each.system, each.fingerprint))
-                for each in keys
-                if each.fingerprint not in barred
-            },
-            {agreement.id: agreement for agreement in agreements},
-            covered,
-            {key: tuple(found) for key, found in for_municipality.items()},
-            {key: tuple(found) for key, found in for_service.items()},
-            {system: owners[each.organisation].cvr for system, each in systems.items()},
-            {key: tuple(found) for key, found in of_system.items()},
-            barred,
-            {system: each.retired for system, each in systems.items() if each.retired is not None},
-            {system: each.organisation for system, each in systems.items()},
-            frozenset(load_trials(db)) if environment == "test" else None,
-        )
 
     def identify(self, fingerprint: str, at: datetime) -> Caller:
         """The system that a certificate speaks for.
@@ -190,7 +122,7 @@ class Policy:
         if live:
             raise _ambiguous(call, live)
         if self._trials is not None and service in TRIAL_SERVICES:
-            return trial_grant(call.caller, self._owners[system], service)
+            return trial_grant(call.caller, self._owners[system].id, service)
         if candidates:
             raise not_live(most_telling(candidates, at), at)
         # What a caller wrote is repeated only when it is a CVR number: it could be a personal number, or a page long.
@@ -212,7 +144,8 @@ class Policy:
 
     def cvr_of(self, system: SystemId) -> str | None:
         """The organisation that owns a system; None for one that is not registered."""
-        return self._cvrs.get(system)
+        owner = self._owners.get(system)
+        return None if owner is None else owner.cvr
 
     def has_passed(self, system: SystemId) -> bool:
         """Whether a system has passed its trial connection; in production there is none, and nothing is missing."""
@@ -235,11 +168,11 @@ class Policy:
                 f"the system was retired {shown(self._retired[system])}",
                 remedy="act with a system that is in use, or register a new one",
                 rule="system.retired",
-                owner=f"organisation {self._cvrs[system]}",
+                owner=f"organisation {self._owners[system].cvr}",
             )
-        for owner in self._barred.values():
-            if owner.cvr == self._cvrs.get(system):
-                raise not_active(owner.cvr, owner.state)
+        owner = self._owners.get(system)
+        if owner is not None and owner.state is not OrganisationState.CONFIRMED:
+            raise not_active(owner.cvr, owner.state)
 
     def _ensure_not_barred(self, fingerprint: str) -> None:
         if (owner := self._barred.get(fingerprint)) is not None:
@@ -255,11 +188,11 @@ class Policy:
             )
 
     def _cvr_of(self, agreement: AgreementId) -> str | None:
-        services = self._agreements[agreement].terms.services
-        return next((self._named[agreement, each].grant.municipality_cvr for each in services), None)
+        services = self.agreements[agreement].terms.services
+        return next((self.named[agreement, each].grant.municipality_cvr for each in services), None)
 
     def _grant_named(self, call: Call, name: AgreementId, at: datetime) -> Grant:
-        agreement = self._agreements.get(name)
+        agreement = self.agreements.get(name)
         if agreement is None or agreement.system != call.caller.system:
             # The same words for one that is another's and one that is nobody's: an id must not be a key to find out.
             raise AgreementForeign(
@@ -267,7 +200,7 @@ class Policy:
                 remedy="name one of the system's own agreements, or none",
                 rule="agreement.system",
             )
-        covered = self._named.get((name, call.service))
+        covered = self.named.get((name, call.service))
         if covered is None:
             raise AgreementMissing(
                 f"the agreement {name} does not cover {call.service}",
@@ -315,46 +248,3 @@ def _ambiguous(call: Call, live: Iterable[Covered]) -> AgreementAmbiguous:
         remedy="name one with the header Knudepunkt-Municipality or Knudepunkt-Agreement",
         rule="agreement.one",
     )
-
-
-def _processing(db: Connection) -> dict[OrganisationId, tuple[Window, ...]]:
-    found: dict[OrganisationId, tuple[Window, ...]] = {}
-    for each in load_processing_agreements(db):
-        found[each.municipality] = (*found.get(each.municipality, ()), each.valid)
-    return found
-
-
-def _covered(
-    agreements: Iterable[Agreement],
-    owners: Mapping[OrganisationId, Organisation],
-    processing: Mapping[OrganisationId, tuple[Window, ...]] | None,
-    before: Mapping[tuple[AgreementId, ServiceName], Covered],
-) -> dict[tuple[AgreementId, ServiceName], Covered]:
-    found: dict[tuple[AgreementId, ServiceName], Covered] = {}
-    for agreement in agreements:
-        windows = None if processing is None else processing.get(agreement.municipality, ())
-        municipality = owners[agreement.municipality]
-        for service, terms in agreement.terms.services.items():
-            key = (agreement.id, service)
-            # What an agreement grants is settled when it is written down: its state changes, and it can end earlier.
-            known = before.get(key)
-            grant = (
-                known.grant
-                if known and known.grant.valid is agreement.valid
-                else Grant(
-                    agreement=agreement.id,
-                    system=agreement.system,
-                    municipality=agreement.municipality,
-                    municipality_cvr=municipality.cvr,
-                    service=service,
-                    valid=agreement.valid,
-                    terms_hash=agreement.terms_hash,
-                    columns=terms.columns,
-                    rows=terms.rows,
-                    protected=terms.protected,
-                    limits=agreement.terms.limits,
-                    purposes=agreement.terms.quotas,
-                )
-            )
-            found[key] = Covered(agreement, grant, windows, municipality.state)
-    return found

@@ -1,40 +1,15 @@
 """Why an agreement does not carry a call: the words for each state it can be in. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from control.agreements import Agreement, State
+from control.agreements import State
+from control.covered import Covered
 from control.errors import AgreementNotLive, OrganisationNotActive, ProcessingAgreementMissing
 from control.organisations import OrganisationState
 from control.times import shown
-from kernel import Grant, PlatformError, Window
-
-
-@dataclass(frozen=True, slots=True)
-class Covered:
-    """An agreement as far as one service goes.
-
-    processing   when the municipality has a data-processing agreement in force; None: none is needed here
-    standing     the municipality's
-    """
-
-    agreement: Agreement
-    grant: Grant
-    processing: tuple[Window, ...] | None = None
-    standing: OrganisationState = OrganisationState.CONFIRMED
-
-    def live(self, at: datetime) -> bool:
-        """Whether it carries calls."""
-        return self.agreement.live(at) and self.served(at)
-
-    def served(self, at: datetime) -> bool:
-        """Whether anything of the municipality may be served at all."""
-        if self.standing is not OrganisationState.CONFIRMED:
-            return False
-        return self.processing is None or any(at in window for window in self.processing)
-
+from kernel import PlatformError
 
 # In the order in which they say most about why a call is refused: of two agreements that both do not carry it, the
 # caller is told about the one that is nearest to carrying it.

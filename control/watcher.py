@@ -9,6 +9,7 @@ from typing import Final, Self
 
 import structlog
 
+from control.loading import load_policy
 from control.policy import Policy
 from control.store import ControlStore, policy_version
 
@@ -27,7 +28,7 @@ class PolicyWatcher:
     def __init__(self, store: ControlStore) -> None:
         self._store = store
         with store.reading() as db, _long_lived():
-            self._policy = Policy.load(db, environment=store.environment)
+            self._policy = load_policy(db, environment=store.environment)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="policy", daemon=True)
 
@@ -62,7 +63,7 @@ class PolicyWatcher:
         with self._store.reading() as db:
             if policy_version(db) != self._policy.version:
                 with _long_lived():
-                    self._policy = Policy.load(db, environment=self._store.environment, before=self._policy)
+                    self._policy = load_policy(db, environment=self._store.environment, before=self._policy)
 
 
 @contextmanager

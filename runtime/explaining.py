@@ -4,7 +4,7 @@ from typing import Any
 
 from api.explaining import Asked, Judges
 from api.rest.explain import one_of
-from control import Counters, Policy
+from control import Counters, load_policy
 from kernel import ServiceName
 from runtime.instance import Instance
 from runtime.settings import Settings
@@ -24,6 +24,6 @@ def explain_call(instance: Instance, settings: Settings, asked: Asked) -> dict[s
     ):
         system = one_of(store.systems(), asked.system)
         with store.reading() as db:
-            policy = Policy.load(db, environment=settings.environment)
+            policy = load_policy(db, environment=settings.environment)
         judges = Judges(policy, counters, registers, settings.environment)
         return judges.told(asked, system, service, asked.at or CLOCK.now())

@@ -1,31 +1,29 @@
 """Counting calls against an agreement's limits: one more is let through, or refused with when there is room again."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Self
 
 from control.errors import QuotaExhausted, RateLimited
-from control.limits.rule import (
-    NO_LIMITS,
+from control.limits.calendar import Calendar, calendar_of
+from control.limits.rule import NO_LIMITS, Allowance, Form, Rules, Span, form_of, rules_of
+from control.limits.table import SLOTS, Slot, Table
+from control.limits.words import (
+    DAY,
+    FIRST_SECOND,
+    MONTH,
+    PAST,
     SECONDS,
-    Allowance,
-    Calendar,
-    Rule,
-    Span,
-    Standing,
-    calendar_of,
-    hardest,
+    calls_of,
+    in_minute,
     in_second,
     in_span,
-    of_minute,
-    packed,
-    rules_of,
-    standing,
+    past_at,
+    second_of,
 )
-from control.limits.table import DAY, FIRST_SECOND, MONTH, SLOTS, WORDS, Slot, Table
 from control.times import shown
 from kernel import Grant, PlatformError, Purpose
 
@@ -34,12 +32,15 @@ _MOST_PLANS: Final = 50_000
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What calls under one agreement and purpose are counted against, and where."""
+    """What calls under one agreement and purpose are counted against, and where.
 
-    rules: tuple[Rule, ...]
+    whole, part   the agreement's slot, and the purpose's when that has limits of its own
+    """
+
+    terms_hash: str
+    rules: Rules
     whole: Slot
-    part: Slot
-    slots: tuple[Slot, ...]
+    part: Slot | None
 
 
 class Counters:
@@ -60,7 +61,7 @@ class Counters:
         seconds: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
     ) -> None:
         self._nodes, self._seconds = nodes, seconds
-        self._plans: dict[tuple[str, str, str], _Plan] = {}
+        self._plans: dict[str | tuple[str, str], _Plan] = {}
         self._table = Table(path, slots)
 
     def __enter__(self) -> Self:
@@ -78,91 +79,104 @@ class Counters:
         Raises RateLimited, QuotaExhausted; LimitsUnavailable when it cannot be counted.
         """
         plan = self._plan(grant, purpose)
-        if not plan.rules:
+        if not plan.rules.all:
             return NO_LIMITS
         at_s, table = at.timestamp(), self._table
         calendar = calendar_of(at_s)
-        slots = plan.slots
+        form = form_of(plan.rules, calendar.day_s, calendar.month_s)
         table.hold(plan.whole)
         try:
-            for slot in slots:
-                table.place(slot, calendar.day)
+            whole = table.place(plan.whole, calendar.day)
+            part = table.place(plan.part, calendar.day) if plan.part is not None else 0
+            # Read once, so that what is told is what was judged; with the lock, so that no count is of a later time.
             now = int(self._seconds())
-            before = self._standings(plan, now, calendar, at_s)
-            full = hardest(before)
-            if full is None:
-                for slot in slots:
-                    self._count(slot.base, now, calendar)
+            numbers, words = self._reckoned(plan.rules, whole, part, now, calendar, at_s, 1)
+            if min(numbers) >= 0:
+                for place, word in words:
+                    table.words[place] = word
+                return Allowance(form, tuple(numbers))
+            numbers, _ = self._reckoned(plan.rules, whole, part, now, calendar, at_s, 0)
         finally:
-            table.release(plan.whole)
-        if full is not None:
-            raise _refusal(grant, full, at)
-        return Allowance(tuple([_after(each) for each in before]))
+            table.release()
+        raise _refusal(grant, _allowance(form, numbers), at)
 
     def look(self, grant: Grant, purpose: Purpose | None, at: datetime) -> Allowance:
         """What is left, without counting anything. Raises LimitsUnavailable."""
         plan = self._plan(grant, purpose)
-        if not plan.rules:
+        if not plan.rules.all:
             return NO_LIMITS
         at_s, table = at.timestamp(), self._table
+        calendar = calendar_of(at_s)
         table.hold(plan.whole)
         try:
-            return Allowance(tuple(self._standings(plan, int(self._seconds()), calendar_of(at_s), at_s)))
+            whole, part = table.find(plan.whole), table.find(plan.part) if plan.part is not None else 0
+            now = int(self._seconds())
+            numbers, _ = self._reckoned(plan.rules, whole, part, now, calendar, at_s, 0)
         finally:
-            table.release(plan.whole)
+            table.release()
+        return _allowance(form_of(plan.rules, calendar.day_s, calendar.month_s), numbers)
 
     def refusal(self, grant: Grant, purpose: Purpose | None, at: datetime) -> PlatformError | None:
         """What `admit` would raise, without counting anything. Raises LimitsUnavailable."""
-        full = hardest(self.look(grant, purpose, at).standings)
-        return None if full is None else _refusal(grant, full, at)
+        allowance = self.look(grant, purpose, at)
+        return None if all(each.left for each in allowance.standings) else _refusal(grant, allowance, at)
 
     def _plan(self, grant: Grant, purpose: Purpose | None) -> _Plan:
-        code = "" if purpose is None else purpose.code
-        # Limits are part of the terms, and the terms of an agreement never change.
-        mark = grant.agreement, grant.terms_hash, code
+        mark = grant.agreement if purpose is None else (grant.agreement, purpose.code)
         plan = self._plans.get(mark)
-        if plan is None:
+        # Limits are part of the terms, and the terms of an agreement never change; those of a trial may.
+        if plan is None or plan.terms_hash != grant.terms_hash:
             if len(self._plans) >= _MOST_PLANS:
                 self._plans.clear()
-            rules = rules_of(grant, purpose, self._nodes)
-            whole, part = Slot.of(grant.agreement), Slot.of(grant.agreement, code)
-            slots = (whole, part) if any(each.of_purpose for each in rules) else (whole,)
-            plan = self._plans[mark] = _Plan(rules, whole, part, slots)
+            rules = rules_of(grant.limits, purpose, self._nodes)
+            part = None
+            if purpose is not None and (rules.purpose_day or rules.purpose_month):
+                part = Slot.of(grant.agreement, purpose.code)
+            plan = self._plans[mark] = _Plan(grant.terms_hash, rules, Slot.of(grant.agreement), part)
         return plan
 
-    def _standings(self, plan: _Plan, now: int, calendar: Calendar, at_s: float) -> list[Standing]:
-        table, found = self._table, []
-        words = table.words
-        for rule in plan.rules:
-            base = table.find(plan.part if rule.of_purpose else plan.whole)
-            used = free_s = 0
-            if not base:
-                pass
-            elif rule.span is Span.MINUTE:
-                used, free_s = of_minute(words[base + FIRST_SECOND : base + WORDS].tolist(), now)
-            elif rule.span is Span.DAY:
-                used = in_span(words[base + DAY], calendar.day)[1]
-            else:
-                used = in_span(words[base + MONTH], calendar.month)[1]
-            found.append(standing(rule, used, free_s, calendar, at_s))
-        return found
+    def _reckoned(
+        self, rules: Rules, whole: int, part: int, now: int, calendar: Calendar, at_s: float, calls: int
+    ) -> tuple[list[int], list[tuple[int, int]]]:
+        """The numbers of an Allowance after `calls` more, and the words that count them: (place, word).
 
-    def _count(self, base: int, now: int, calendar: Calendar) -> None:
+        whole, part   first words of the slots; 0 for one that is not there
+        calls         1, or 0 to look; less than 0 is left of a rule that has no room for them
+        """
         words = self._table.words
-        second = base + FIRST_SECOND + now % SECONDS
-        words[second] = in_second(words[second], now)
-        for at, number in ((DAY, calendar.day), (MONTH, calendar.month)):
-            counted, calls = in_span(words[base + at], number)
-            words[base + at] = packed(counted, calls + 1)
+        numbers: list[int] = []
+        past = past_at(words, whole, now)
+        now = second_of(past)
+        place = whole + FIRST_SECOND + now % SECONDS
+        second = in_second(words[place], now, calls)
+        day = in_span(words[whole + DAY], calendar.day, calls)
+        day_s = max(1, int(calendar.day_end - at_s) + 1)
+        if rules.minute:
+            used, free_s = in_minute(past, second)
+            numbers += rules.minute - used, free_s
+        if rules.day:
+            numbers += rules.day - calls_of(day), day_s
+        # In this order: see words.py.
+        counted = [(whole + PAST, past), (place, second), (whole + DAY, day)]
+        if rules.purpose_day or rules.purpose_month:
+            day = in_span(words[part + DAY], calendar.day, calls)
+            month = in_span(words[part + MONTH], calendar.month, calls)
+            if rules.purpose_day:
+                numbers += rules.purpose_day - calls_of(day), day_s
+            if rules.purpose_month:
+                numbers += rules.purpose_month - calls_of(month), max(1, int(calendar.month_end - at_s) + 1)
+            counted += (part + DAY, day), (part + MONTH, month)
+        return numbers, counted
 
 
-def _after(each: Standing) -> Standing:
-    """A standing with the call that was just counted."""
-    reset_s = each.reset_s or each.window_s + 1
-    return Standing(each.rule, each.window_s, each.left - 1, reset_s)
+def _allowance(form: Form, numbers: Iterable[int]) -> Allowance:
+    # Fewer calls may be allowed now than have been made: when limits were taken from one node and given to several.
+    return Allowance(form, tuple([max(0, each) for each in numbers]))
 
 
-def _refusal(grant: Grant, full: Standing, at: datetime) -> PlatformError:
+def _refusal(grant: Grant, allowance: Allowance, at: datetime) -> PlatformError:
+    """Of the rules that leave no room, the one that will the last is told."""
+    full = max((each for each in allowance.standings if not each.left), key=lambda each: each.reset_s)
     then = at + timedelta(seconds=full.reset_s)
     minute = full.rule.span is Span.MINUTE
     what = "purpose" if full.rule.of_purpose else "agreement"

@@ -1,27 +1,17 @@
-"""How calls are counted, and when one more is too many. Pure.
+"""What a call is counted against, and where it leaves each limit. Pure."""
 
-A minute slides: it is kept as seconds with the calls of each, and a call is let through while the 61 seconds that a
-stretch of 60 seconds can touch hold fewer than the limit. So no stretch of 60 seconds ever holds more than the limit,
-wherever it begins. Days and months are those of the calendar in Copenhagen.
-"""
-
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from kernel import COPENHAGEN, Grant, Purpose
-
-MINUTE_S: Final = 60
-SECONDS: Final = 64
-"""Seconds that are kept: a power of two that is more than the 61 that count."""
-COUNT_BITS: Final = 40
-_COUNT: Final = (1 << COUNT_BITS) - 1
+from control.limits.words import MINUTE_S
+from kernel import Limits, Purpose
 
 
 class Span(StrEnum):
+    """Days and months are those of the calendar in Copenhagen."""
+
     MINUTE = "minute"
     DAY = "day"
     MONTH = "month"
@@ -54,137 +44,88 @@ class Standing(NamedTuple):
     reset_s: int
 
 
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """What is left of an agreement's limits after a call that was counted, or now; empty without limits."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Rules:
+    """What calls are counted against: all the rules that there are, and the most of each kind; 0 is no limit.
 
-    standings: tuple[Standing, ...] = ()
-
-    def fields(self) -> list[tuple[bytes, bytes]]:
-        """RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers-11); none without limits."""
-        if not self.standings:
-            return []
-        policy = ", ".join(f'"{each.rule.name}";q={each.rule.most};w={each.window_s}' for each in self.standings)
-        now = ", ".join(f'"{each.rule.name}";r={each.left};t={each.reset_s}' for each in self.standings)
-        return [(b"ratelimit-policy", policy.encode()), (b"ratelimit", now.encode())]
-
-
-NO_LIMITS: Final = Allowance()
-
-
-@dataclass(frozen=True, slots=True)
-class Calendar:
-    """A moment in Copenhagen.
-
-    day, month           numbers that grow by one from each to the next
-    day_s, month_s       how long this one is, seconds
-    day_end, month_end   when the next begins, seconds since 1970
+    There is one for all agreements with the same limits.
     """
 
+    all: tuple[Rule, ...]
+    minute: int
     day: int
-    month: int
-    day_s: int
-    month_s: int
-    day_end: int
-    month_end: int
+    purpose_day: int
+    purpose_month: int
 
 
-def calendar_of(at_s: float) -> Calendar:
-    """at_s   seconds since 1970"""
-    # Midnight in Copenhagen is a full hour in UTC, so every moment of an hour lies on the same day.
-    return _calendar(int(at_s) // 3600)
-
-
-@lru_cache(maxsize=8)
-def _calendar(hour: int) -> Calendar:
-    today = datetime.fromtimestamp(hour * 3600, COPENHAGEN).date()
-    first = today.replace(day=1)
-    following = (first + timedelta(days=31)).replace(day=1)
-    day_end, month_end = _midnight(today + timedelta(days=1)), _midnight(following)
-    return Calendar(
-        day=today.toordinal(),
-        month=today.year * 12 + today.month,
-        day_s=day_end - _midnight(today),
-        month_s=month_end - _midnight(first),
-        day_end=day_end,
-        month_end=month_end,
-    )
-
-
-def _midnight(day: date) -> int:
-    # As a time stamp: differences between times of one zone leave the change to summer time out.
-    return int(datetime(day.year, day.month, day.day, tzinfo=COPENHAGEN).timestamp())
-
-
-def rules_of(grant: Grant, purpose: Purpose | None, nodes: int = 1) -> tuple[Rule, ...]:
-    """What a call under `grant` is counted against; each of several nodes has its part of every limit."""
-    limits = grant.limits
+@lru_cache(maxsize=4_096)
+def rules_of(limits: Limits, purpose: Purpose | None, nodes: int = 1) -> Rules:
+    """Each of several nodes has its part of every limit."""
+    minute, day = _part(limits.calls_per_minute, nodes), _part(limits.calls_per_day, nodes)
     found = [
-        Rule("minute", "agreement.limits.calls_per_minute", Span.MINUTE, _part(limits.calls_per_minute, nodes)),
-        Rule("day", "agreement.limits.calls_per_day", Span.DAY, _part(limits.calls_per_day, nodes)),
+        Rule("minute", "agreement.limits.calls_per_minute", Span.MINUTE, minute),
+        Rule("day", "agreement.limits.calls_per_day", Span.DAY, day),
     ]
+    purpose_day = purpose_month = 0
     if purpose is not None:
         rule = f"agreement.purposes.{purpose.code}"
-        day, month = _part(purpose.calls_per_day, nodes), _part(purpose.calls_per_month, nodes)
+        purpose_day, purpose_month = _part(purpose.calls_per_day, nodes), _part(purpose.calls_per_month, nodes)
         found += [
-            Rule("purpose-day", f"{rule}.calls_per_day", Span.DAY, day, True),
-            Rule("purpose-month", f"{rule}.calls_per_month", Span.MONTH, month, True),
+            Rule("purpose-day", f"{rule}.calls_per_day", Span.DAY, purpose_day, True),
+            Rule("purpose-month", f"{rule}.calls_per_month", Span.MONTH, purpose_month, True),
         ]
-    return tuple(rule for rule in found if rule.most)
+    return Rules(tuple(each for each in found if each.most), minute, day, purpose_day, purpose_month)
 
 
 def _part(limit: int | None, nodes: int) -> int:
     return 0 if limit is None else max(1, limit // nodes)
 
 
-def of_minute(seconds: Iterable[int], now: int) -> tuple[int, int]:
-    """(calls that count at the second `now`, seconds until the oldest of them counts no more).
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What the allowances of all calls of a day under the same rules have in common.
 
-    seconds   each `second << COUNT_BITS | calls`, in any order
+    policy   the field RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-11)
+    now      the field RateLimit, with places for what is left and when there is room again, rule by rule
     """
-    floor = now - MINUTE_S << COUNT_BITS
-    counting = [each for each in seconds if each >= floor]
-    if not counting:
-        return 0, 0
-    oldest = min(counting) >> COUNT_BITS
-    return sum(counting) & _COUNT, oldest + MINUTE_S + 1 - now
+
+    rules: tuple[Rule, ...]
+    windows_s: tuple[int, ...]
+    policy: bytes
+    now: bytes
 
 
-def in_second(before: int, now: int) -> int:
-    """The word of the second `now` after one more call; `before` is what stood in its place."""
-    return before + 1 if before >> COUNT_BITS == now else now << COUNT_BITS | 1
+@lru_cache(maxsize=4_096)
+def form_of(rules: Rules, day_s: int, month_s: int) -> Form:
+    lengths = {Span.MINUTE: MINUTE_S, Span.DAY: day_s, Span.MONTH: month_s}
+    windows = tuple(lengths[each.span] for each in rules.all)
+    policy = ", ".join(
+        f'"{each.name}";q={each.most};w={window}' for each, window in zip(rules.all, windows, strict=True)
+    )
+    now = ", ".join(f'"{each.name}";r=%d;t=%d' for each in rules.all)
+    return Form(rules.all, windows, policy.encode(), now.encode())
 
 
-def in_span(word: int, now: int) -> tuple[int, int]:
-    """(number of the day or month that counts, calls in it), from `number << COUNT_BITS | calls`.
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left of an agreement's limits after a call that was counted, or now; empty without limits.
 
-    A clock that goes back by a day or less opens no quota anew: the day that had begun goes on. One that had been
-    further ahead was wrong; its calls stay counted, on the right day.
+    numbers   what is left of each rule, and the seconds until there is room again, one after the other
     """
-    number, calls = word >> COUNT_BITS, word & _COUNT
-    if number < now:
-        return now, 0
-    return (number if number == now + 1 else now), calls
+
+    form: Form
+    numbers: tuple[int, ...]
+
+    @property
+    def standings(self) -> tuple[Standing, ...]:
+        numbers = self.numbers
+        return tuple(map(Standing, self.form.rules, self.form.windows_s, numbers[::2], numbers[1::2]))
+
+    def fields(self) -> list[tuple[bytes, bytes]]:
+        """RateLimit-Policy and RateLimit; none without limits."""
+        if not self.numbers:
+            return []
+        return [(b"ratelimit-policy", self.form.policy), (b"ratelimit", self.form.now % self.numbers)]
 
 
-def packed(number: int, calls: int) -> int:
-    return number << COUNT_BITS | calls
-
-
-def standing(rule: Rule, used: int, free_s: int, calendar: Calendar, at_s: float) -> Standing:
-    """free_s   for a minute: when the oldest call counts no more"""
-    left = rule.most - used if used < rule.most else 0
-    if rule.span is Span.MINUTE:
-        return Standing(rule, MINUTE_S, left, free_s)
-    if rule.span is Span.DAY:
-        return Standing(rule, calendar.day_s, left, max(1, int(calendar.day_end - at_s) + 1))
-    return Standing(rule, calendar.month_s, left, max(1, int(calendar.month_end - at_s) + 1))
-
-
-def hardest(standings: Sequence[Standing]) -> Standing | None:
-    """Of the rules that leave no room for a call, the one that will the last; None when all have room."""
-    found = None
-    for each in standings:
-        if not each.left and (found is None or each.reset_s > found.reset_s):
-            found = each
-    return found
+NO_LIMITS: Final = Allowance(Form((), (), b"", b""), ())

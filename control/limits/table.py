@@ -2,7 +2,7 @@
 
     control/rates.bin
       header   magic, and which start of the machine the seconds belong to
-      slots    agreement, purpose, day, month, 64 seconds; 68 words of 8 bytes, found by hash with linear probing
+      slots    68 words of 8 bytes (words.py), found by hash of agreement and purpose with linear probing
 
 Every counter is one aligned word that also says what it counts, so a process that is killed between two words leaves
 no nonsense: at worst its last call is counted in one window and not in another. Locks are of the open file (OFD), a
@@ -11,7 +11,6 @@ nobody sets back; days and months by the calendar, kept in the file over restart
 minute may be missing, as the machine had not written it yet.
 """
 
-import errno
 import fcntl
 import hashlib
 import mmap
@@ -26,15 +25,13 @@ from pathlib import Path
 from typing import Final
 
 from control.errors import LimitsBroken, LimitsUnavailable
-from control.limits.rule import COUNT_BITS, SECONDS, packed
+from control.limits.words import DAY, MONTH, PAST, WORDS, in_span, number_of
 
 SLOTS: Final = 65_536
-DAY: Final = 2
-MONTH: Final = 3
-FIRST_SECOND: Final = 4
-WORDS: Final = FIRST_SECOND + SECONDS
 _SLOT_BYTES: Final = WORDS * 8
-_MAGIC: Final = int.from_bytes(b"KnudLim1", "little")
+_MAGIC: Final = int.from_bytes(b"KnudLim2", "little")
+_FORMER: Final = int.from_bytes(b"KnudLim1", "little")
+"""Of files that kept their minutes in another way, and days and months as now."""
 _STRIPES: Final = 4_096
 _GROWTH: Final = _STRIPES
 """The lock that whoever takes a new slot holds."""
@@ -46,20 +43,20 @@ _FORGOTTEN_DAYS: Final = 40
 class Slot:
     """A place in the file as a process knows it.
 
-    lock, unlock   the agreement's lock, as fcntl(2) takes it
-    base           its first word, 0 when it is not known yet
+    first, second   its key
+    lock            the agreement's lock, as fcntl(2) takes it
+    base            its first word, 0 when it is not known yet
     """
 
-    key: tuple[int, int]
+    first: int
+    second: int
     lock: bytes
-    unlock: bytes
     base: int = 0
 
     @classmethod
     def of(cls, agreement: str, purpose: str = "") -> "Slot":
         first = _hash(agreement)
-        place = first % _STRIPES
-        return cls((first, _hash(purpose)), _range(fcntl.F_WRLCK, place), _range(fcntl.F_UNLCK, place))
+        return cls(first, _hash(purpose), _range(fcntl.F_WRLCK, first % _STRIPES))
 
 
 class Table:
@@ -96,19 +93,20 @@ class Table:
             self._thread.release()
             raise
 
-    def release(self, slot: Slot) -> None:
-        fcntl.fcntl(self._handle, fcntl.F_OFD_SETLK, slot.unlock)
+    def release(self) -> None:
+        """Let go of all locks: only one thread of a process has any."""
+        fcntl.fcntl(self._handle, fcntl.F_OFD_SETLK, _UNLOCK)
         self._thread.release()
 
     def find(self, slot: Slot) -> int:
         """The slot's first word, 0 when it has none yet. The agreement's lock is held."""
         words, base = self.words, slot.base
-        if base and words[base] == slot.key[0] and words[base + 1] == slot.key[1]:
+        if base and words[base] == slot.first and words[base + 1] == slot.second:
             return base
         slot.base = 0
         for base in self._probe(slot):
             found = words[base]
-            if found == slot.key[0] and words[base + 1] == slot.key[1]:
+            if found == slot.first and words[base + 1] == slot.second:
                 slot.base = base
                 break
             if not found:
@@ -126,13 +124,13 @@ class Table:
 
     def _taken(self, slot: Slot, today: int) -> int:
         """A new slot, or that of an agreement that nobody has called under for long."""
-        words, mine = self.words, slot.key[0] % _STRIPES
+        words, mine = self.words, slot.first % _STRIPES
         for base in self._probe(slot):
             theirs = words[base] % _STRIPES
             if not words[base]:
                 self._write(base, slot, today)
                 return base
-            if words[base + DAY] >> COUNT_BITS >= today - _FORGOTTEN_DAYS:
+            if number_of(words[base + DAY]) >= today - _FORGOTTEN_DAYS:
                 continue
             if theirs == mine:
                 self._write(base, slot, today)
@@ -156,12 +154,12 @@ class Table:
         words[base] = 1
         for place in range(base + MONTH, base + WORDS):
             words[place] = 0
-        words[base + DAY] = packed(today, 0)
-        words[base + 1] = slot.key[1]
-        words[base] = slot.key[0]
+        words[base + DAY] = in_span(0, today, 0)
+        words[base + 1] = slot.second
+        words[base] = slot.first
 
     def _probe(self, slot: Slot) -> Iterator[int]:
-        start = slot.key[0] ^ slot.key[1]
+        start = slot.first ^ slot.second
         for step in range(self._slots):
             # Slot 0 is the header.
             yield ((start + step) % self._slots + 1) * WORDS
@@ -183,9 +181,9 @@ class Table:
         while True:
             try:
                 fcntl.fcntl(self._handle, fcntl.F_OFD_SETLK, lock)
-            except OSError as error:
-                if error.errno not in {errno.EAGAIN, errno.EACCES}:
-                    raise
+            except (BlockingIOError, PermissionError):
+                # Either may be told for a lock that another has (fcntl(2)).
+                pass
             else:
                 return
             until = until or time.monotonic() + _PATIENCE_S
@@ -208,13 +206,13 @@ class Table:
         words = self.words
         started = _hash(_boot_id())
         with self._locked(_GROWTH):
-            if words[0] not in {0, _MAGIC}:
+            if words[0] not in {0, _FORMER, _MAGIC}:
                 raise _broken(path)
-            if words[0] and words[1] != started:
+            if words[0] == _FORMER or (words[0] and words[1] != started):
                 # Seconds of an earlier start say nothing now: the count begins at 0 with the machine.
                 for base in range(WORDS, (self._slots + 1) * WORDS, WORDS):
                     if words[base]:
-                        for place in range(base + FIRST_SECOND, base + WORDS):
+                        for place in range(base + PAST, base + WORDS):
                             words[place] = 0
             words[1], words[0] = started, _MAGIC
 
@@ -223,9 +221,9 @@ def _broken(path: Path) -> LimitsBroken:
     return LimitsBroken(f"{path.name} is no file of counters", remedy="move it away; counting begins anew")
 
 
-def _range(kind: int, place: int) -> bytes:
-    """struct flock of fcntl(2) for one byte of the file."""
-    return struct.pack("hhqqi4x", kind, os.SEEK_SET, place, 1, 0)
+def _range(kind: int, place: int, many: int = 1) -> bytes:
+    """struct flock of fcntl(2) for `many` bytes of the file; 0 is all that come."""
+    return struct.pack("hhqqi4x", kind, os.SEEK_SET, place, many, 0)
 
 
 def _hash(text: str) -> int:
@@ -238,3 +236,6 @@ def _boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return ""
+
+
+_UNLOCK: Final = _range(fcntl.F_UNLCK, 0, 0)

@@ -10,13 +10,13 @@ from control import (
     ControlStore,
     Inbox,
     Organisation,
-    Policy,
     PurposeTerms,
     Role,
     ServiceTerms,
     State,
     Step,
     Terms,
+    load_policy,
 )
 from control.agreements import hash_of
 from control.audit import load_entries
@@ -37,7 +37,7 @@ def one_service(**covered: object) -> Terms:
 
 def grant_now(cast: Cast, service: ServiceName = PERSONS) -> Grant:
     with cast.store.reading() as db:
-        return Policy.load(db).grant(cast.call(service), cast.clock.now())
+        return load_policy(db).grant(cast.call(service), cast.clock.now())
 
 
 def told(cast: Cast, whose: Organisation) -> list[str]:
@@ -246,7 +246,7 @@ class TestTheDeed:
         cast.sql(tampering)
         with cast.store.reading() as db:
             for system in (cast.system.id, cast.sibling.id):
-                assert Policy.load(db).grants_of(system, START) == ()
+                assert load_policy(db).grants_of(system, START) == ()
         with pytest.raises(AgreementInvalid):
             cast.agreements.deed(made.id)
 
@@ -288,10 +288,10 @@ class TestRenewal:
         new = cast.acting(cast.supplier, Role.USER).renew(old.id, Window(START), terms=terms(PERSONS, EXTRACT))
         cast.clock.moment += DAY
         with cast.store.reading() as db:
-            before = Policy.load(db)
+            before = load_policy(db)
         cast.step(new.id, Step.APPROVE)
         with cast.store.reading() as db:
-            after = Policy.load(db, before=before)
+            after = load_policy(db, before=before)
         assert before.grant(cast.call(), cast.clock.now()).agreement == old.id
         assert after.grant(cast.call(), cast.clock.now()).agreement == new.id
         with pytest.raises(AgreementNotLive):

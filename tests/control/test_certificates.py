@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from control import Policy, TestAuthority, fingerprint_of
+from control import Policy, TestAuthority, fingerprint_of, load_policy
 from control.errors import (
     AuthorityInvalid,
     CertificateExpired,
@@ -47,7 +47,7 @@ def signer(authority_folder: Path) -> Signer:
 
 def policy_of(cast: Cast) -> Policy:
     with cast.store.reading() as db:
-        return Policy.load(db)
+        return load_policy(db)
 
 
 class TestBinding:

@@ -11,10 +11,10 @@ from control import (
     Delegations,
     Inbox,
     Organisation,
-    Policy,
     Role,
     State,
     Step,
+    load_policy,
 )  # fmt: skip
 from control.errors import AgreementNotLive, DelegationInvalid, NotYours, Unregistered
 from kernel import OrganisationId, PlatformError, ServiceName, Window
@@ -39,7 +39,7 @@ def delegate(cast: Cast) -> Agreements:
 def refusal(cast: Cast) -> PlatformError | None:
     try:
         with cast.store.reading() as db:
-            Policy.load(db).grant(cast.call(), cast.clock.now())
+            load_policy(db).grant(cast.call(), cast.clock.now())
     except PlatformError as error:
         return error
     return None

@@ -11,7 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from control import Agreement, AgreementType, Deed, Party, Policy, PurposeTerms, Role, ServiceTerms, Step, Terms
+from control import (
+    Agreement,
+    AgreementType,
+    Deed,
+    Party,
+    PurposeTerms,
+    Role,
+    ServiceTerms,
+    Step,
+    Terms,
+    load_policy,
+)
 from control.documents import AgreementDocument, Documents, Language
 from control.documents.rendering import render_html, render_text
 from control.documents.words import STATES, STEPS, TYPES, WORDS
@@ -90,7 +101,7 @@ class TestOneHash:
         self, cast: Cast, made: Agreement, document: AgreementDocument
     ) -> None:
         with cast.store.reading() as db:
-            grant = Policy.load(db).grant(cast.call(), START)
+            grant = load_policy(db).grant(cast.call(), START)
         assert grant.terms_hash == made.terms_hash == document.hash
         assert hashlib.sha256(document.files["agreement.json"]).hexdigest() == document.hash
         for language in Language:

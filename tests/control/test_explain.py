@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from control import Counters, Policy, Step, Verdict, explain
+from control import Counters, Step, Verdict, explain, load_policy
 from integrations import ensure_within_limits
 from kernel import Call, Grant
 from tests.control.builders import DAY, MUNICIPALITIES, START, Cast
@@ -22,7 +22,7 @@ def verdict_of(cast: Cast, counters: Counters, call: Call | None = None, keys: i
         ensure_within_limits(keys, grant)
 
     with cast.store.reading() as db:
-        policy = Policy.load(db)
+        policy = load_policy(db)
     return explain(policy, call or cast.call(), cast.clock.now(), counters, checks=(within,))
 
 

@@ -24,6 +24,7 @@ from control import (
     Role,
     State,
     Step,
+    load_policy,
 )  # fmt: skip
 from control.agreements import NEXT
 from control.errors import (
@@ -208,8 +209,8 @@ class Lives(RuleBasedStateMachine):
     @invariant()
     def the_policy_says_what_the_tables_say(self) -> None:
         with self.cast.store.reading() as db:
-            afresh = Policy.load(db)
-            self.policy = Policy.load(db, before=self.policy)
+            afresh = load_policy(db)
+            self.policy = load_policy(db, before=self.policy)
         for at in (self.cast.clock.now(), self.cast.clock.now() + 2 * DAY, START - DAY):
             live = self.cast.sql(SERVED, to_text(at))
             for policy in (afresh, self.policy):

@@ -16,10 +16,10 @@ from control import (
     OrganisationState,
     OrganisationStep,
     People,
-    Policy,
     Role,
     TestAuthority,
     Trust,
+    load_policy,
 )
 from control.errors import CertificateRefused, NotYours, OrganisationInvalid, OrganisationNotActive, UserInvalid
 from control.organisations import NEXT_STANDING
@@ -139,20 +139,20 @@ class TestStanding:
         onboarding = Onboarding(cast.store)
         onboarding.step(cast.supplier.id, OrganisationStep.SUSPEND)
         with cast.store.reading() as db:
-            policy = Policy.load(db)
+            policy = load_policy(db)
         with pytest.raises(OrganisationNotActive, match="CVR 12345678 is suspended") as refusal:
             policy.identify(bound.fingerprint, clock.now())
         assert (refusal.value.rule, refusal.value.owner) == ("organisation.standing", "the operator")
         assert not policy.has_credential(cast.system.id, clock.now())
         onboarding.step(cast.supplier.id, OrganisationStep.RESUME)
         with cast.store.reading() as db:
-            assert Policy.load(db, before=policy).identify(bound.fingerprint, clock.now()).system == cast.system.id
+            assert load_policy(db, before=policy).identify(bound.fingerprint, clock.now()).system == cast.system.id
 
     def test_of_a_suspended_municipality_stops_what_it_agreed_to(self, cast: Cast, clock: HandClock) -> None:
         agreement = cast.approved()
         Onboarding(cast.store).step(cast.north.id, OrganisationStep.SUSPEND)
         with cast.store.reading() as db:
-            policy = Policy.load(db)
+            policy = load_policy(db)
         for call in (cast.call(), cast.call(agreement=agreement.id), cast.call(municipality=cast.north.cvr)):
             with pytest.raises(OrganisationNotActive, match="CVR 11111111"):
                 policy.grant(call, clock.now())

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from control import Policy, ServiceTerms, Step, Terms
+from control import Policy, ServiceTerms, Step, Terms, load_policy
 from control.errors import AgreementAmbiguous, AgreementForeign, AgreementMissing, AgreementNotLive
 from kernel import AgreementId, CallerMistake, Limits, PlatformError, ServiceName, Window
 from tests.control.builders import DAY, EXTRACT, MUNICIPALITIES, PERSONS, START, Cast
@@ -12,7 +12,7 @@ from tests.control.builders import DAY, EXTRACT, MUNICIPALITIES, PERSONS, START,
 
 def policy_of(cast: Cast) -> Policy:
     with cast.store.reading() as db:
-        return Policy.load(db)
+        return load_policy(db)
 
 
 def refusal_of(cast: Cast, kind: type[PlatformError], **call: object) -> PlatformError:

@@ -15,13 +15,13 @@ from control import (
     Inbox,
     OrganisationKind,
     People,
-    Policy,
     PolicyWatcher,
     Role,
     State,
     Step,
     Systems,
     Trials,
+    load_policy,
 )
 from control.audit import verify
 from control.errors import AgreementTaken, OrganisationInvalid
@@ -57,7 +57,7 @@ def pg(address: str) -> Iterator[Cast]:
 
 def grant_of(cast: Cast) -> str:
     with cast.store.reading() as db:
-        return Policy.load(db).grant(cast.call(), cast.clock.now()).agreement
+        return load_policy(db).grant(cast.call(), cast.clock.now()).agreement
 
 
 class TestTheSameDoors:

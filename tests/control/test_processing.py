@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from control import Actor, ControlStore, OrganisationKind, Policy, Processing, Role, Step
+from control import Actor, ControlStore, OrganisationKind, Policy, Processing, Role, Step, load_policy
 from control.errors import NotYours, ProcessingAgreementMissing, ProcessingInvalid, Unregistered
 from kernel import Window
 from tests.control.builders import DAY, START, Cast, HandClock
@@ -13,7 +13,7 @@ from tests.control.builders import DAY, START, Cast, HandClock
 
 def policy_of(store: ControlStore, **options: object) -> Policy:
     with store.reading() as db:
-        return Policy.load(db, **options)  # type: ignore[arg-type]
+        return load_policy(db, **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from control import ControlStore, Policy, ssh_fingerprint
+from control import ControlStore, Policy, load_policy, ssh_fingerprint
 from control.errors import KeyRevoked, KeyUnknown, SshKeyRefused, Unregistered
 from kernel import SystemId
 from tests.control.builders import DAY, START, Cast
@@ -24,7 +24,7 @@ def a_key() -> str:
 
 def policy_of(store: ControlStore) -> Policy:
     with store.reading() as db:
-        return Policy.load(db)
+        return load_policy(db)
 
 
 class TestFingerprint:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from control import ControlStore, Counters, Inbox, Policy, PolicyWatcher, Role, Systems, Trials
+from control import ControlStore, Counters, Inbox, Policy, PolicyWatcher, Role, Systems, Trials, load_policy
 from control.errors import AgreementForeign, AgreementMissing, NotYours, RateLimited, Unregistered
 from control.trials import TRIAL_SERVICES
 from kernel import (
@@ -35,7 +35,7 @@ def trying(url: str, clock: HandClock) -> Cast:
 
 def policy_of(cast: Cast) -> Policy:
     with cast.store.reading() as db:
-        return Policy.load(db, environment=cast.store.environment)
+        return load_policy(db, environment=cast.store.environment)
 
 
 def answered(cast: Cast, system: SystemId, **told: object) -> CallAnswered:
