@@ -70,6 +70,7 @@ class Doors:
     observe     keeps a fact, or raises: then the answer does not leave
     readiness   name of a check -> whether it holds; may block
     status      every mirrored dataset as operators see it; may block
+    metrics     the page for Prometheus, as OpenMetrics or not: media type and text; may block
     decisions   ledger lines of a trace, newest first; may block
     control     the control database, for administration; None: there is none here
     documents   agreements as signed documents, for whoever the store acts for; None: none are made here
@@ -104,6 +105,7 @@ class Doors:
     environment: Literal["test", "production"]
     readiness: Callable[[], Mapping[str, bool]] = dict
     status: Callable[[], Sequence[Mapping[str, Any]]] = tuple
+    metrics: Callable[[bool], tuple[str, bytes]] = lambda _: ("text/plain; charset=utf-8", b"")
     decisions: Callable[[TraceId], Sequence[Mapping[str, Any]]] = lambda _: ()
     control: ControlStore | None = None
     authority: Callable[[], TestAuthority] | None = None

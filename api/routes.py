@@ -57,6 +57,7 @@ _PUBLIC: Final[Mapping[str, PublicRoute]] = {
     "/v1/services": catalogue.moved,
     "/.well-known/api-catalog": catalogue.api_catalog,
     "/v1/operations/status": operations.status,
+    operations.METRICS: operations.metrics,
     "/v1/me": admin.me,
     "/.well-known/knudepunkt-signing-key.pem": files.signing_key,
     "/health/live": health.live,

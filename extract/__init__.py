@@ -3,10 +3,12 @@ over.
 """
 
 from extract.cursor import Cursor
+from extract.delivery.alarms import AlarmKind
 from extract.delivery.circle import KEY as CIRCLE_KEY
 from extract.delivery.circle import Circle, Filter, FilterKind, Outcome
 from extract.delivery.circles import Circles, Seal
 from extract.delivery.desk import DeliveryDesk, told_delivery, told_subscription, wish_of
+from extract.delivery.figures import DeliveryFigures, Waiting, delivery_figures
 from extract.delivery.manifest import Manifest
 from extract.delivery.outbox_states import State
 from extract.delivery.outbox_tables import Database
@@ -26,6 +28,7 @@ from extract.exchange import Exchange, InMetadata
 from extract.form import Compression, Format
 from extract.formats.json_text import json_lines as ndjson_of
 from extract.jobs import Job, Jobs, JobState, Progress
+from extract.place import made_now
 from extract.plan import Corrections, ExtractPlan, ExtractRequest, formats_of, plan_extract
 from extract.proof import Part, digests
 from extract.reading import estimate, rows_of, xml_schema_of
@@ -36,6 +39,7 @@ __all__ = [
     "CIRCLE_KEY",
     "MANIFEST",
     "SIGNATURE",
+    "AlarmKind",
     "Circle",
     "Circles",
     "Compression",
@@ -45,6 +49,7 @@ __all__ = [
     "CursorRefused",
     "Database",
     "DeliveryDesk",
+    "DeliveryFigures",
     "DeliverySettings",
     "DeltaNeedsKey",
     "Exchange",
@@ -77,9 +82,12 @@ __all__ = [
     "Standing",
     "State",
     "ViewChanged",
+    "Waiting",
+    "delivery_figures",
     "digests",
     "estimate",
     "formats_of",
+    "made_now",
     "ndjson_of",
     "plan_extract",
     "rows_of",

@@ -4,7 +4,7 @@ Kept in tables of the lake's own, written in the transaction of each publication
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +33,18 @@ class Books:
         """The dataset as it stands, None when nothing of it was ever published."""
         with self._cursor() as cursor:
             return self._info(cursor, dataset.id)
+
+    def infos(self) -> dict[DatasetId, SnapshotInfo]:
+        """As `info`, of every dataset of which something was published, in one look."""
+        with self._cursor() as cursor:
+            rows = rows_of(cursor, query("infos"), {})
+        return {DatasetId(row["dataset"]): _info_of(row) for row in rows if row["snapshot"] is not None}
+
+    def last_runs(self) -> dict[str, RunSummary]:
+        """The last run of each source that ever ran."""
+        with self._cursor() as cursor:
+            runs = [_summary(row) for row in rows_of(cursor, query("last_runs"), {})]
+        return {run.source: run for run in runs}
 
     def last_run(self, source: str) -> RunSummary | None:
         return next(iter(self.runs(source, 1)), None)
@@ -106,15 +118,7 @@ class Books:
         self, cursor: duckdb.DuckDBPyConnection, text: str, values: dict[str, Any], dataset: DatasetId
     ) -> SnapshotInfo | None:
         row = rows_of(cursor, text, values)[0]
-        if row["snapshot"] is None:
-            return None
-        return SnapshotInfo(
-            dataset=dataset,
-            snapshot=SnapshotId(row["snapshot"]),
-            published=row["published"].replace(tzinfo=UTC),
-            as_of=row["as_of"].replace(tzinfo=UTC),
-            rows=row["rows"],
-        )
+        return None if row["snapshot"] is None else _info_of({**row, "dataset": dataset})
 
     def _snapshot(self, cursor: duckdb.DuckDBPyConnection) -> int:
         row = cursor.execute(query("snapshot")).fetchone()
@@ -123,6 +127,16 @@ class Books:
     def _exists(self, cursor: duckdb.DuckDBPyConnection, register: str, name: str) -> bool:
         values = {"register": register, "name": name}
         return cursor.execute(query("exists"), values).fetchone() is not None
+
+
+def _info_of(row: Mapping[str, Any]) -> SnapshotInfo:
+    return SnapshotInfo(
+        dataset=DatasetId(row["dataset"]),
+        snapshot=SnapshotId(row["snapshot"]),
+        published=row["published"].replace(tzinfo=UTC),
+        as_of=row["as_of"].replace(tzinfo=UTC),
+        rows=row["rows"],
+    )
 
 
 def rows_of(cursor: duckdb.DuckDBPyConnection, text: str, values: dict[str, Any]) -> list[dict[str, Any]]:

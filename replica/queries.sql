@@ -63,6 +63,11 @@ SELECT * FROM lake.knudepunkt.runs
  ORDER BY finished DESC, run DESC
  LIMIT $limit;
 
+-- last_runs --
+-- The last run of each source.
+SELECT * FROM lake.knudepunkt.runs
+QUALIFY row_number() OVER (PARTITION BY source ORDER BY finished DESC, run DESC) = 1;
+
 -- info --
 -- A dataset's last change and the last time its source was heard.
 SELECT last(snapshot ORDER BY finished, run) FILTER (WHERE changed) AS snapshot,
@@ -71,6 +76,16 @@ SELECT last(snapshot ORDER BY finished, run) FILTER (WHERE changed) AS snapshot,
        last(rows ORDER BY finished, run) AS rows
   FROM lake.knudepunkt.runs
  WHERE dataset = $dataset;
+
+-- infos --
+-- As `info`, of every dataset.
+SELECT dataset,
+       last(snapshot ORDER BY finished, run) FILTER (WHERE changed) AS snapshot,
+       last(finished ORDER BY finished, run) FILTER (WHERE changed) AS published,
+       last(as_of ORDER BY finished, run) AS as_of,
+       last(rows ORDER BY finished, run) AS rows
+  FROM lake.knudepunkt.runs
+ GROUP BY dataset;
 
 -- info_at --
 -- A dataset as it was at a time or in a snapshot; the other of the two is null.

@@ -1,5 +1,5 @@
-"""The reference pages that follow from the code: error codes and settings. `make docs` writes them; a test holds
-them to it.
+"""The reference pages that follow from the code: errors, settings, metrics. `make docs` writes them; a test holds them
+to it.
 """
 
 import dataclasses
@@ -11,6 +11,7 @@ from typing import Any
 
 from kernel import PlatformError
 from runtime.client import Refused
+from runtime.metrics.families import FAMILIES
 from runtime.settings import Settings
 
 ROOMS = ("kernel", "schemas", "replica", "sync", "extract", "integrations", "control", "usage", "api", "runtime")
@@ -62,6 +63,21 @@ def settings_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def metrics_page() -> str:
+    """Every metric, with its labels and what it means."""
+    lines = [
+        "# Metrics",
+        "",
+        "All are gauges, worked out when `/metrics` is read. Written by `make docs`.",
+        "",
+        "| metric | labels | |",
+        "| --- | --- | --- |",
+    ]
+    for each in FAMILIES.values():
+        lines.append(f"| `{each.full_name}` | {', '.join(f'`{label}`' for label in each.labels)} | {each.meaning} |")
+    return "\n".join(lines) + "\n"
+
+
 def known_errors() -> dict[str, type[PlatformError]]:
     """Every error of every room, by code."""
     for room in ROOMS:
@@ -84,6 +100,7 @@ def write_pages() -> None:
     PAGES.mkdir(parents=True, exist_ok=True)
     (PAGES / "errors.md").write_text(errors_page(), encoding="utf-8")
     (PAGES / "settings.md").write_text(settings_page(), encoding="utf-8")
+    (PAGES / "metrics.md").write_text(metrics_page(), encoding="utf-8")
 
 
 def _default(field: "dataclasses.Field[Any]") -> object:

@@ -9,6 +9,7 @@ from runtime.politeness import standing_back
 from runtime.processes import listen, stop_on_signals
 from runtime.scheduler import work
 from runtime.settings import Settings
+from runtime.watching import with_watching
 from runtime.wiring import CLOCK, doors_of, open_house, sftp_server_of
 from runtime.worker import Worker
 
@@ -21,7 +22,7 @@ def run_api(instance: Instance, settings: Settings, handle: int | None) -> None:
     ):
         files = TlsFiles(*instance.server_files(), trust=instance.trust, crl=instance.crl)
         with LiveTls(files, CLOCK, on_refused=refusals_to_ledger(house.observe, CLOCK)) as tls:
-            doors = with_deliveries(doors_of(house, tls.trust), house)
+            doors = with_watching(with_deliveries(doors_of(house, tls.trust), house), house, tls.trust)
             serve(make_app(doors), listening, tls.context, drain_s=settings.api.drain_s)
 
 

@@ -29,7 +29,7 @@ from runtime.instance import Instance
 from runtime.logs import write_log
 from runtime.mastering import Master
 from runtime.migrated import MigrationNeeded, ensure_newest
-from runtime.mirroring import Mirroring, status_of
+from runtime.mirroring import Mirroring
 from runtime.record_forms import record_forms
 from runtime.settings import Settings
 from runtime.sharing import sharing_of
@@ -159,7 +159,6 @@ def doors_of(house: House, trust: Callable[[], Trust]) -> Doors:
         clock=CLOCK,
         environment=house.settings.environment,
         readiness=partial(readiness, house, lookups),
-        status=partial(_status, house),
         decisions=partial(decisions_of, house.instance),
         sharing=sharing_of(house.instance, house.settings, house.control, lambda: house.watcher.current().version),
         tokens=tokens_of(house.instance, house.settings, house.registers),
@@ -184,16 +183,6 @@ def unread(plan: ExtractPlan) -> pa.RecordBatchReader:
 
 def jobs_of(instance: Instance, settings: Settings, extracts: ExtractStore) -> Jobs:
     return Jobs(instance.extracts / "jobs", extracts, CLOCK, timedelta(hours=settings.extracts.keep_hours))
-
-
-def _status(house: House) -> list[dict[str, Any]]:
-    now = CLOCK.now()
-    mirroring = Mirroring.of(house.instance, house.settings, CLOCK)
-    try:
-        with Lake.open(house.instance.lake, house.settings.replica, write=False) as lake:
-            return [each.as_dict() for each in status_of(mirroring, lake, now)]
-    except DatasetNotReady:
-        return [each.as_dict() for each in status_of(mirroring, None, now)]
 
 
 def sftp_server_of(house: House) -> SftpServer:
@@ -296,6 +285,10 @@ class _Scanner:
     def __exit__(self, *_: object) -> None:
         if self._lake is not None:
             self._lake.__exit__()
+
+    def lake(self) -> Lake:
+        """Raises DatasetNotReady before anything was published."""
+        return self._opened()
 
     def past(self, dataset: Dataset, moment: datetime | SnapshotId) -> PastReader:
         return read_past(self._opened(), dataset, moment)

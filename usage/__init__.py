@@ -7,6 +7,7 @@ each event exactly once; analysts ask with SQL.
 No personal identifier stands here in clear: `subject_hash` gives the keyed hash under which it is on record.
 """
 
+from usage.backlog import Backlog, backlog_of
 from usage.chain import Fault
 from usage.decisions import find_decisions
 from usage.errors import (
@@ -28,6 +29,7 @@ from usage.verify import verify
 
 __all__ = [
     "Answer",
+    "Backlog",
     "Fault",
     "Ledger",
     "LedgerUnavailable",
@@ -41,6 +43,7 @@ __all__ = [
     "UsageSettings",
     "UsageUnavailable",
     "ask",
+    "backlog_of",
     "find_decisions",
     "subject_hash",
     "take_in",

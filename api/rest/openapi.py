@@ -194,8 +194,12 @@ def _public_paths() -> dict[str, Any]:
         return {"get": {"operationId": operation, "summary": summary, "security": [], "responses": responses}}
 
     status = public("status", "For operators: how every mirrored dataset is", {"200": "Every dataset."})
-    del status["get"]["security"]
-    status["get"]["responses"] |= {each: reference("responses", f"Refused{each}") for each in ("401", "403", "503")}
+    metrics = public("metrics", "For operators' Prometheus: how the platform is, in numbers", {"200": "Every metric."})
+    texts = ("application/openmetrics-text", "text/plain")
+    metrics["get"]["responses"]["200"]["content"] = {each: {"schema": TEXT} for each in texts}
+    for each in (status, metrics):
+        del each["get"]["security"]
+        each["get"]["responses"] |= {code: reference("responses", f"Refused{code}") for code in ("401", "403", "503")}
     one = public("service", "One service", {"200": "The service."})
     one["get"]["parameters"] = [{"name": "service", "in": "path", "required": True, "schema": TEXT}]
     one["get"]["responses"]["404"] = reference("responses", "Refused404")
@@ -203,6 +207,7 @@ def _public_paths() -> dict[str, Any]:
         "/v1/catalogue": public("services", "The catalogue", {"200": "All services."}),
         "/v1/catalogue/{service}": one,
         "/v1/operations/status": status,
+        "/metrics": metrics,
         "/health/live": public("live", "Whether the process answers", {"200": "It does."}),
         "/health/ready": public("ready", "Whether it can work", {"200": "It can.", "503": "It cannot; see `checks`."}),
     }

@@ -29,6 +29,7 @@ from runtime.cli import (
     ledger,
     lookup,
     maintenance,
+    metrics,
     notice,
     org,
     processing,
@@ -85,6 +86,7 @@ app.add_typer(copy.app, name="copy", rich_help_panel=USE)
 app.command(rich_help_panel=USE)(sql.sql)
 app.command(rich_help_panel=LOOK)(catalogue.catalogue)
 app.command(rich_help_panel=LOOK)(status.status)
+app.command(rich_help_panel=LOOK)(metrics.metrics)
 app.command(rich_help_panel=LOOK)(explain.explain)
 app.add_typer(subscription.app, name="subscription", rich_help_panel=USE)
 app.add_typer(delivery.app, name="delivery", rich_help_panel=USE)

@@ -16,21 +16,15 @@ def status(instance: InstanceOption = DEFAULT_INSTANCE, as_json: JsonOption = Fa
 
     `knudepunkt status --json`
     """
-    from replica import DatasetNotReady, Lake
     from runtime.environment import settings_of
     from runtime.instance import Instance
-    from runtime.mirroring import Mirroring, status_of
+    from runtime.mirroring import Mirroring, status_now
     from runtime.processes import Addresses
     from runtime.wiring import CLOCK
 
     found = Instance.find(instance)
     settings = settings_of(found)
-    mirroring = Mirroring.of(found, settings, CLOCK)
-    try:
-        with Lake.open(found.lake, settings.replica, write=False) as lake:
-            datasets = status_of(mirroring, lake, CLOCK.now())
-    except DatasetNotReady:
-        datasets = status_of(mirroring, None, CLOCK.now())
+    datasets = status_now(Mirroring.of(found, settings, CLOCK))
     addresses = Addresses.of(found)
     if as_json:
         running = None if addresses is None else {"api": addresses.api, "sftp": addresses.sftp}

@@ -46,6 +46,8 @@ from kernel import (
     new_id,
 )
 from replica import QUARANTINE, Delivery, Lake, Lookups, Mode, ReplicaSettings, RunRecord, read_past, refresh_segments
+from runtime.metrics.page import MetricsPage
+from runtime.metrics.parts import of_build
 from runtime.migrations import upgrade
 from runtime.signing import Signer
 from schemas import SHIPPED, Dataset, Registers, load_registers
@@ -224,7 +226,12 @@ class House:
                 self.root / "ledger", self.root / "usage", trace, since=CLOCK.now() - timedelta(days=35)
             ),
             status=lambda: [{"dataset": "municipality.municipalities", "rows": len(MUNICIPALITIES)}],
+            metrics=self.metrics,
         )
+
+    def metrics(self, open_metrics: bool) -> tuple[str, bytes]:
+        families = MetricsPage({"build": lambda: of_build("0.1.0", "test")})
+        return families.write(open_metrics=open_metrics)
 
     def scan(self, plan: ExtractPlan) -> pa.RecordBatchReader:
         if self.many < 0:

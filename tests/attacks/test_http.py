@@ -221,6 +221,8 @@ class TestAddresses:
             case("nul", "NUL in the path", f"{STATUS}%00.json", by="route_unknown"),
             case("newline", "a line end in the path", f"{STATUS}%0d%0aX:1", by="route_unknown"),
             case("upper-case", "the path in capitals", STATUS.upper(), by="route_unknown"),
+            case("metrics-slash", "the metrics with a slash at the end", "/metrics/", by="route_unknown"),
+            case("metrics-below", "dots up to the metrics", "/v1/catalogue/..%2f..%2fmetrics", by="route_unknown"),
             case("files-outside", "a file's name that leads out of the shelf",
                  "/v1/services/municipalities-extract/files/..%2f..%2fcontrol.sqlite", by="not found"),
             case("files-absolute", "a file's name that is a path",

@@ -329,6 +329,19 @@ class TestOthersFiles:
         ensure_refused([ask("/v1/operations/status", by="one")], "operators_only")
         ensure_on_record(house, "operators_only")
 
+    @attack("the operators' metrics, by a supplier's system", by="operators_only")
+    def test_the_operators_metrics(self, house: House, ask: Ask) -> None:
+        ensure_refused([ask("/metrics", by="one")], "operators_only")
+        ensure_on_record(house, "operators_only")
+
+    @attack("the operators' metrics in a version that breaks their writer", by="operators_only, or the one there is")
+    def test_metrics_in_a_version_that_does_not_exist(self, house: House, ask: Ask) -> None:
+        broken = "Accept: application/openmetrics-text; version=x.y; escaping=\u00e6"
+        ensure_refused([ask("/metrics", None, broken, by="one")], "operators_only")
+        said = ask("/metrics", None, broken, by="operator")
+        assert said.status == 200
+        assert said.headers["content-type"] == "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
 
 class TestReplay:
     @attack("the same lookup a hundred times, to be counted once", by="each is on record")

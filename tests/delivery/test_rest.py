@@ -3,13 +3,19 @@
 import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
 import pytest
+from sqlalchemy import update
 
+from extract.delivery.outbox_tables import DELIVERIES, text_of
 from runtime.client import Profile
-from tests.journeys.platform import Platform, make_stage, running
+from runtime.environment import settings_of
+from runtime.wiring import open_control
+from tests.journeys.platform import Platform, knudepunkt, make_stage, running
+from tests.prometheus import families, value
 
 pytestmark = pytest.mark.slow
 MUNICIPALITIES = "/v1/services/municipalities-extract/subscriptions"
@@ -41,18 +47,10 @@ def test_a_system_subscribes_fetches_and_confirms(platform: Platform, client: ht
     assert made.status_code == 201, made.text
     subscription = made.json()
     assert client.get(made.headers["location"]).json()["id"] == subscription["id"]
-    for _ in range(900):
-        found = client.get("/v1/deliveries", params={"subscription": subscription["id"]}).json()["deliveries"]
-        if found and found[0]["state"] == "sent":
-            break
-        time.sleep(0.1)
-    (delivery,) = found
+    delivery = _until(client, subscription["id"], "sent")
     body = client.get("/v1/services/municipalities-extract/extract", params={"format": "ndjson"})
     assert len(body.content.splitlines()) == delivery["rows"] == 98
-    for _ in range(600):
-        if client.get(f"/v1/deliveries/{delivery['id']}").json()["state"] == "received":
-            break
-        time.sleep(0.1)
+    _until(client, subscription["id"], "received")
     shown = client.get(f"/v1/deliveries/{delivery['id']}").json()
     assert [each["step"] for each in shown["steps"]] == ["plan", "produce", "arrive", "confirm"]
     again = client.post(f"/v1/deliveries/{delivery['id']}/redelivery")
@@ -61,6 +59,49 @@ def test_a_system_subscribes_fetches_and_confirms(platform: Platform, client: ht
         assert client.patch(made.headers["location"], json={"state": state}).json()["state"] == state
     refused = client.patch(made.headers["location"], json={"state": "active"})
     assert (refused.status_code, refused.json()["code"]) == (409, "subscription_step_refused")
+
+
+def test_what_nobody_fetches_in_time_shows_in_the_metrics_until_it_is_fetched(
+    platform: Platform, client: httpx2.Client
+) -> None:
+    told = {"service": "municipalities-extract", "kind": "unfetched"}
+    made = client.post(MUNICIPALITIES, json={"format": "xml"})
+    subscription = made.json()["id"]
+    sent = _until(client, subscription, "sent")
+    assert _metric(platform, "knudepunkt_delivery_alarms", **told) == 0
+    long_ago = text_of(datetime.now(UTC) - timedelta(days=2))
+    with open_control(platform.instance, settings_of(platform.instance)) as control, control.noting() as db:
+        db.execute(update(DELIVERIES).where(DELIVERIES.c.id == sent["id"]).values(sent=long_ago))
+    assert _metric(platform, "knudepunkt_delivery_alarms", **told) == 1
+    waits = _metric(
+        platform, "knudepunkt_delivery_oldest_waiting_seconds", service=told["service"], waits_for="receipt"
+    )
+    assert waits is not None
+    assert waits >= 2 * 86_400
+    assert client.get("/metrics").json()["code"] == "operators_only"
+    printed = knudepunkt("metrics", instance=platform.instance.root).stdout
+    assert value(printed.encode(), "knudepunkt_delivery_alarms", **told) == 1
+    client.get("/v1/services/municipalities-extract/extract", params={"format": "xml"})
+    _until(client, subscription, "received")
+    assert _metric(platform, "knudepunkt_delivery_alarms", **told) == 0
+    client.patch(made.headers["location"], json={"state": "ended"})
+
+
+def _until(client: httpx2.Client, subscription: str, state: str) -> Any:
+    for _ in range(900):
+        found = client.get("/v1/deliveries", params={"subscription": subscription}).json()["deliveries"]
+        if found and found[0]["state"] == state:
+            return found[0]
+        time.sleep(0.1)
+    raise AssertionError(f"it is {found} for long, and not {state}")
+
+
+def _metric(platform: Platform, name: str, **labels: str) -> float | None:
+    with operator(platform) as monitoring:
+        page = monitoring.get("/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"})
+    assert page.status_code == 200, page.text
+    assert {each.value for each in families(page.content)["knudepunkt_part_readable"].samples} == {1}
+    return value(page.content, name, **labels)
 
 
 def test_what_is_anothers_is_as_if_it_did_not_exist(platform: Platform, client: httpx2.Client) -> None:

@@ -101,6 +101,15 @@ class TestPublish:
         assert (last.cursor, last.lines_quarantined) == ('{"day": 1}', 1)
         assert lake.quarantined(PERSONS, "the run").to_pylist() == [held]
 
+    def test_tells_of_all_at_once_what_it_tells_of_each(self, lake: Lake) -> None:
+        assert (lake.infos(), lake.last_runs()) == ({}, {})
+        lake.publish(PERSONS, a_delivery([a_row("0000000001")], run="first"))
+        lake.publish(PERSONS, a_delivery([a_row("0000000001"), a_row("0000000002")], run="second"))
+        lake.publish(PERSONS, a_delivery([a_row("0000000001"), a_row("0000000002")], run="nothing new"))
+        assert lake.infos() == {PERSONS.id: lake.info(PERSONS)}
+        assert lake.last_runs() == {"a source": lake.last_run("a source")}
+        assert lake.last_runs()["a source"].run == "nothing new"
+
 
 class TestScan:
     def test_gives_the_rows_of_an_earlier_snapshot(self, lake: Lake) -> None:

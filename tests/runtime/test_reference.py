@@ -6,7 +6,7 @@ from pathlib import Path
 from typer.main import get_command
 
 from runtime.cli import app
-from runtime.reference import PAGES, errors_page, known_errors, settings_page
+from runtime.reference import PAGES, errors_page, known_errors, metrics_page, settings_page
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,6 +20,10 @@ def test_every_setting_is_in_the_reference_with_its_meaning() -> None:
     assert page == settings_page(), "run `make docs`"
     bare = [line for line in page.splitlines() if line.startswith("| `[") and re.search(r"\|\s*\|$", line)]
     assert not [line for line in bare if not re.search(r"(host|port|level)`", line)]
+
+
+def test_every_metric_is_in_the_reference() -> None:
+    assert (PAGES / "metrics.md").read_text(encoding="utf-8") == metrics_page(), "run `make docs`"
 
 
 def test_every_code_is_one_error_or_one_family() -> None:

@@ -181,9 +181,10 @@ class TestDecisions:
         assert (line["code"], line["rule"]) == ("step_not_yours", "roles.audit")
         assert office.get("rival-administrator", f"/v1/decisions/{trace}").status == 404
 
-    def test_and_the_status_of_the_mirror_is_the_operators_to_see(self, office: Office) -> None:
-        assert office.get("operator-person", "/v1/operations/status").status == 200
-        assert office.get("supplier-user", "/v1/operations/status").code == "operators_only"
+    @pytest.mark.parametrize("path", ["/v1/operations/status", "/metrics"])
+    def test_and_the_status_of_the_platform_is_the_operators_to_see(self, office: Office, path: str) -> None:
+        assert office.get("operator-person", path).status == 200
+        assert office.get("supplier-user", path).code == "operators_only"
 
 
 class TestSystems:
