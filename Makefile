@@ -66,6 +66,7 @@ bench: .venv/bench.stamp  ## The benchmarks of docs/BENCHMARKS.md, at full size,
 	$(BIN)/knudepunkt bench rest
 	$(BIN)/knudepunkt bench policy --agreements 10000
 	$(BIN)/knudepunkt bench extract --rows 9000000
+	$(BIN)/knudepunkt bench formats
 	$(BIN)/knudepunkt bench slow-readers --rows 9000000
 	$(BIN)/knudepunkt bench sftp --megabytes 256
 	$(BIN)/knudepunkt bench push --megabytes 256

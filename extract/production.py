@@ -18,10 +18,10 @@ import pyarrow as pa
 import structlog
 
 from extract.ahead import give_back, read_ahead
-from extract.delivery.cpr_records import RecordForm
 from extract.delivery.manifest import Manifest
 from extract.errors import ExtractBroken, ExtractCancelled, ExtractsClosed, told
 from extract.formats import encode
+from extract.formats.cpr_records import RecordForm
 from extract.formats.record_lines import Records
 from extract.place import Place, sync_folder
 from extract.plan import ExtractPlan

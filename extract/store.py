@@ -15,10 +15,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Self
 
-from extract.delivery.cpr_records import RecordForm
 from extract.delivery.manifest import Manifest
 from extract.errors import ExtractBroken, ExtractNotReady
 from extract.formats import SLICE_BYTES
+from extract.formats.cpr_records import RecordForm
 from extract.place import Place, grows
 from extract.plan import ExtractPlan
 from extract.production import Production, Scan

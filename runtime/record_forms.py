@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Final
 
-from extract.delivery.cpr_records import KEY, FieldForm, RecordForm
+from extract.formats.cpr_records import KEY, FieldForm, RecordForm
 from sync.sources.cpr import load_layout
 from sync.sources.cpr.layout import Shape
 

@@ -11,14 +11,16 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Final
+
+import pyarrow as pa
 
 from extract.cursor import Cursor
 from extract.delivery.circle import KEY
 from extract.delivery.circle_changes import CircleChanges, Known, Told
 from extract.delivery.circles import KEPT_DAYS, Circles
-from extract.delivery.cpr_records import ENCODING, RecordForm, end_line, lines_of, start_line
 from extract.delivery.faults import SubscriptionInvalid
 from extract.delivery.making import WHY_FULL, Alive, Maker
 from extract.delivery.manifest import Manifest
@@ -27,6 +29,8 @@ from extract.delivery.outbox_rows import Delivery
 from extract.delivery.parcel import Parcel
 from extract.delivery.subscription import Contents, Subscription
 from extract.form import Format
+from extract.formats.cpr_records import RecordForm, end_line, lines_of, start_line
+from extract.formats.fixed_width import ENCODING
 from extract.production import Scan
 from kernel import COPENHAGEN, Grant
 
@@ -34,7 +38,12 @@ MEDIA_TYPE: Final = f"text/plain; charset={ENCODING}"
 FORMAT: Final = "cpr"
 GONE: Final = "A45"
 """The register's event of subscriptions."""
+AT_ONCE: Final = 1_000
+"""Persons whose lines are made together."""
 _NOBODY: Final = "-"
+_RECEIPT: Final = pa.schema({KEY: pa.string(), "TIMESTAMPU": pa.timestamp("us"), "HAENDELSE": pa.string()})
+_Piece = tuple[int, bytes, int]
+"""Persons, their lines, and how many lines those are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +84,9 @@ class CircleMaker:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Two of one subscription are never made at once; another's has another name.
         draft = self.folder / f".{delivery.id}.part"
-        persons = (self._lines(each, delivery.planned) for each in changes.told(alive))
-        rows, size, digest = _write(draft, start, persons)
+        dataset = self.maker.dataset_of(grant.service)
+        shown = pa.schema([dataset.arrow.field(name) for name in plan.columns])
+        rows, size, digest = _write(draft, start, self._pieces(changes.told(alive), shown, delivery.planned))
         made_by = hashlib.sha256(f"circle {plan.id} {digest}".encode()).hexdigest()
         path = self.folder / f"{delivery.id}.{digest}"
         draft.replace(path)
@@ -103,12 +113,18 @@ class CircleMaker:
             published=plan.published,
         )
 
-    def _lines(self, told: Told, planned: datetime) -> Iterator[str]:
-        """The lines of a person; of somebody who is followed no more the register's receipt for that, and no other."""
-        if told.row is not None:
-            return lines_of(self.forms, told.row)
-        moment = planned.astimezone(COPENHAGEN)
-        return lines_of((self.gone,), {KEY: told.key, "TIMESTAMPU": moment, "HAENDELSE": GONE})
+    def _pieces(self, told: Iterable[Told], shown: pa.Schema, planned: datetime) -> Iterator[_Piece]:
+        """The lines of persons, many at a time; of those who are followed no more the register's receipt for that, and
+        no other line.
+        """
+        moment = planned.astimezone(COPENHAGEN).replace(tzinfo=None)
+        waiting = iter(told)
+        while some := tuple(islice(waiting, AT_ONCE)):
+            persons = [each.row for each in some if each.row is not None]
+            yield len(persons), *lines_of(self.forms, pa.RecordBatch.from_pylist(persons, shown))
+            # They come last.
+            gone = [{KEY: each.key, "TIMESTAMPU": moment, "HAENDELSE": GONE} for each in some if each.row is None]
+            yield len(gone), *lines_of((self.gone,), pa.RecordBatch.from_pylist(gone, _RECEIPT))
 
     def check(self, contents: Contents, grant: Grant) -> None:
         """Raises as `Maker.check`, and SubscriptionInvalid for what is no register of persons."""
@@ -147,25 +163,23 @@ def _stood(cursor: str | None, today: date) -> tuple[str | None, Known | None, s
     return extract, Known(Cursor.read(extract), moment, seen), None
 
 
-def _write(path: Path, start: str, persons: Iterable[Iterable[str]]) -> tuple[int, int, str]:
+def _write(path: Path, start: str, pieces: Iterable[_Piece]) -> tuple[int, int, str]:
     """Persons, bytes and SHA-256 of a file that is on the disk when this returns."""
     digest, size, lines, count = hashlib.sha256(), 0, 0, 0
     with path.open("wb") as file:
 
-        def put(text: str) -> None:
+        def put(data: bytes) -> None:
             nonlocal size
-            data = f"{text}\n".encode(ENCODING, "replace")
             file.write(data)
             digest.update(data)
             size += len(data)
 
-        put(start)
-        for person in persons:
-            for line in person:
-                put(line)
-                lines += 1
-            count += 1
-        put(end_line(lines))
+        put(f"{start}\n".encode(ENCODING))
+        for persons, text, made in pieces:
+            put(text)
+            lines += made
+            count += persons
+        put(f"{end_line(lines)}\n".encode(ENCODING))
         file.flush()
         os.fsync(file.fileno())
     return count, size, digest.hexdigest()

@@ -1,14 +1,15 @@
 """Persons as lines of the register's own record layout, between a start and an end record, as in a status extract.
 
-Lines end in a newline, trailing blanks are cut, and letters are ISO 8859-1; what that cannot hold becomes `?`. What an
-agreement does not cover, or protection withholds, leaves its fields blank and its records out.
+Lines end in a newline, trailing blanks are cut, and letters are ISO 8859-1; what that cannot hold becomes `?`, control
+characters too. What an agreement does not cover, or protection withholds, leaves its fields blank and its records out.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from extract.delivery.cpr_records import ENCODING, RecordForm, end_line, lines_of, start_line
+from extract.formats.cpr_records import RecordForm, end_line, lines_of, start_line
+from extract.formats.fixed_width import ENCODING
 from extract.formats.rows import Batches, small
 
 
@@ -27,15 +28,15 @@ class Records:
 
 def record_lines(batches: Batches, records: Records) -> Iterator[bytes]:
     """All of a dataset: the start record names no delivery before."""
-    yield _bytes([start_line(records.job, records.produced, None)])
+    yield _line(start_line(records.job, records.produced, None))
     count = 0
     for batch in small(batches):
-        lines = [line for row in batch.to_pylist() for line in lines_of(records.forms, row)]
-        count += len(lines)
+        text, lines = lines_of(records.forms, batch)
+        count += lines
         if lines:
-            yield _bytes(lines)
-    yield _bytes([end_line(count)])
+            yield text
+    yield _line(end_line(count))
 
 
-def _bytes(lines: list[str]) -> bytes:
-    return "".join(f"{line}\n" for line in lines).encode(ENCODING, "replace")
+def _line(text: str) -> bytes:
+    return f"{text}\n".encode(ENCODING)

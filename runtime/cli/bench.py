@@ -148,6 +148,22 @@ def extract(
 
 
 @app.command()
+def formats(
+    rows: Annotated[int, typer.Option(min=1_000, help="Flat rows.")] = 1_000_000,
+    persons: Annotated[int, typer.Option(min=100, help="Whole persons.")] = 50_000,
+    json_file: FileOption = None,
+) -> None:
+    """What does each format of an extract cost to write, beside DuckDB's COPY where it has that format?
+
+    Example: `knudepunkt bench formats --rows 1000000 --json formats.json`
+    """
+    measure = _benchmark("formats")
+    with console(stderr=True).status("Making rows ...") as status:
+        result = measure(rows, persons, progress=status.update)
+    _report(result, json_file)
+
+
+@app.command()
 def slow_readers(
     rows: Annotated[int, typer.Option(min=10_000, help="Rows in the dataset.")] = 1_000_000,
     readers: Annotated[int, typer.Option(min=2, help="Readers at once.")] = 1_000,

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from extract.delivery.circle import Filter, FilterKind
-from extract.delivery.cpr_records import end_line, start_line
 from extract.delivery.desk import wish_of
 from extract.delivery.subscription import Subscription
+from extract.formats.cpr_records import end_line, start_line
 from kernel import ServiceName
 from replica import Lake
 from runtime.delivering import Delivering, system_of

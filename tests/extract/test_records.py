@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import date
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from extract import (
     plan_extract,
 )
 from extract.formats import encode
+from extract.formats.cpr_records import lines_of
 from extract.formats.record_lines import Records
 from kernel import COPENHAGEN, SnapshotId
 from replica import SnapshotInfo
@@ -32,6 +34,7 @@ from sync.sources.cpr import CprDecoder, Manner, load_layout
 from sync.sources.cpr.layout import Layout
 from sync.testdata.delivery import generate
 from tests.extract.builders import FORMATS, PUBLISHED, TODAY, grant, plan
+from tests.extract.plain_lines import plain_lines
 from tests.sync.reading import decoded_by
 
 _REGISTERS = load_registers(SHIPPED)
@@ -113,6 +116,79 @@ class TestTheLines:
 
     def test_do_not_show_how_the_rows_were_read(self) -> None:
         assert len({written(persons(), rows) for rows in (1, 7, 24)}) == 1
+
+
+def any_value(kind: pa.DataType) -> st.SearchStrategy[Any]:
+    """A value of a column, or none; texts of letters that the lines have and of such that they have not."""
+    if pa.types.is_struct(kind):
+        return st.none() | st.fixed_dictionaries({each.name: any_value(each.type) for each in kind})
+    if pa.types.is_list(kind):
+        return st.none() | st.lists(any_value(kind.value_type).filter(lambda each: each is not None), max_size=3)
+    if pa.types.is_boolean(kind):
+        return st.none() | st.booleans()
+    if pa.types.is_date(kind):
+        return st.none() | st.dates()
+    if pa.types.is_timestamp(kind):
+        return st.none() | st.datetimes()
+    return st.none() | st.text(st.sampled_from("0123Aæø ÅŁ€*"), max_size=45)
+
+
+AS_THEY_CAME = [
+    "birth_date", "status_from", "person_id", "address.moved_in", "protections[0].from_date", "protections[1].type",
+    "address_text.postcode", "guardianship.from_date", "children[2].pnr", "name.valid_from", "nothing.of.it", "x[0].y",
+    "children[0].pnr", "name[0].valid_from", "address_history[1].door", "birth_date",
+]  # fmt: skip
+
+
+@st.composite
+def any_persons(draw: st.DrawFn) -> pa.RecordBatch:
+    """Persons in a few columns, whatever stands in them."""
+    written = [name for name in PERSONS.names if name in HELD and name != "pnr"]
+    names = draw(st.lists(st.sampled_from(written), min_size=1, max_size=4, unique=True))
+    fields = [PERSONS.arrow.field(name) for name in ("pnr", *names)]
+    strategies = {name: any_value(PERSONS.arrow.field(name).type) for name in names}
+    strategies["pnr"] = st.text("0123456789", min_size=10, max_size=10)
+    if draw(st.booleans()):
+        told = st.fixed_dictionaries({"field": st.sampled_from(AS_THEY_CAME), "text": st.text("9 Øx-", max_size=14)})
+        strategies["as_delivered"] = st.lists(told, max_size=5)
+        fields.append(PERSONS.arrow.field("as_delivered"))
+    rows = draw(st.lists(st.fixed_dictionaries(strategies), max_size=5))
+    batch = pa.RecordBatch.from_pylist(rows, pa.schema(fields))
+    # As a slice of something larger, too: Arrow's arrays begin anywhere.
+    return batch.slice(draw(st.integers(0, 2)))
+
+
+class TestTheWriter:
+    """Against the plain one, which makes a text of each field."""
+
+    @settings(max_examples=150, deadline=None)
+    @given(any_persons())
+    def test_writes_the_lines_of_the_plain_one(self, batch: pa.RecordBatch) -> None:
+        lines = [line for row in batch.to_pylist() for line in plain_lines(RECORDS.forms, row)]
+        text = "".join(f"{line}\n" for line in lines).encode("iso-8859-1", "replace")
+        assert lines_of(RECORDS.forms, batch) == (text, len(lines))
+
+    def test_writes_whole_persons_as_the_plain_one_does(self) -> None:
+        lines = [line for row in persons().to_pylist() for line in plain_lines(RECORDS.forms, row)]
+        assert written(persons()).decode("iso-8859-1").splitlines()[1:-1] == lines
+
+    @pytest.mark.parametrize("mark", ["\n", "\r", "\x00", "\x1f", "\x7f", "\x85"])
+    def test_lets_no_text_end_a_line(self, mark: str) -> None:
+        """Or a name could bring a record of its own."""
+        row = persons().slice(0, 1).to_pylist()[0]
+        name = f"Ole{mark}001{'9' * 10}"
+        forged = row | {"name": row["name"] | {"given_names": name}, "as_delivered": []}
+        text = written(pa.Table.from_pylist([forged], PERSONS.arrow)).decode("iso-8859-1")
+        assert "Ole?001" in text
+        assert mark == "\n" or mark not in text
+        assert not any(line.startswith(f"001{'9' * 10}") for line in text.splitlines())
+
+    def test_has_each_field_within_its_line(self) -> None:
+        for form in RECORDS.forms:
+            places = sorted((field.start, field.start + field.length - 1) for field in form.fields)
+            assert places[0][0] > 3
+            assert places[-1][1] <= form.length
+            assert all(end < start for (_, end), (start, _) in pairwise(places))
 
 
 class TestAPlan:

@@ -1,50 +1,16 @@
-"""Persons as lines of the register's own record layout: the decoder's tables, read the other way. Pure.
-
-What the typed columns cannot hold (uncertain dates, unknown marks) stands in `as_delivered` and is written as it came,
-so that a person who is decoded and written again is the same. A column that may not be seen leaves its records out.
-"""
+"""The register's lines, person by person and field by field: slow, and plain enough to judge the writer by."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-ENCODING: Final = "iso-8859-1"
-KEY: Final = "pnr"
-AS_DELIVERED: Final = "as_delivered"
+from extract.formats.cpr_records import AS_DELIVERED, KEY, FieldForm, RecordForm
+
 _PLACED: Final = re.compile(r"(\w+)\[(\d+)\]\.(\w+)")
-MOST_COUNTED: Final = 99_999_999
 
 
-@dataclass(frozen=True, slots=True)
-class FieldForm:
-    """start   1-based, as the register counts
-    kind    text, code, number, date, timestamp or mark
-    column  name in the struct of its record, or in the row
-    """
-
-    start: int
-    length: int
-    kind: str
-    column: str
-
-
-@dataclass(frozen=True, slots=True)
-class RecordForm:
-    """code     the first three characters of a line
-    column   of the row that holds it; empty where its fields are the row's own
-    many     whether the column is a list
-    """
-
-    code: str
-    length: int
-    column: str
-    many: bool
-    fields: tuple[FieldForm, ...]
-
-
-def lines_of(forms: Sequence[RecordForm], row: Mapping[str, Any]) -> Iterator[str]:
+def plain_lines(forms: Sequence[RecordForm], row: Mapping[str, Any]) -> Iterator[str]:
     """The lines of a person, trailing blanks cut, in the order of the layout."""
     exact: dict[tuple[str, int, str], str] = {}
     for each in row.get(AS_DELIVERED) or ():
@@ -63,17 +29,6 @@ def lines_of(forms: Sequence[RecordForm], row: Mapping[str, Any]) -> Iterator[st
         for place, values in enumerate(held if form.many and held else [held] if held else []):
             if _fits(form, forms, values):
                 yield _line(form, row[KEY], values, exact, form.column, place)
-
-
-def start_line(job: int, produced: date, former: date | None) -> str:
-    """former   of the delivery before; zeros where there was none"""
-    before = "0" * 8 if former is None else f"{former:%Y%m%d}"
-    return f"000{'0' * 10}{job % 1_000_000:06d}{produced:%Y%m%d}{before}"
-
-
-def end_line(count: int) -> str:
-    """count   lines between start and end"""
-    return f"999{'9' * 10}{min(count, MOST_COUNTED):08d}"
 
 
 def _fits(form: RecordForm, forms: Sequence[RecordForm], values: Mapping[str, Any]) -> bool:
