@@ -1,7 +1,7 @@
 """Replica: the mirror of the registers, and lookups in it.
 
 Deliveries come in through Lake.publish and become snapshots that never change afterwards. Lookups search
-memory-mapped segments that are made from the newest snapshot; extracts scan the lake.
+memory-mapped segments that are made from the newest snapshot; extracts read those too, or scan the lake.
 """
 
 from replica.conditions import AllOf, AnyOf, Condition, Joined, Matching, Not, Op, columns_in
@@ -30,6 +30,7 @@ from replica.rollback import ROLLBACK
 from replica.search import MOST_ROWS, Found, Order, Search
 from replica.segments import fold_segments, refresh_segments
 from replica.settings import ReplicaSettings
+from replica.sorted_rows import sorted_rows
 
 __all__ = [
     "MOST_ROWS",
@@ -78,4 +79,5 @@ __all__ = [
     "fold_segments",
     "read_past",
     "refresh_segments",
+    "sorted_rows",
 ]

@@ -20,6 +20,7 @@ from replica.errors import DatasetNotReady
 from replica.evolution import AppliedContract
 from replica.pins import Pins
 from replica.queries import query
+from replica.statements import kept
 from schemas import Dataset
 
 
@@ -97,6 +98,13 @@ class Books:
                 raise DatasetNotReady(f"{dataset} has not been mirrored yet", remedy="run `knudepunkt sync`")
             cursor.register("asked", pa.table({"value": values}))
             return cursor.execute(statement).to_arrow_table()
+
+    def within(self, rows: Mapping[str, frozenset[str]], held: pa.Table) -> pa.ChunkedArray:
+        """Whether each row of `held`, which has the columns of `rows`, holds one of the values given for each."""
+        statement = kept(rows)
+        with self._cursor() as cursor:
+            cursor.register("held", held)
+            return cursor.execute(statement.text, statement.values).to_arrow_table()["kept"]
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:

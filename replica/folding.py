@@ -3,9 +3,10 @@
 Works on the parts alone, batch by batch of the oldest; of the newer ones only keys and places are held in memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import polars as pl
 import pyarrow as pa
@@ -17,19 +18,41 @@ from schemas import Dataset
 
 MOST_ROWS: Final = 131_072
 """Rows per batch, at most: a batch grows where many new keys lie close together."""
+_PART: Final = "_part"
+_PLACE: Final = "_place"
+
+
+@dataclass(frozen=True, slots=True)
+class Newer:
+    """A part on top of others, mapped: what it says of a key counts, and not what they say.
+
+    rows   None when it has none
+    gone   keys that are deleted
+    """
+
+    rows: pl.DataFrame | None
+    gone: pl.DataFrame
+
+    @classmethod
+    def opened(cls, folder: Path, key: str, part: Part) -> Self:
+        frames = frames_of(folder, part)
+        return cls(pl.concat(frames, rechunk=False) if frames else None, _gone(folder, key, part))
+
+    def select(self, columns: Sequence[str]) -> Self:
+        return replace(self, rows=None if self.rows is None else self.rows.select(columns))
 
 
 def fold(folder: Path, dataset: Dataset, parts: tuple[Part, ...], count: int) -> Part:
     """One part in place of the `count` newest of a stack; a base when those are all."""
     *newer, oldest = parts[:count]
-    frames = [_rows(folder, part) for part in newer]
-    states = _states(folder, dataset.key, newer, frames)
-    merged = _merged(frames_of(folder, oldest), frames, states, dataset.key)
+    opened = [Newer.opened(folder, dataset.key, part) for part in newer]
+    states = states_of(dataset.key, opened)
+    frames = merged(dataset.key, frames_of(folder, oldest), opened, states)
     if count == len(parts):
-        return write_part(folder, "base", dataset, merged)
+        return write_part(folder, "base", dataset, frames)
     known = _gone(folder, dataset.key, oldest).join(states, on=dataset.key, how="anti")
-    gone = pl.concat([states.filter(pl.col("place").is_null()).select(dataset.key), known])
-    return write_part(folder, "delta", dataset, merged, gone[dataset.key].sort())
+    gone = pl.concat([states.filter(pl.col(_PLACE).is_null()).select(dataset.key), known])
+    return write_part(folder, "delta", dataset, frames, gone[dataset.key].sort())
 
 
 def frames_of(folder: Path, part: Part) -> list[pl.DataFrame]:
@@ -39,46 +62,47 @@ def frames_of(folder: Path, part: Part) -> list[pl.DataFrame]:
         return [pl.DataFrame(pl.from_arrow(file.get_batch(number))) for number in range(file.num_record_batches)]
 
 
-def _rows(folder: Path, part: Part) -> pl.DataFrame | None:
-    frames = frames_of(folder, part)
-    return pl.concat(frames, rechunk=False) if frames else None
-
-
 def _gone(folder: Path, key: str, part: Part) -> pl.DataFrame:
     keys = [each.decode() for each in mapped(folder / part.name / "gone.npy").tolist()]
     return pl.DataFrame({key: pl.Series(keys, dtype=pl.String)})
 
 
-def _states(folder: Path, key: str, parts: list[Part], frames: list[pl.DataFrame | None]) -> pl.DataFrame:
-    """Where the newest row of each key stands, sorted by key: `part`, and `place`, null for a key that is gone."""
-    found = [pl.DataFrame(schema={key: pl.String, "place": pl.UInt32, "part": pl.Int32})]
-    for number, (part, frame) in enumerate(zip(parts, frames, strict=True)):
-        rows = [] if frame is None else [frame.select(key).with_row_index("place").select(key, "place")]
-        rows.append(_gone(folder, key, part).with_columns(place=pl.lit(None, pl.UInt32)))
-        found += [each.with_columns(part=pl.lit(number, pl.Int32)) for each in rows]
+def states_of(key: str, newer: Sequence[Newer]) -> pl.DataFrame:
+    """Where the newest row of each key stands, sorted by key: _PART, and _PLACE, null for a key that is gone."""
+    found = [pl.DataFrame(schema={key: pl.String, _PLACE: pl.UInt32, _PART: pl.Int32})]
+    for number, part in enumerate(newer):
+        rows = [] if part.rows is None else [part.rows.select(key).with_row_index(_PLACE).select(key, _PLACE)]
+        rows.append(part.gone.with_columns(pl.lit(None, pl.UInt32).alias(_PLACE)))
+        found += [each.with_columns(pl.lit(number, pl.Int32).alias(_PART)) for each in rows]
     return pl.concat(found).unique(key, keep="first", maintain_order=True).sort(key)
 
 
-def _merged(
-    batches: list[pl.DataFrame], frames: list[pl.DataFrame | None], states: pl.DataFrame, key: str
+def merged(
+    key: str, batches: Iterable[pl.DataFrame], newer: Sequence[Newer], states: pl.DataFrame
 ) -> Iterator[pl.DataFrame]:
-    """The batches, each without the rows that have another state now and with the newer rows that belong between."""
+    """The batches of the oldest part, each without the rows that have another state now and with the newer rows that
+    belong before its end. Sorted by key, as the batches are. All have the same columns, the key among them.
+    """
     keys = states[key]
-    starts = [0, *(int(keys.search_sorted(batch[key][0])) for batch in batches[1:]), states.height]
-    for number, start in enumerate(starts[:-1]):
-        touched = states.slice(start, starts[number + 1] - start)
-        batch = batches[number] if batches else None
-        if batch is not None and touched.is_empty():
+    done = 0
+    for batch in batches:
+        end = int(keys.search_sorted(batch[key][-1], side="right"))
+        touched, done = states.slice(done, end - done), end
+        if touched.is_empty():
             yield batch
             continue
-        arrived = [
-            frame[touched.filter((pl.col("part") == part) & pl.col("place").is_not_null())["place"]]
-            for part, frame in enumerate(frames)
-            if frame is not None
-        ]
-        kept = [] if batch is None else [batch.join(touched, on=key, how="anti")]
-        if kept or arrived:
-            yield from _compact(pl.concat([*kept, *arrived]).sort(key)).iter_slices(MOST_ROWS)
+        found = pl.concat([batch.join(touched, on=key, how="anti"), *_arrived(newer, touched)])
+        yield from _compact(found.sort(key)).iter_slices(MOST_ROWS)
+    if arrived := _arrived(newer, states.slice(done)):
+        yield from _compact(pl.concat(arrived).sort(key)).iter_slices(MOST_ROWS)
+
+
+def _arrived(newer: Sequence[Newer], touched: pl.DataFrame) -> list[pl.DataFrame]:
+    places = [
+        (part.rows, touched.filter((pl.col(_PART) == number) & pl.col(_PLACE).is_not_null())[_PLACE])
+        for number, part in enumerate(newer)
+    ]
+    return [rows[chosen] for rows, chosen in places if rows is not None and len(chosen)]
 
 
 def _compact(frame: pl.DataFrame) -> pl.DataFrame:

@@ -128,6 +128,12 @@ def within(rows: Mapping[str, frozenset[str]], values: dict[str, Any]) -> list[s
     return conditions
 
 
+def kept(rows: Mapping[str, frozenset[str]]) -> Statement:
+    """`kept`: whether each row of the relation `held` is within a scope, in its order."""
+    values: dict[str, Any] = {}
+    return Statement(f"SELECT coalesce({' AND '.join(within(rows, values))}, false) AS kept FROM held", values)
+
+
 def count(
     dataset: Dataset, snapshot: SnapshotId, rows: Mapping[str, frozenset[str]], *, padded: bool = False
 ) -> Statement:
@@ -166,22 +172,23 @@ def changes(dataset: Dataset, first: SnapshotId, until: SnapshotId) -> str:
 
     A key that came and went in between is not in it. A deleted key's other columns are null.
     """
+    # What stands beside a dataset's own columns begins with an underscore, as none of those does.
     key = quoted(dataset.key)
     others = [name for name in dataset.names if name != dataset.key]
     values = "".join(f", n.{quoted(name)} AS {quoted(name)}" for name in others)
     return f"""
-        WITH came AS (SELECT rowid AS place, {listed(dataset.names)}
+        WITH came AS (SELECT rowid AS _row, {listed(dataset.names)}
                         FROM ducklake_table_insertions({_span(dataset, first, until)})),
         balance AS ({balance(dataset, first, until)}),
         ends AS (
-            SELECT key, max(place) FILTER (WHERE balance > 0) AS place, bool_or(balance < 0) AS existed
+            SELECT key, max(place) FILTER (WHERE balance > 0) AS _row, bool_or(balance < 0) AS existed
               FROM balance WHERE balance <> 0
              GROUP BY key),
-        arrived AS (SELECT DISTINCT ON (place) * FROM came SEMI JOIN ends USING (place))
-        SELECT CASE WHEN e.place IS NULL THEN 'delete' WHEN e.existed THEN 'update' ELSE 'insert' END AS _change,
+        arrived AS (SELECT DISTINCT ON (_row) * FROM came SEMI JOIN ends USING (_row))
+        SELECT CASE WHEN e._row IS NULL THEN 'delete' WHEN e.existed THEN 'update' ELSE 'insert' END AS _change,
                e.key AS {key}{values}
           FROM ends e
-          LEFT JOIN arrived n USING (place)
+          LEFT JOIN arrived n USING (_row)
          ORDER BY e.key"""
 
 

@@ -311,7 +311,9 @@ class _Scanner:
             return self._lake
 
     def scan(self, plan: ExtractPlan, keys: tuple[str | None, str | None] | None = None) -> pa.RecordBatchReader:
-        return rows_of(self._opened(), self._registers.dataset(plan.dataset), plan, keys)
+        return rows_of(
+            self._opened(), self._registers.dataset(plan.dataset), plan, keys, segments=self._instance.segments
+        )
 
     def info(self, dataset: Dataset, snapshot: SnapshotId | None) -> SnapshotInfo:
         """As of a snapshot, or as it is now (None). Raises HistoryExpired, DatasetNotReady."""
