@@ -24,7 +24,7 @@ from extract.delivery.parcel import Parcel, Sender
 from extract.delivery.push_https import HttpsSender, Poster, secret_of, shown_secret
 from extract.delivery.push_sftp import SftpSender
 from extract.delivery.ssh_keys import private_key
-from extract.delivery.subscription import Contents, Kind, Subscription, SubscriptionId, Wish
+from extract.delivery.subscription import Kind, Subscription, SubscriptionId, Wish
 from extract.delivery.subscriptions import Subscriptions
 from extract.delivery.targets import HttpsTarget, Inbox, Reach, SftpTarget
 from extract.delivery.to_inbox import InboxSender
@@ -45,6 +45,7 @@ from kernel import (
 )
 from replica import DatasetNotReady, SnapshotInfo
 from runtime.delivery_keys import circle_key, delivery_key, delivery_ssh_key, platform_tls
+from runtime.delivery_limits import Limits, served_purpose
 from runtime.instance import Instance
 from runtime.record_forms import gone_form, record_forms
 from runtime.wiring import CLOCK, House
@@ -129,6 +130,7 @@ class Delivering:
             subscriptions=self.subscriptions,
             grant_of=self.grant_of,
             make=self._make,
+            quota=Limits(self.house.counters, CLOCK),
             sender_of=self._sender_of,
             notice=partial(notice, self.house),
             observe=self.house.observe,
@@ -190,7 +192,9 @@ class Delivering:
         circle = subscription.wish.contents.kind is Kind.CIRCLE
         return (self.circle_maker if circle else self.maker)(subscription, grant, delivery, alive)
 
-    def _check(self, contents: Contents, grant: Grant) -> None:
+    def _check(self, wish: Wish, grant: Grant) -> None:
+        served_purpose(grant, wish.purpose)
+        contents = wish.contents
         (self.circle_maker if contents.kind is Kind.CIRCLE else self.maker).check(contents, grant)
 
     def _dataset_of(self, service: ServiceName) -> Dataset:

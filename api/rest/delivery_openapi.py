@@ -60,6 +60,7 @@ def delivery_schemas() -> dict[str, Schema]:
         "kind": {"enum": [each.value for each in Kind]}, "format": {"enum": [each.value for each in Format]},
         "compression": {"enum": [each.value for each in Compression]}, "columns": columns, "rows": rows,
         "name": _MAYBE, "schedule": TEXT, "target": {"type": "object"}, "confirm_within_s": _COUNT,
+        "purpose": _MAYBE,
         "state": {"enum": [each.value for each in Standing]}, "reason": TEXT, "created": _TIME,
         "deliveries": {"type": "integer"}, "snapshot": _COUNT, "cursor": _MAYBE,
     }  # fmt: skip
@@ -102,6 +103,7 @@ def _subscribe(service: Service) -> dict[str, Any]:
                 "examples": [{"kind": "shelf"}, {"kind": "https", "url": "https://hub.town.example/in"}],
             },
             "confirm_within_s": {"type": ["integer", "null"], "minimum": 60},
+            "purpose": {**TEXT, "description": "Code of the agreement's purpose that deliveries count for."},
             "service": TEXT,
             "agreement": _ID,
         },

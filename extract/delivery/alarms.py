@@ -1,4 +1,6 @@
-"""Deliveries that nobody fetched or confirmed within their time: found once each, and said aloud."""
+"""Deliveries that nobody fetched or confirmed within their time, and those that a quota holds back: found once each,
+and said aloud.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,6 +9,7 @@ from typing import Any, Final
 
 from sqlalchemy import RowMapping, ScalarSelect, Select, and_, func, or_, select, update
 
+from extract.delivery.faults import QuotaUsedUp
 from extract.delivery.outbox_rows import Delivery, delivery_of
 from extract.delivery.outbox_states import HOLDING, State, Step
 from extract.delivery.outbox_tables import DELIVERIES, DELIVERY_STEPS, SUBSCRIPTIONS, Database, text_of
@@ -21,12 +24,14 @@ class AlarmKind(StrEnum):
     """UNFETCHED     nobody has fetched it from the shelf or IN within its time
     UNCONFIRMED   it is at the receiver, who has not said so within the time
     UNDELIVERED   it has not arrived within its time, and is still tried
+    HELD          a quota of the agreement has no room for it: it leaves when there is
     DEAD          it has failed too often: nothing happens until somebody looks
     """
 
     UNFETCHED = "unfetched"
     UNCONFIRMED = "unconfirmed"
     UNDELIVERED = "undelivered"
+    HELD = "held"
     DEAD = "dead"
 
 
@@ -51,7 +56,8 @@ class Alarm:
 def find_alarms(database: Database, clock: Clock) -> tuple[Alarm, ...]:
     """Those that became alarms now; each is found once, in one process."""
     now = clock.now()
-    unsaid = waiting().where(SUBSCRIPTIONS.c.confirm_within_s.is_not(None), DELIVERIES.c.alarmed.is_(None))
+    timed = or_(SUBSCRIPTIONS.c.confirm_within_s.is_not(None), DELIVERIES.c.fault_code == QuotaUsedUp.code)
+    unsaid = waiting().where(timed, DELIVERIES.c.alarmed.is_(None))
     found = []
     with database.writing() as db:
         for row in db.execute(unsaid.with_for_update(of=DELIVERIES, skip_locked=True)).mappings().all():
@@ -95,8 +101,9 @@ def waits_since(row: RowMapping) -> datetime:
 
 
 def overdue(row: RowMapping, now: datetime) -> bool:
+    """Also what is held back, from the moment on: the one who could make room is to hear of it in time."""
     within = row["confirm_within_s"]
-    return within is not None and waits_since(row) + timedelta(seconds=within) <= now
+    return _held(row) or (within is not None and waits_since(row) + timedelta(seconds=within) <= now)
 
 
 def kind_of(row: RowMapping) -> AlarmKind:
@@ -104,9 +111,15 @@ def kind_of(row: RowMapping) -> AlarmKind:
     state, fetched = row["state"], row["endpoint"] in _FETCHED_FROM
     if state == State.DEAD:
         return AlarmKind.DEAD
+    if _held(row):
+        return AlarmKind.HELD
     if state == State.SENT:
         return AlarmKind.UNFETCHED if fetched else AlarmKind.UNCONFIRMED
     return AlarmKind.UNFETCHED if fetched and row["follows"] else AlarmKind.UNDELIVERED
+
+
+def _held(row: RowMapping) -> bool:
+    return bool(row["state"] == State.WITHHELD and row["fault_code"] == QuotaUsedUp.code)
 
 
 def _first_untaken() -> ScalarSelect[Any]:

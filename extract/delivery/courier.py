@@ -1,8 +1,8 @@
 """The courier: takes one delivery after another from the outbox and brings it to its receiver.
 
-agreement -> file -> ledger -> the first byte leaves -> ledger -> the receiver is told -> outbox. The agreement is asked
-at each attempt. A courier that is killed anywhere leaves a lease that ends; the next one asks the receiver what is
-there and goes on.
+agreement -> its limits -> file -> ledger -> the first byte leaves -> ledger -> the receiver is told -> outbox. The
+agreement is asked at each attempt. A courier that is killed anywhere leaves a lease that ends; the next one asks the
+receiver what is there and goes on.
 """
 
 import threading
@@ -15,10 +15,11 @@ from typing import Final
 import structlog
 
 from extract.delivery.accounting import answered, delivered
-from extract.delivery.faults import DeliveriesStopped, LeaseLost
+from extract.delivery.faults import DeliveriesStopped, LeaseLost, QuotaUsedUp
 from extract.delivery.outbox import Outbox
 from extract.delivery.outbox_rows import PLACED, Delivery
 from extract.delivery.parcel import Handover, Parcel, Sender
+from extract.delivery.quota import Quota
 from extract.delivery.subscription import Subscription
 from extract.delivery.subscriptions import Subscriptions
 from extract.errors import told
@@ -39,6 +40,7 @@ class Unexpected(PlatformError):
 class Courier:
     """grant_of    the permission that carries a subscription now; raises the refusals of `control`
     make        the file of a delivery, made or found; may take long
+    quota       counts it against the limits of the agreement, once for each time that it is asked for
     sender_of   who brings it; None for what is fetched from the shelf
     notice      tell those whom it concerns, in words: a subject and a text
     stopping    whether the platform stops: what is under way is cut, and gone on with later
@@ -48,6 +50,7 @@ class Courier:
     subscriptions: Subscriptions
     grant_of: Callable[[Subscription], Grant]
     make: Callable[[Subscription, Grant, Delivery, Callable[[], None]], Parcel]
+    quota: Quota
     sender_of: Callable[[Subscription, Grant], Sender | None]
     notice: Callable[[Subscription, str, str], None]
     observe: Observe
@@ -74,6 +77,9 @@ class Courier:
             grant = self.grant_of(subscription)
         except CallerMistake as refusal:
             return self._withheld(subscription, delivery, refusal)
+        delivery, refused = self._counted(subscription, grant, delivery)
+        if refused is not None:
+            return self._withheld(subscription, delivery, refused)
         try:
             parcel = self.make(subscription, grant, delivery, alive)
         except (LeaseLost, DeliveriesStopped):
@@ -108,16 +114,34 @@ class Courier:
         done = self.outbox.arrived(delivery)
         return self.outbox.confirmed(done.id, "the receiver said so") if confirmed else done
 
-    def _withheld(self, subscription: Subscription, delivery: Delivery, refusal: CallerMistake) -> Delivery:
+    def _counted(
+        self, subscription: Subscription, grant: Grant, delivery: Delivery
+    ) -> tuple[Delivery, PlatformError | None]:
+        """A delivery that is counted, or what keeps it back."""
+        if delivery.counted > delivery.round:
+            return delivery, None
+        refusal = self.quota.refusal(subscription, grant)
+        if refusal is not None:
+            return delivery, refusal
+        # On record before it is counted: a crash of ours in between must not cost the consumer a call.
+        marked = self.outbox.counted(delivery, delivery.round + 1)
+        refusal = self.quota.count(subscription, grant)
+        # Another call was faster.
+        return (marked, None) if refusal is None else (self.outbox.counted(marked, delivery.counted), refusal)
+
+    def _withheld(self, subscription: Subscription, delivery: Delivery, refusal: PlatformError) -> Delivery:
         known = delivery.fault_code == refusal.code
-        done = self.outbox.withheld(delivery, refusal, again_s=LOOK_AGAIN_S)
+        again_s = min(LOOK_AGAIN_S, float(refusal.retry_after_s or LOOK_AGAIN_S))
+        done = self.outbox.withheld(delivery, refusal, again_s=again_s)
         _log.warning("delivery_withheld", delivery=delivery.id, code=refusal.code)
-        if not known:
+        # What waits a minute for its turn is worth no words.
+        if not known and (isinstance(refusal, CallerMistake | QuotaUsedUp)):
+            carries = "an agreement carries it again" if isinstance(refusal, CallerMistake) else "there is room again"
             self.notice(
                 subscription,
                 "A delivery is withheld",
                 f"Delivery {delivery.number} of the subscription {subscription.id} does not leave: {refusal.message}. "
-                f"What to do: {refusal.remedy}. It is sent when an agreement carries it again.",
+                f"What to do: {refusal.remedy}. It is sent when {carries}.",
             )
         return done
 

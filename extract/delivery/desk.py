@@ -37,6 +37,7 @@ _KNOWN: Final = frozenset(
         "schedule",
         "target",
         "confirm_within_s",
+        "purpose",
     }
 )
 _E = TypeVar("_E", bound=StrEnum)
@@ -45,19 +46,19 @@ LONGEST_WAIT_S: Final = 366 * 86_400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryDesk:
-    """check    whether a delivery of such contents could be made now, under a grant; raises why not
+    """check    whether a delivery of that kind could be made and counted now, under a grant; raises why not
     secret   what an HTTPS endpoint checks our signatures with, as its owner is told
     """
 
     subscriptions: Subscriptions
     outbox: Outbox
     reach: Reach
-    check: Callable[[Contents, Grant], None]
+    check: Callable[[Wish, Grant], None]
     secret: Callable[[SubscriptionId], str]
 
     def subscribe(self, wish: Wish, grant: Grant, *, by: str) -> Subscription:
         """Raises what keeps it from being delivered now: by the agreement, the contents or the target."""
-        self.check(wish.contents, grant)
+        self.check(wish, grant)
         match wish.target:
             case SftpTarget(host=host, port=port):
                 self.reach.address(host, port)
@@ -144,6 +145,9 @@ def wish_of(told: Mapping[str, Any], *, agreement: AgreementId, system: SystemId
     wait = told.get("confirm_within_s", None if isinstance(made, SftpTarget) else 86_400)
     if wait is not None and (not isinstance(wait, int) or isinstance(wait, bool) or not 60 <= wait <= LONGEST_WAIT_S):
         raise _invalid("confirm_within_s", "null, or seconds, from 60 to a year")
+    purpose = told.get("purpose")
+    if purpose is not None and not isinstance(purpose, str):
+        raise _invalid("purpose", "the code of one of the agreement's purposes")
     schedule = told.get("schedule", PUBLICATION)
     if not isinstance(schedule, str):
         raise _invalid("schedule", "a text")
@@ -162,6 +166,7 @@ def wish_of(told: Mapping[str, Any], *, agreement: AgreementId, system: SystemId
         schedule=Schedule.of(schedule),
         target=made,
         confirm_within_s=wait,
+        purpose=purpose,
     )
 
 
@@ -174,6 +179,7 @@ def told_subscription(found: Subscription) -> dict[str, Any]:
         "columns": wish.contents.columns,
         "rows": {name: list(values) for name, values in wish.contents.rows.items()}, "name": wish.contents.name,
         "schedule": wish.schedule.text, "target": told_of(wish.target), "confirm_within_s": wish.confirm_within_s,
+        "purpose": wish.purpose,
         "state": found.standing, "reason": found.reason, "created": found.created, "deliveries": found.deliveries,
         "snapshot": found.reached, "cursor": found.cursor,
     }  # fmt: skip

@@ -81,6 +81,11 @@ class DeliveryKeyInvalid(OperatorMistake):
     title = "The key that deliveries are sent with cannot be used"
 
 
+class QuotaUsedUp(TryAgainLater):
+    code = "delivery_quota_used_up"
+    title = "The limits of the agreement hold the delivery back"
+
+
 class CircleFilterInvalid(RequestInvalid):
     code = "circle_filter_invalid"
     title = "The filter of a circle is not as it must be"

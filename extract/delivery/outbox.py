@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from extract.delivery.faults import LeaseLost
+from extract.delivery.faults import LeaseLost, QuotaUsedUp
 from extract.delivery.outbox_patience import CLOSED, Patience, waiting_s
 from extract.delivery.outbox_rows import (
     PLACED,
@@ -119,8 +119,19 @@ class Outbox:
                 fault=fault.message, fault_code=fault.code,
             )  # fmt: skip
 
+    def counted(self, delivery: Delivery, rounds: int) -> Delivery:
+        """How many rounds of it are counted against the agreement's limits. What was said because it was held back is
+        over then. Raises LeaseLost.
+        """
+        over = {"alarmed": None} if delivery.fault_code == QuotaUsedUp.code and rounds > delivery.round else {}
+        with self._database.writing() as db:
+            return self._leased(db, delivery, counted=rounds, **over)
+
     def withheld(self, delivery: Delivery, why: PlatformError, *, again_s: float) -> Delivery:
-        """No agreement carries it now; it is looked at again. No attempt is counted. Raises LeaseLost."""
+        """No agreement carries it now, or its limits have no room; it is looked at again. No attempt is counted.
+
+        Raises LeaseLost.
+        """
         due = self._clock.now() + timedelta(seconds=again_s)
         with self._database.writing() as db:
             return self._step_in(

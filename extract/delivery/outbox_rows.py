@@ -26,6 +26,7 @@ class Delivery:
     why_full   why it holds everything although changes were asked for
     extract    id of the plan that its file was made by; None before
     round      how often it was asked for once more
+    counted    how many of these rounds, the first among them, were counted against the agreement's limits
     fence      number of the newest lease
     fault      of the last attempt
     alarmed    when it was said that nobody took it
@@ -48,6 +49,7 @@ class Delivery:
     sha256: str | None
     attempts: int
     round: int
+    counted: int
     due: datetime
     fence: int
     fault: str | None

@@ -34,7 +34,7 @@ class Step(StrEnum):
     REJECT      the receiver has it, and says that it is damaged
     FAIL        this attempt came to nothing; another one follows
     GIVE_UP     ... and none follows
-    WITHHOLD    no agreement carries it now: nothing leaves
+    WITHHOLD    no agreement carries it now, or its limits have no room: nothing leaves
     SUPERSEDE   nobody took it, and a later one holds what it held
     REDELIVER   somebody asked for it once more
     CANCEL      nobody wants it any more

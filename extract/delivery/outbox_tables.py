@@ -45,6 +45,8 @@ SUBSCRIPTIONS = Table(
     Column("schedule", Text, nullable=False),
     Column("target", Text, nullable=False),
     Column("confirm_within_s", Integer),
+    # Code of the agreement's purpose that its deliveries count for.
+    Column("purpose", Text),
     Column("state", String(20), nullable=False),
     Column("reason", Text, nullable=False, default=""),
     Column("created", String(32), nullable=False),
@@ -78,6 +80,8 @@ DELIVERIES = Table(
     Column("manifest_sha256", String(64)),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("round", Integer, nullable=False, server_default="0"),
+    # How many rounds were counted against the agreement's limits.
+    Column("counted", Integer, nullable=False, server_default="0"),
     Column("due", String(32), nullable=False),
     Column("lease_until", String(32)),
     Column("fence", Integer, nullable=False, server_default="0"),

@@ -53,6 +53,7 @@ class Contents:
 class Wish:
     """What somebody asks to subscribe to.
 
+    purpose            code of the agreement's purpose that its deliveries count for; None where it has one or none
     confirm_within_s   how long a delivery may wait to be fetched or confirmed before that is an alarm; None for never
     """
 
@@ -63,6 +64,7 @@ class Wish:
     schedule: Schedule
     target: Target
     confirm_within_s: int | None = 86_400
+    purpose: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

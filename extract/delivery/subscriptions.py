@@ -65,6 +65,7 @@ class Subscriptions:
                     schedule=wish.schedule.text,
                     target=to_text(wish.target),
                     confirm_within_s=wish.confirm_within_s,
+                    purpose=wish.purpose,
                     state=Standing.ACTIVE,
                     reason=f"added by {by}",
                     created=text_of(self._clock.now()),
@@ -251,6 +252,7 @@ def _subscription_of(row: RowMapping) -> Subscription:
         schedule=Schedule(row["schedule"]),
         target=target_of(json.loads(row["target"])),
         confirm_within_s=row["confirm_within_s"],
+        purpose=row["purpose"],
     )
     return Subscription(
         id=SubscriptionId(row["id"]),

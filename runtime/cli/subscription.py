@@ -40,6 +40,9 @@ def add(
     confirm_within_s: Annotated[
         int | None, typer.Option(help="An alarm when nobody took a delivery within this time, seconds.")
     ] = None,
+    purpose: Annotated[
+        str | None, typer.Option(help="Code of the agreement's purpose that deliveries count for, if it has several.")
+    ] = None,
     instance: InstanceOption = DEFAULT_INSTANCE,
     as_json: JsonOption = False,
 ) -> None:
@@ -70,6 +73,8 @@ def add(
         told["name"] = name
     if confirm_within_s is not None:
         told["confirm_within_s"] = confirm_within_s
+    if purpose is not None:
+        told["purpose"] = purpose
     with opened(instance) as delivering:
         system = system_of(delivering.house, AgreementId(agreement))
         wish = wish_of(told, agreement=AgreementId(agreement), system=system, service=ServiceName(service))

@@ -28,7 +28,7 @@ from extract.delivery.targets import HttpsTarget, SftpTarget
 from kernel import Grant, SnapshotId, SystemClock
 from replica import SnapshotInfo
 from schemas import Dataset
-from tests.delivery.builders import database_at, working_day
+from tests.delivery.builders import NoLimits, database_at, working_day
 from tests.delivery.receivers import LOCAL
 from tests.extract.builders import RESIDENTS, grant, info, residents
 
@@ -83,7 +83,7 @@ def work(given: dict[str, Any]) -> None:
         )  # fmt: skip
         courier = Courier(
             outbox=outbox, subscriptions=subscriptions, grant_of=lambda _: grant(protected=True), make=maker,
-            sender_of=sender_of, notice=lambda *_: None, observe=lambda _: None, clock=CLOCK,
+            quota=NoLimits(), sender_of=sender_of, notice=lambda *_: None, observe=lambda _: None, clock=CLOCK,
         )  # fmt: skip
         say(ready=True)
         while True:

@@ -12,16 +12,18 @@ from typing import Any
 from control.engine import open_engine, reading, writing
 from extract import Format
 from extract.delivery.courier import Courier
+from extract.delivery.faults import QuotaUsedUp
 from extract.delivery.outbox import Outbox
 from extract.delivery.outbox_patience import Patience
 from extract.delivery.outbox_rows import Delivery
 from extract.delivery.outbox_tables import Database
 from extract.delivery.parcel import Handover, Parcel, Sender
+from extract.delivery.quota import Quota
 from extract.delivery.schedule import Schedule
 from extract.delivery.subscription import Contents, Kind, Subscription, Wish
 from extract.delivery.subscriptions import Subscriptions
 from extract.delivery.targets import Shelf, Target
-from kernel import AgreementId, Grant, Observation, ServiceName, SnapshotId, SystemId
+from kernel import AgreementId, Grant, Observation, PlatformError, ServiceName, SnapshotId, SystemId
 from runtime.migrations import upgrade
 from tests.extract.builders import SERVICE, grant
 
@@ -99,6 +101,39 @@ def handover(*, placed: bool = False, placing: list[str] | None = None) -> Hando
     return Handover(lambda: None, lambda: said.append("placed"), placed)
 
 
+class NoLimits:
+    """An agreement without limits."""
+
+    def refusal(self, subscription: Subscription, given: Grant) -> PlatformError | None:
+        return None
+
+    def count(self, subscription: Subscription, given: Grant) -> PlatformError | None:
+        return None
+
+
+@dataclass
+class Calls:
+    """left      how many are left
+    counted   how many were counted
+    faster    whether others take the last one between looking and counting
+    """
+
+    left: int
+    counted: int = 0
+    faster: bool = False
+
+    def refusal(self, subscription: Subscription, given: Grant) -> PlatformError | None:
+        return None if self.left else QuotaUsedUp("the calls are used up", remedy="wait", retry_after_s=86_400)
+
+    def count(self, subscription: Subscription, given: Grant) -> PlatformError | None:
+        if self.faster:
+            self.left, self.faster = 0, False
+        if (refusal := self.refusal(subscription, given)) is None:
+            self.left -= 1
+            self.counted += 1
+        return refusal
+
+
 @dataclass
 class Desk:
     """An outbox, its subscriptions and a courier whose file and sender a test chooses.
@@ -119,6 +154,7 @@ class Desk:
     facts: list[Observation] = field(default_factory=list)
     content: bytes = b"a,b\r\n1,2\r\n"
     carries: bool = True
+    quota: Quota = field(default_factory=NoLimits)
 
     @property
     def outbox(self) -> Outbox:
@@ -135,6 +171,7 @@ class Desk:
             subscriptions=self.subscriptions,
             grant_of=self._grant,
             make=self._make,
+            quota=self.quota,
             sender_of=self._sender,
             notice=lambda _, subject, text: self.notices.append((subject, text)),
             observe=self.facts.append,

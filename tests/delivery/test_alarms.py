@@ -6,7 +6,7 @@ from extract.delivery.subscription import Kind, Standing
 from extract.delivery.targets import HttpsTarget
 from extract.errors import ExtractBroken
 from kernel import AgreementId
-from tests.delivery.builders import Desk, wish
+from tests.delivery.builders import Calls, Desk, wish
 
 
 def alarms(desk: Desk) -> list[int]:
@@ -68,3 +68,19 @@ def test_no_alarm_for_what_is_taken_paused_or_waits_for_nobody(desk: Desk) -> No
     desk.subscriptions.turn(paused.id, Standing.PAUSED, "a holiday")
     desk.clock.pass_s(10_000)
     assert alarms(desk) == []
+
+
+def test_one_that_a_quota_holds_back_at_once_and_then_as_any_other(desk: Desk) -> None:
+    made = desk.subscriptions.add(wish(kind=Kind.FULL, confirm_within_s=3600), by="a test")
+    desk.subscriptions.plan(made.id, 5)
+    desk.quota = Calls(0)
+    desk.courier.turn()
+    (alarm,) = find_alarms(desk.database, desk.clock)
+    assert "because the calls are used up" in alarm.words
+    assert alarms(desk) == []
+    desk.quota = Calls(1)
+    desk.clock.pass_s(301)
+    desk.courier.turn()
+    assert desk.outbox.listed()[0].state is State.SENT
+    desk.clock.pass_s(3601)
+    assert alarms(desk) == [1], "that nobody fetched it is another matter"
