@@ -230,6 +230,7 @@ def _corrected(full: ExtractPlan, since: Cursor, dataset: Dataset, corrections: 
             remedy="take a full extract and go on from its cursor (otherwise=full does so by itself)",
             rule="extract.view",
         )
+    since.ensure_taken_by(full.hide_protected_on)
     return tuple(corrections(dataset, since.snapshot, full.snapshot))
 
 

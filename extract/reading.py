@@ -43,10 +43,15 @@ def rows_of(
     return lake.scan_delta(dataset, view, since, until, batch_rows=_BATCH_ROWS)
 
 
-def estimate(lake: Lake, dataset: Dataset, plan: ExtractPlan) -> int:
-    """How many rows an extract will have: of a delta, at most. Raises HistoryExpired."""
+def estimate(lake: Lake, dataset: Dataset, plan: ExtractPlan) -> int | None:
+    """How many rows an extract will have: of a delta, at most. Raises HistoryExpired.
+
+    None for a delta of some of the rows: how many changed in all is nothing that its agreement shows.
+    """
     if plan.since is None:
         return lake.count(dataset, plan.snapshot, plan.rows)
+    if plan.rows:
+        return None
     return lake.rows_changed(dataset, plan.since.snapshot, plan.snapshot)
 
 

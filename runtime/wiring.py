@@ -328,7 +328,7 @@ class _Scanner:
         """Whether there is a row that holds one of those values in each of those columns."""
         return any(batch.num_rows for batch in self._opened().scan(dataset, columns=[dataset.key], rows=rows))
 
-    def estimate(self, plan: ExtractPlan) -> int:
+    def estimate(self, plan: ExtractPlan) -> int | None:
         return estimate(self._opened(), self._registers.dataset(plan.dataset), plan)
 
     def corrections(self, dataset: Dataset, since: SnapshotId, until: SnapshotId) -> tuple[SnapshotId, ...]:

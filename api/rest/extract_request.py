@@ -1,7 +1,7 @@
 """What an extract is asked for with, in a query or in a body, and the plan that follows from it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeVar
@@ -16,8 +16,9 @@ from api.rest.lookup import json_body, object_of, texts_of
 from api.threads import in_thread
 from api.visit import Visit, today_of
 from extract import Compression, Cursor, ExtractPlan, ExtractRequest, Format, plan_extract
-from kernel import Caller, Grant
+from kernel import Caller, Grant, SnapshotId
 from replica import SnapshotInfo
+from schemas import Dataset
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -40,9 +41,15 @@ async def planned(visit: Visit, caller: Caller, wanted: ExtractRequest, moment: 
     else:
         past = visit.doors.past
         info = await in_thread(lambda: past(visit.dataset, moment).info)
-    corrections, today = visit.doors.corrections, today_of(visit.request)
-    if wanted.since is None:
+    doors, since, today = visit.doors, wanted.since, today_of(visit.request)
+    if since is None:
         return Planned(grant, info, plan_extract(wanted, grant, visit.dataset, info, today))
+
+    def corrections(dataset: Dataset, before: SnapshotId, until: SnapshotId) -> Sequence[SnapshotId]:
+        found = doors.corrections(dataset, before, until)
+        since.ensure_taken_since(doors.past(dataset, before).info.published)
+        return found
+
     plan = await in_thread(lambda: plan_extract(wanted, grant, visit.dataset, info, today, corrections))
     return Planned(grant, info, plan)
 

@@ -139,7 +139,10 @@ def _explain(service: Service, dataset: Dataset) -> dict[str, Any]:
             "columns": texts,
             "left_out": {"type": "object", "additionalProperties": {"enum": ["agreement", "not asked for"]}},
             "withheld_from_protected": texts,
-            "rows_estimated": {"type": ["integer", "null"], "description": "Of a delta: at most."},
+            "rows_estimated": {
+                "type": ["integer", "null"],
+                "description": "Of a delta: at most; null for one of some of the rows.",
+            },
             "ready": {"type": "boolean"},
         },
     }

@@ -140,8 +140,9 @@ def _explain(
         return
     for line in plan["explanation"]:
         console().print(line)
-    most = "at most " if plan["kind"] == "delta" else ""
-    console().print(f"rows: {most}{plan['rows_estimated']:,}; {'ready' if plan['ready'] else 'not made yet'}")
+    most, rows = "at most " if plan["kind"] == "delta" else "", plan["rows_estimated"]
+    many = "not known beforehand" if rows is None else f"{most}{rows:,}"
+    console().print(f"rows: {many}; {'ready' if plan['ready'] else 'not made yet'}")
     columns = [(name, "withheld from protected persons" if name in plan["withheld_from_protected"] else "")
                for name in plan["columns"]]  # fmt: skip
     left_out = [(name, f"left out: {why}") for name, why in plan["left_out"].items()]

@@ -130,6 +130,36 @@ class TestOthersExtracts:
             assert said.json["remedy"]
 
     @pytest.mark.parametrize(
+        "day",
+        [
+            case("past", "a delta since a day long ago, to hear of protections that are over", "20010601",
+                 by="extract_cursor_invalid"),
+            case("future", "a delta since a day to come, to hear when protections end", "20990101",
+                 by="extract_cursor_invalid"),
+            case("none", "a delta since a copy with nothing withheld, to hear who is protected", "0",
+                 by="extract_cursor_invalid"),
+        ],
+    )  # fmt: skip
+    def test_a_cursor_of_ones_own_making(self, house: House, ask: Ask, day: str) -> None:
+        asked = f"{PERSONS}/extract?format=ndjson&columns=pnr,name"
+        snapshot, _, view = ask(asked).headers["knudepunkt-cursor"].split(".")
+        said = ask(f"{asked}&since={snapshot}.{day}.{view}")
+        assert (said.status, said.code) == (400, "extract_cursor_invalid")
+        ensure_on_record(house, said.code)
+
+    @attack("a delta since before there was anything, to have the production fail", by="history_expired")
+    def test_a_cursor_of_the_beginning(self, ask: Ask) -> None:
+        cursor = ask(f"{SERVICE}/extract?format=ndjson").headers["knudepunkt-cursor"]
+        said = ask(f"{SERVICE}/extract?format=ndjson&since=1.{cursor.partition('.')[2]}")
+        assert (said.status, said.code) == (410, "history_expired")
+
+    @attack("how many rows changed outside the agreement's own, from a plan that is explained", by="it is not told")
+    def test_a_count_beyond_ones_rows(self, ask: Ask) -> None:
+        cursor = ask(f"{PERSONS}/extract?format=ndjson", by="two").headers["knudepunkt-cursor"]
+        said = ask(f"{PERSONS}/extract/plan?format=ndjson&since={cursor}", by="two")
+        assert (said.json["kind"], said.json["rows_estimated"]) == ("delta", None)
+
+    @pytest.mark.parametrize(
         "asked",
         [
             case("format", "a format that is a path", {"format": "../csv"}, by="parameter_invalid"),
