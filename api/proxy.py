@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from ssl import DER_cert_to_PEM_cert
-from typing import Annotated, Final, Literal
+from typing import Final
 
 import structlog
 from cryptography import x509
-from pydantic import AfterValidator
-from pydantic.dataclasses import dataclass as checked
 
 from api.errors import ClientCertHeaderRefused
 from api.request import Request
+from api.settings import ProxySettings
 from api.tls import Peer
 from control import Trust, ensure_valid, verify_chain
 from kernel import NotIdentified
@@ -40,31 +39,6 @@ _FOR: Final = re.compile(r'(?:^|;)\s*for=("?)(.*?)\1\s*(?:;|$)', re.IGNORECASE)
 _WITH_PORT: Final = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?|([0-9.]+)(?::[0-9]{1,5})?")
 
 Address = IPv4Address | IPv6Address
-
-
-def _network(text: str) -> str:
-    return str(ip_network(text))
-
-
-def _fingerprint(text: str) -> str:
-    found = text.replace(":", "").lower()
-    if not re.fullmatch("[0-9a-f]{64}", found):
-        raise ValueError("not the SHA-256 of a certificate in hex")
-    return found
-
-
-@checked(frozen=True, slots=True, kw_only=True, config={"extra": "forbid"})
-class ProxySettings:
-    """addresses   of proxies that end TLS before the platform: addresses or networks. From nobody else are headers
-        about the client believed, and a call from one of these counts by its headers alone
-    certificates   SHA-256 (hex) of the certificates that those proxies show the platform; when there are any, an
-        address alone is not enough
-    client_address   the header in which they give the client's address
-    """
-
-    addresses: tuple[Annotated[str, AfterValidator(_network)], ...] = ()
-    certificates: tuple[Annotated[str, AfterValidator(_fingerprint)], ...] = ()
-    client_address: Literal["forwarded", "x-forwarded-for"] = "forwarded"
 
 
 @dataclass(frozen=True, slots=True)

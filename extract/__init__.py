@@ -2,38 +2,43 @@
 over.
 """
 
-from extract.cursor import Cursor
-from extract.delivery.alarms import AlarmKind
-from extract.delivery.circle import KEY as CIRCLE_KEY
-from extract.delivery.circle import Circle, Filter, FilterKind, Outcome
-from extract.delivery.circles import Circles, Seal
-from extract.delivery.desk import DeliveryDesk, told_delivery, told_subscription, wish_of
-from extract.delivery.figures import DeliveryFigures, Waiting, delivery_figures
-from extract.delivery.manifest import Manifest
-from extract.delivery.outbox_states import State
-from extract.delivery.outbox_tables import Database
-from extract.delivery.sftp_server import SftpServer
-from extract.delivery.shelf import MANIFEST, SIGNATURE, Shelf, Sign
-from extract.delivery.subscription import Kind, Standing
-from extract.errors import (
-    CopyTooLarge,
-    CursorRefused,
-    DeltaNeedsKey,
-    ExtractBroken,
-    ExtractNotReady,
-    FormatImpossible,
-    ViewChanged,
-)
-from extract.exchange import Exchange, InMetadata
-from extract.form import Compression, Format
-from extract.formats.json_text import json_lines as ndjson_of
-from extract.jobs import Job, Jobs, JobState, Progress
-from extract.place import made_now
-from extract.plan import Corrections, ExtractPlan, ExtractRequest, formats_of, plan_extract
-from extract.proof import Part, digests
-from extract.reading import estimate, rows_of, xml_schema_of
-from extract.settings import DeliverySettings, ExchangeSettings, ExtractSettings, SftpSettings
-from extract.store import Extract, ExtractStore
+from typing import TYPE_CHECKING
+
+from kernel.door import hang_door
+
+if TYPE_CHECKING:
+    from extract.cursor import Cursor
+    from extract.delivery.alarms import AlarmKind
+    from extract.delivery.circle import KEY as CIRCLE_KEY
+    from extract.delivery.circle import Circle, Filter, FilterKind, Outcome
+    from extract.delivery.circles import Circles, Seal
+    from extract.delivery.desk import DeliveryDesk, told_delivery, told_subscription, wish_of
+    from extract.delivery.figures import DeliveryFigures, Waiting, delivery_figures
+    from extract.delivery.manifest import Manifest
+    from extract.delivery.outbox_states import State
+    from extract.delivery.outbox_tables import Database
+    from extract.delivery.sftp_server import SftpServer
+    from extract.delivery.shelf import MANIFEST, SIGNATURE, Shelf, Sign
+    from extract.delivery.subscription import Kind, Standing
+    from extract.errors import (
+        CopyTooLarge,
+        CursorRefused,
+        DeltaNeedsKey,
+        ExtractBroken,
+        ExtractNotReady,
+        FormatImpossible,
+        ViewChanged,
+    )
+    from extract.exchange import Exchange, InMetadata
+    from extract.form import Compression, Format
+    from extract.formats.json_text import json_lines as ndjson_of
+    from extract.jobs import Job, Jobs, JobState, Progress
+    from extract.place import made_now
+    from extract.plan import Corrections, ExtractPlan, ExtractRequest, formats_of, plan_extract
+    from extract.proof import Part, digests
+    from extract.reading import estimate, rows_of, xml_schema_of
+    from extract.settings import DeliverySettings, ExchangeSettings, ExtractSettings, SftpSettings
+    from extract.store import Extract, ExtractStore
 
 __all__ = [
     "CIRCLE_KEY",
@@ -96,3 +101,5 @@ __all__ = [
     "wish_of",
     "xml_schema_of",
 ]
+
+hang_door(__name__)

@@ -4,33 +4,38 @@ Deliveries come in through Lake.publish and become snapshots that never change a
 memory-mapped segments that are made from the newest snapshot; extracts read those too, or scan the lake.
 """
 
-from replica.conditions import AllOf, AnyOf, Condition, Joined, Matching, Not, Op, columns_in
-from replica.delivery import QUARANTINE, Counts, Delivery, Mode, Publication, RunRecord, RunSummary, SnapshotInfo
-from replica.deltas import OPERATION, AsOf, View
-from replica.errors import (
-    CatalogueShared,
-    CursorInvalid,
-    DatasetNotReady,
-    HistoryExpired,
-    KeysRepeated,
-    LakeBusy,
-    LakeInconsistent,
-    RollbackImpossible,
-    SearchInvalid,
-    SearchTooSlow,
-    SnapshotUnknown,
-)
-from replica.evolution import AppliedContract
-from replica.history import PastReader, read_past
-from replica.lake import Lake
-from replica.lookup import LookupReader, Lookups
-from replica.maintenance import Upkeep
-from replica.pins import Pin
-from replica.rollback import ROLLBACK
-from replica.search import MOST_ROWS, Found, Order, Search
-from replica.segments import fold_segments, refresh_segments
-from replica.settings import ReplicaSettings
-from replica.sorted_rows import sorted_rows
+from typing import TYPE_CHECKING
+
+from kernel.door import hang_door
+
+if TYPE_CHECKING:
+    from replica.conditions import AllOf, AnyOf, Condition, Joined, Matching, Not, Op, columns_in
+    from replica.delivery import QUARANTINE, Counts, Delivery, Mode, Publication, RunRecord, RunSummary, SnapshotInfo
+    from replica.deltas import OPERATION, AsOf, View
+    from replica.errors import (
+        CatalogueShared,
+        CursorInvalid,
+        DatasetNotReady,
+        HistoryExpired,
+        KeysRepeated,
+        LakeBusy,
+        LakeInconsistent,
+        RollbackImpossible,
+        SearchInvalid,
+        SearchTooSlow,
+        SnapshotUnknown,
+    )
+    from replica.evolution import AppliedContract
+    from replica.history import PastReader, read_past
+    from replica.lake import Lake
+    from replica.lookup import LookupReader, Lookups
+    from replica.maintenance import Upkeep
+    from replica.pins import Pin
+    from replica.rollback import ROLLBACK
+    from replica.search import MOST_ROWS, Found, Order, Search
+    from replica.segments import fold_segments, refresh_segments
+    from replica.settings import ReplicaSettings
+    from replica.sorted_rows import sorted_rows
 
 __all__ = [
     "MOST_ROWS",
@@ -81,3 +86,5 @@ __all__ = [
     "refresh_segments",
     "sorted_rows",
 ]
+
+hang_door(__name__)

@@ -31,7 +31,7 @@ from control.errors import CertificateNotIssued, Unregistered
 from kernel import OperatorMistake
 from runtime.environment import settings_of
 from runtime.instance import Instance
-from runtime.wiring import open_control
+from runtime.migrated import open_control
 
 T = TypeVar("T")
 

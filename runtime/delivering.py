@@ -44,11 +44,12 @@ from kernel import (
     new_trace_id,
 )
 from replica import DatasetNotReady, SnapshotInfo
+from runtime.clock import CLOCK
 from runtime.delivery_keys import circle_key, delivery_key, delivery_ssh_key, platform_tls
 from runtime.delivery_limits import Limits, served_purpose
 from runtime.instance import Instance
 from runtime.record_forms import gone_form, record_forms
-from runtime.wiring import CLOCK, House
+from runtime.wiring import House
 from schemas import Dataset
 from sync import is_working_day
 

@@ -7,9 +7,9 @@ import structlog
 from extract.delivery.alarms import Alarm, find_alarms
 from extract.delivery.push_https import EVENTS, Letter, event_of
 from kernel import PlatformError
+from runtime.clock import CLOCK
 from runtime.delivering import Delivering, notice, poster_of
 from runtime.scheduler import Job
-from runtime.wiring import CLOCK
 
 ALARMS_EVERY_S: Final = 30.0
 WAITS: Final = "dk.knudepunkt.delivery.waits"

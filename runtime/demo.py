@@ -16,17 +16,18 @@ from control import Agreements, ControlStore, Organisation, OrganisationKind, Se
 from kernel import AgreementId, ServiceName, SystemId, Window
 from replica import Lake
 from runtime.client import Profile
+from runtime.clock import CLOCK
 from runtime.demo_people import DINA, NINA, OTTO, hire
 from runtime.demo_source import prepare_source
 from runtime.environment import settings_of
 from runtime.files import write_whole
 from runtime.founding import found_instance
 from runtime.instance import Instance
+from runtime.migrated import open_control
 from runtime.mirroring import Mirroring
 from runtime.processes import Addresses
 from runtime.ssh_keys import new_ssh_key
 from runtime.tries import OPERATORS_PROFILE
-from runtime.wiring import CLOCK, open_control
 from schemas import SHIPPED, load_registers
 from sync import Progress, RunReport, write_testdata
 

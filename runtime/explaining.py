@@ -6,9 +6,10 @@ from api.explaining import Asked, Judges
 from api.rest.explain import one_of
 from control import Counters, load_policy
 from kernel import ServiceName
+from runtime.clock import CLOCK
 from runtime.instance import Instance
+from runtime.migrated import open_control
 from runtime.settings import Settings
-from runtime.wiring import CLOCK, open_control
 from schemas import SHIPPED, load_registers
 
 __all__ = ["Asked", "explain_call"]

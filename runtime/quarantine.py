@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from replica import DatasetNotReady, Lake
+from runtime.clock import CLOCK
 from runtime.environment import settings_of
 from runtime.instance import Instance
 from runtime.mirroring import Mirroring
-from runtime.wiring import CLOCK
 
 
 class Held(NamedTuple):

@@ -3,6 +3,7 @@
 import socket
 
 from api import LiveTls, TlsFiles, make_app, refusals_to_ledger, serve
+from runtime.clock import CLOCK
 from runtime.delivering import Delivering, with_deliveries
 from runtime.instance import Instance
 from runtime.politeness import standing_back
@@ -10,7 +11,7 @@ from runtime.processes import listen, stop_on_signals
 from runtime.scheduler import work
 from runtime.settings import Settings
 from runtime.watching import with_watching
-from runtime.wiring import CLOCK, doors_of, open_house, sftp_server_of
+from runtime.wiring import doors_of, open_house, sftp_server_of
 from runtime.worker import Worker
 
 

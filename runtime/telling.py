@@ -9,8 +9,8 @@ from control import ListFolder, Trust
 from control.mail import Post, SmtpServer
 from control.reminders import Reminders
 from runtime.instance import Instance
+from runtime.migrated import open_control
 from runtime.settings import Settings
-from runtime.wiring import open_control
 
 REMIND_EVERY_S: Final = 3_600.0
 

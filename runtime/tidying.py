@@ -7,9 +7,11 @@ import structlog
 from extract import Database, ExtractStore, Jobs, Shelf
 from extract.delivery.outbox import Outbox
 from extract.delivery.outbox_patience import Patience
+from runtime.clock import CLOCK
 from runtime.instance import Instance
+from runtime.migrated import open_control
 from runtime.settings import Settings
-from runtime.wiring import CLOCK, open_control, unread
+from runtime.wiring import unread
 
 _log = structlog.get_logger(__name__)
 

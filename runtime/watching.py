@@ -10,10 +10,12 @@ from api import Doors
 from control import ListFolder, Trust, load_trust
 from extract import Database
 from replica import DatasetNotReady
+from runtime.clock import CLOCK
 from runtime.instance import Instance
+from runtime.migrated import open_control
 from runtime.mirroring import DatasetStatus, Mirroring, status_now, status_of
 from runtime.settings import Settings
-from runtime.wiring import CLOCK, House, open_control
+from runtime.wiring import House
 from schemas import SHIPPED
 from sync import load_sources
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from importlib.metadata import version
 from threading import Lock
-from typing import Any, Final, Literal
+from typing import Literal
 
 import pyarrow as pa
 
@@ -20,15 +20,17 @@ from extract import Database, Exchange, ExtractPlan, ExtractStore, Jobs, SftpSer
 from extract.delivery.outbox import Outbox
 from extract.delivery.outbox_patience import Patience
 from integrations import EventSubscriptions, changes_of
-from kernel import Caller, Observation, Observe, PlatformError, SnapshotId, SystemClock, TraceId, TryAgainLater
+from kernel import Caller, Observation, Observe, SnapshotId
 from replica import AsOf, DatasetNotReady, Found, Lake, Lookups, PastReader, Search, SnapshotInfo, View, read_past
+from runtime.asking import decisions_of
+from runtime.clock import CLOCK
 from runtime.documents import documents_of
 from runtime.exchange import AddressBook
 from runtime.fetched import noticed
 from runtime.instance import Instance
 from runtime.logs import write_log
 from runtime.mastering import Master
-from runtime.migrated import MigrationNeeded, ensure_newest
+from runtime.migrated import open_control
 from runtime.mirroring import Mirroring
 from runtime.record_forms import record_forms
 from runtime.settings import Settings
@@ -37,17 +39,7 @@ from runtime.signing import Signer
 from runtime.tokens import tokens_of
 from runtime.trials import TrialRecorder
 from schemas import SHIPPED, Dataset, Registers, load_registers
-from usage import Answer, Ledger, ask, find_decisions
-
-CLOCK = SystemClock()
-DECISIONS_KEPT: Final = timedelta(days=35)
-_LOOKING: Final = Lock()
-"""Looking for a decision opens the usage lake: one at a time, so that nobody keeps lookups waiting with it."""
-
-
-class Busy(TryAgainLater):
-    code = "decisions_busy"
-    title = "Decisions are looked for one at a time"
+from usage import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,17 +114,6 @@ def _master_of(instance: Instance, settings: Settings, registers: Registers) -> 
         clock=CLOCK,
         fictitious_only=mirroring.fictitious_only,
     )
-
-
-def open_control(instance: Instance, settings: Settings) -> ControlStore:
-    """Raises ControlNotReady, MigrationNeeded."""
-    store = ControlStore(instance.control_url, environment=settings.environment, clock=CLOCK)
-    try:
-        ensure_newest(store)
-    except MigrationNeeded:
-        store.close()
-        raise
-    return store
 
 
 def doors_of(house: House, trust: Callable[[], Trust]) -> Doors:
@@ -217,29 +198,6 @@ def readiness(house: House, lookups: Lookups) -> Mapping[str, bool]:
             checks[dataset.id] = False
     checks["mirror"] = any((house.instance.segments / dataset.id).exists() for dataset in house.registers.datasets)
     return checks
-
-
-def ask_usage(instance: Instance, settings: Settings, sql: str, *, cvr: str | None = None) -> Answer:
-    """An analyst's question, with the instance's limits."""
-    return ask(
-        instance.ledger,
-        instance.usage,
-        sql,
-        cvr=cvr,
-        max_rows=settings.usage.sql_max_rows,
-        timeout_s=settings.usage.sql_timeout_s,
-        memory_mb=settings.usage.sql_memory_mb,
-    )
-
-
-def decisions_of(instance: Instance, trace: TraceId) -> tuple[Mapping[str, Any], ...]:
-    """What the ledger says of the calls with a trace id, of the last 35 days."""
-    if not _LOOKING.acquire(timeout=2.0):
-        raise Busy("others look for decisions now", remedy="call again", retry_after_s=5)
-    try:
-        return find_decisions(instance.ledger, instance.usage, trace, since=CLOCK.now() - DECISIONS_KEPT)
-    finally:
-        _LOOKING.release()
 
 
 def _trials_of(control: ControlStore, watcher: PolicyWatcher) -> AbstractContextManager[TrialRecorder | None]:
@@ -335,4 +293,4 @@ class _Scanner:
         return self._opened().corrections(dataset, since, until)
 
 
-__all__ = ["CLOCK", "House", "PlatformError", "ask_usage", "doors_of", "open_control", "open_house", "sftp_server_of"]
+__all__ = ["CLOCK", "House", "doors_of", "open_control", "open_house", "sftp_server_of"]

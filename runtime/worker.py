@@ -8,6 +8,7 @@ import structlog
 
 from kernel import PlatformError
 from replica import Lake, LakeBusy, fold_segments
+from runtime.clock import CLOCK
 from runtime.delivering import Delivering
 from runtime.delivery_jobs import delivery_jobs
 from runtime.instance import Instance
@@ -17,7 +18,6 @@ from runtime.scheduler import Job
 from runtime.settings import Settings
 from runtime.telling import REMIND_EVERY_S, remind, send_mail
 from runtime.tidying import tidy_extracts
-from runtime.wiring import CLOCK
 from sync import SourceSpec
 from usage import UsageBusy, take_in
 

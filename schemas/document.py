@@ -116,10 +116,12 @@ def read_document(path: Path) -> tuple[Document | None, list[Finding]]:
     return review.document, review.findings
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.CSafeLoader):
+    """libyaml's parser: a tenth of the time, and it refuses what is nested too deeply, or is half of a character."""
+
     yaml_implicit_resolvers = {  # noqa: RUF012  (the parent's own form)
         first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
-        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        for first, found in yaml.CSafeLoader.yaml_implicit_resolvers.items()
     }
 
 
@@ -147,8 +149,6 @@ class _Outline:
         elif isinstance(node, yaml.SequenceNode):
             for number, child in enumerate(node.value):
                 self.walk(child, _item(where, number), depth + 1)
-        elif any("\ud800" <= letter <= "\udfff" for letter in node.value):
-            raise ValueError("holds half of a character (a lone surrogate), which no encoding can write")
 
     def entries(self, node: yaml.MappingNode, where: str, depth: int) -> None:
         seen: set[str] = set()

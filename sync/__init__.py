@@ -5,35 +5,40 @@ the rows against the contract, plan what may be published, publish it in one tra
 rule is held back line by line with a reason, and the counts of a run always add up.
 """
 
-from sync.calendar import Days, Expected, is_working_day, missing_since
-from sync.checking import check_sources
-from sync.connectors import FolderSpec, HttpSpec, S3Spec, SftpSpec, SqlSpec
-from sync.decoders import CprSpec, CsvSpec, CvrSpec, JsonSpec, NdjsonSpec, ParquetSpec, XmlSpec
-from sync.errors import (
-    DeliveryIncomplete,
-    DeliveryMiscounted,
-    DeliveryOutOfChain,
-    DeliveryUnreadable,
-    FileUnsettled,
-    QuarantineTooLarge,
-    SourceChanged,
-    SourceDenied,
-    SourceFaulty,
-    SourceInvalid,
-    SourceMisfit,
-    SourceShrank,
-    SourceUnreachable,
-    SourceUntrusted,
-)
-from sync.foresight import Effect, foresee
-from sync.replay import replay_quarantine
-from sync.report import FileReport, Outcome, Progress, RunReport, Stage
-from sync.run import run_source
-from sync.schedule import Cron, Every, Schedule, next_due
-from sync.single import RecordInvalid, judged_record
-from sync.sources.cpr.presented import civil_status, house_number, municipality_cvr, presented_municipality
-from sync.spec import SourceSpec, load_sources
-from sync.testdata import generate, generate_changes, write_changes, write_testdata
+from typing import TYPE_CHECKING
+
+from kernel.door import hang_door
+
+if TYPE_CHECKING:
+    from sync.calendar import Days, Expected, is_working_day, missing_since
+    from sync.checking import check_sources
+    from sync.connectors import FolderSpec, HttpSpec, S3Spec, SftpSpec, SqlSpec
+    from sync.decoders import CprSpec, CsvSpec, CvrSpec, JsonSpec, NdjsonSpec, ParquetSpec, XmlSpec
+    from sync.errors import (
+        DeliveryIncomplete,
+        DeliveryMiscounted,
+        DeliveryOutOfChain,
+        DeliveryUnreadable,
+        FileUnsettled,
+        QuarantineTooLarge,
+        SourceChanged,
+        SourceDenied,
+        SourceFaulty,
+        SourceInvalid,
+        SourceMisfit,
+        SourceShrank,
+        SourceUnreachable,
+        SourceUntrusted,
+    )
+    from sync.foresight import Effect, foresee
+    from sync.replay import replay_quarantine
+    from sync.report import FileReport, Outcome, Progress, RunReport, Stage
+    from sync.run import run_source
+    from sync.schedule import Cron, Every, Schedule, next_due
+    from sync.single import RecordInvalid, judged_record
+    from sync.sources.cpr.presented import civil_status, house_number, municipality_cvr, presented_municipality
+    from sync.spec import SourceSpec, load_sources
+    from sync.testdata import generate, generate_changes, write_changes, write_testdata
 
 __all__ = [
     "CprSpec",
@@ -93,3 +98,5 @@ __all__ = [
     "write_changes",
     "write_testdata",
 ]
+
+hang_door(__name__)

@@ -102,7 +102,7 @@ def load_sources(*folders: Path, root: Path) -> tuple[SourceSpec, ...]:
     found: dict[str, SourceSpec] = {}
     for path in source_files(folders):
         try:
-            spec = read_source(yaml.safe_load(path.read_text(encoding="utf-8")), root)
+            spec = read_source(yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader), root)
         except (ValidationError, yaml.YAMLError, SourceInvalid) as problem:
             raise SourceInvalid(f"{path.name}: {_said(problem)}", remedy="mend the file") from None
         if spec.name in found:

@@ -6,8 +6,15 @@
 A token names an agreement and never replaces one: certificate, agreement and limits are judged as for every call.
 """
 
-from api.tokens.desk import AccessToken, TokenDesk
-from api.tokens.issuers import Issuer, issuer_of
-from api.tokens.settings import TokenSettings
+from typing import TYPE_CHECKING
+
+from kernel.door import hang_door
+
+if TYPE_CHECKING:
+    from api.tokens.desk import AccessToken, TokenDesk
+    from api.tokens.issuers import Issuer, issuer_of
+    from api.tokens.settings import TokenSettings
 
 __all__ = ["AccessToken", "Issuer", "TokenDesk", "TokenSettings", "issuer_of"]
+
+hang_door(__name__)

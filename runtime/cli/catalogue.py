@@ -78,6 +78,6 @@ def _told(service: "Service") -> dict[str, Any]:
 
 def _status(service: "Service") -> str:
     from kernel import COPENHAGEN
-    from runtime.wiring import CLOCK
+    from runtime.clock import CLOCK
 
     return service.status_on(CLOCK.now().astimezone(COPENHAGEN).date()).value

@@ -71,10 +71,11 @@ def plan(drafts: Drafts = None, instance: InstanceOption = DEFAULT_INSTANCE, as_
 
     from replica import DatasetNotReady, Lake
     from runtime.checking import load_among
+    from runtime.clock import CLOCK
     from runtime.contracts import plan_contracts
     from runtime.environment import settings_of
     from runtime.instance import Instance
-    from runtime.wiring import CLOCK, open_control
+    from runtime.migrated import open_control
     from schemas import SHIPPED
 
     found = Instance.find(instance)
@@ -116,11 +117,11 @@ def apply(
     """
     from replica import Lake
     from runtime.checking import load_among
+    from runtime.clock import CLOCK
     from runtime.contracts import apply_contract, only_accepted
     from runtime.environment import settings_of
     from runtime.instance import Instance
     from runtime.mirroring import Mirroring
-    from runtime.wiring import CLOCK
     from schemas import SHIPPED
 
     found = Instance.find(instance)

@@ -62,7 +62,7 @@ def explain(
 
 def _print_decisions(instance: "Instance", trace: str, *, as_json: bool) -> None:
     from kernel import TraceId
-    from runtime.wiring import decisions_of
+    from runtime.asking import decisions_of
 
     found = [dict(line) for line in decisions_of(instance, TraceId(trace.removeprefix("urn:trace:").lower()))]
     if as_json:

@@ -84,10 +84,10 @@ def replay(
     Example: `knudepunkt quarantine replay municipalities`
     """
     from replica import Lake
+    from runtime.clock import CLOCK
     from runtime.environment import settings_of
     from runtime.instance import Instance
     from runtime.mirroring import Mirroring
-    from runtime.wiring import CLOCK
 
     found = Instance.find(instance)
     settings = settings_of(found)

@@ -32,10 +32,10 @@ def rollback(
     """
     from kernel import DatasetId
     from replica import Counts, Lake
+    from runtime.clock import CLOCK
     from runtime.environment import settings_of
     from runtime.instance import Instance
     from runtime.mirroring import Mirroring
-    from runtime.wiring import CLOCK
 
     found = Instance.find(instance)
     settings = settings_of(found)

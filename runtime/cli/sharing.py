@@ -32,7 +32,7 @@ def profile(
     from runtime.environment import settings_of
     from runtime.files import write_whole
     from runtime.instance import Instance
-    from runtime.wiring import open_control
+    from runtime.migrated import open_control
 
     if not url.startswith("https://"):
         raise typer.BadParameter("a token is sent over https only", param_hint="--url")
@@ -61,7 +61,7 @@ def list_(instance: InstanceOption = DEFAULT_INSTANCE, as_json: JsonOption = Fal
     from control import Sharing
     from runtime.environment import settings_of
     from runtime.instance import Instance
-    from runtime.wiring import open_control
+    from runtime.migrated import open_control
 
     found = Instance.find(instance)
     with open_control(found, settings_of(found)) as control:
@@ -94,7 +94,7 @@ def revoke(
     from control import Sharing
     from runtime.environment import settings_of
     from runtime.instance import Instance
-    from runtime.wiring import open_control
+    from runtime.migrated import open_control
 
     found = Instance.find(instance)
     with open_control(found, settings_of(found)) as control:

@@ -30,9 +30,9 @@ def sql(
 
     `knudepunkt sql "describe calls"`
     """
+    from runtime.asking import ask_usage
     from runtime.environment import settings_of
     from runtime.instance import Instance
-    from runtime.wiring import ask_usage
 
     found = Instance.find(instance)
     answer = ask_usage(found, settings_of(found), query, cvr=cvr)

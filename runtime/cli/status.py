@@ -16,11 +16,11 @@ def status(instance: InstanceOption = DEFAULT_INSTANCE, as_json: JsonOption = Fa
 
     `knudepunkt status --json`
     """
+    from runtime.clock import CLOCK
     from runtime.environment import settings_of
     from runtime.instance import Instance
     from runtime.mirroring import Mirroring, status_now
     from runtime.processes import Addresses
-    from runtime.wiring import CLOCK
 
     found = Instance.find(instance)
     settings = settings_of(found)

@@ -31,11 +31,11 @@ def sync(
     `knudepunkt sync --json`
     """
     from replica import Lake
+    from runtime.clock import CLOCK
     from runtime.environment import settings_of
     from runtime.instance import Instance
     from runtime.mirroring import Mirroring
     from runtime.politeness import standing_back
-    from runtime.wiring import CLOCK
 
     found = Instance.find(instance)
     settings = settings_of(found)

@@ -8,10 +8,11 @@ from control import Agreements, OrganisationKind, ServiceTerms, Terms, TestAutho
 from extract import ExtractSettings
 from kernel import DatasetId, Limits, ServiceName, SnapshotId, Window
 from replica import Lake, Mode, ReplicaSettings, refresh_segments
+from runtime.clock import CLOCK
 from runtime.environment import settings_of
 from runtime.founding import found_instance
+from runtime.migrated import open_control
 from runtime.tidying import tidy_extracts
-from runtime.wiring import CLOCK, open_control
 from schemas import SHIPPED, load_registers
 from tests.replica.builders import a_delivery
 from usage import ask, verify

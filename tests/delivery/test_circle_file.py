@@ -16,11 +16,12 @@ from extract.delivery.subscription import Subscription
 from extract.formats.cpr_records import end_line, start_line
 from kernel import ServiceName
 from replica import Lake
+from runtime.clock import CLOCK
 from runtime.delivering import Delivering, system_of
 from runtime.demo import Stage
 from runtime.environment import settings_of
 from runtime.mirroring import Mirroring
-from runtime.wiring import CLOCK, open_house
+from runtime.wiring import open_house
 from sync.sources.cpr import CprDecoder, load_layout
 from sync.testdata.delivery import PRODUCTION, generate_changes
 from tests.journeys.platform import make_stage

@@ -23,8 +23,9 @@ from runtime.delivering import Delivering
 from runtime.delivery_jobs import raise_alarms
 from runtime.demo import Stage
 from runtime.environment import settings_of
+from runtime.migrated import open_control
 from runtime.settings import Settings
-from runtime.wiring import open_control, open_house
+from runtime.wiring import open_house
 from schemas import SHIPPED, load_registers
 from tests.delivery.receivers import Endpoint, Sshd, https, openssh
 from tests.journeys.platform import knudepunkt, make_stage

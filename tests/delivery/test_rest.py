@@ -13,7 +13,7 @@ from sqlalchemy import update
 from extract.delivery.outbox_tables import DELIVERIES, text_of
 from runtime.client import Profile
 from runtime.environment import settings_of
-from runtime.wiring import open_control
+from runtime.migrated import open_control
 from tests.journeys.platform import Platform, knudepunkt, make_stage, running
 from tests.prometheus import families, value
 

@@ -90,9 +90,9 @@ def test_a_sync_killed_anywhere_leaves_the_former_snapshot_or_the_new_one(tmp_pa
     knudepunkt("sync", instance=root)
     again = knudepunkt("sync", "--json", instance=root)
     assert '"nothing_new"' in again.stdout
+    from runtime.clock import CLOCK
     from runtime.instance import Instance
     from runtime.mirroring import Mirroring
-    from runtime.wiring import CLOCK
 
     instance = Instance.find(root)
     settings = settings_of(instance)

@@ -13,7 +13,7 @@ from control import Agreements, ControlStore, OrganisationKind, ServiceTerms, Te
 from kernel import ServiceName, SystemClock, SystemId, Window
 from runtime.demo import MUNICIPALITY, SUPPLIER, terms
 from runtime.environment import settings_of
-from runtime.wiring import open_control
+from runtime.migrated import open_control
 from schemas import SHIPPED, load_registers
 from tests.journeys.platform import Platform, another_profile
 

@@ -27,9 +27,9 @@ from runtime.contracts import (
 from runtime.environment import settings_of
 from runtime.founding import found_instance
 from runtime.instance import Instance
+from runtime.migrated import open_control
 from runtime.mirroring import Mirroring
 from runtime.settings import Settings
-from runtime.wiring import open_control
 from schemas import Change, load_registers
 from sync import load_sources
 from tests.schemas.builders import a_contract, a_service, custom, write

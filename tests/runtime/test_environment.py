@@ -9,9 +9,8 @@ from alembic.script import ScriptDirectory
 from runtime.environment import settings_of
 from runtime.founding import found_instance
 from runtime.instance import InstanceExists
-from runtime.migrated import NEWEST, MigrationNeeded
+from runtime.migrated import NEWEST, MigrationNeeded, open_control
 from runtime.migrations import config_for
-from runtime.wiring import open_control
 
 
 def test_production_cannot_be_turned_into_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,11 +5,12 @@ import pytest
 from control import Agreements, OrganisationKind, ServiceTerms, Terms
 from control.errors import Unregistered
 from kernel import ServiceName, Window
+from runtime.clock import CLOCK
 from runtime.environment import settings_of
 from runtime.explaining import Asked, explain_call
 from runtime.founding import found_instance
 from runtime.instance import Instance
-from runtime.wiring import CLOCK, open_control
+from runtime.migrated import open_control
 from schemas import SHIPPED, load_registers
 
 

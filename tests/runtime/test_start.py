@@ -1,28 +1,40 @@
-"""What a process loads when it starts."""
+"""What a process loads when it starts: no more than it uses."""
 
-import json
-import subprocess
-import sys
+from tests.loading import loaded_by, packages
 
-LOADED = "import json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
-
-
-def loaded_by(code: str) -> set[str]:
-    """Names of the packages that a process of its own has loaded when it has run `code`."""
-    done = subprocess.run([sys.executable, "-c", f"{code}\n{LOADED}"], capture_output=True, text=True, check=True)
-    return set(json.loads(done.stdout.splitlines()[-1]))
+ROOMS = {"api", "control", "extract", "integrations", "replica", "schemas", "sync", "usage"}
+ENGINES = {"cryptography", "duckdb", "lxml", "numpy", "paramiko", "polars", "pyarrow", "sqlalchemy", "sqlglot"}
 
 
 def test_the_command_line_can_say_what_it_offers_without_the_house() -> None:
     """Help must come at once; each verb loads what it needs when it runs."""
-    loaded = loaded_by("import runtime.cli")
+    loaded = packages(loaded_by("import runtime.cli"))
 
-    assert not loaded & {"api", "control", "extract", "integrations", "replica", "schemas", "sync", "usage"}
-    assert not loaded & {"duckdb", "numpy", "polars", "pyarrow", "pydantic", "rich", "sqlalchemy"}
+    assert not loaded & (ROOMS | ENGINES | {"pydantic", "rich"})
 
 
-def test_a_process_loads_no_library_that_only_others_use() -> None:
-    loaded = loaded_by("from runtime.unwanted import leave_out\nleave_out()\nimport runtime.roles")
+def test_settings_are_read_without_the_rooms_behind_them() -> None:
+    """Every verb reads them, and so does the parent of `knudepunkt up`, which does nothing but watch its children."""
+    loaded = packages(loaded_by("import runtime.environment, runtime.parent, runtime.logs"))
 
-    assert {"duckdb", "paramiko", "pyarrow"} <= loaded
-    assert not loaded & {"pandas", "invoke"}
+    assert not loaded & ENGINES
+
+
+def test_a_consumer_s_verbs_are_without_the_platform() -> None:
+    loaded = packages(loaded_by("import runtime.client, runtime.fetching, runtime.copying"))
+
+    assert not loaded & ENGINES
+
+
+def test_a_question_about_usage_loads_the_accounts_alone() -> None:
+    loaded = packages(loaded_by("import runtime.environment\nfrom runtime.asking import ask_usage"))
+
+    assert "duckdb" in loaded
+    assert not loaded & {"cryptography", "lxml", "paramiko", "polars", "schemas", "sqlalchemy", "sync"}
+
+
+def test_a_server_has_all_that_it_uses_and_no_library_that_only_others_use() -> None:
+    loaded = packages(loaded_by("from runtime.unwanted import leave_out\nleave_out()\nimport runtime.roles"))
+
+    assert loaded >= ROOMS | ENGINES
+    assert not loaded & {"alembic", "botocore", "invoke", "pandas", "typer"}

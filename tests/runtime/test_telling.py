@@ -5,10 +5,11 @@ from pathlib import Path
 
 from control import Agreements, Inbox, OrganisationKind, People, Role, ServiceTerms, Terms
 from kernel import ServiceName, Window
+from runtime.clock import CLOCK
 from runtime.environment import settings_of
 from runtime.founding import found_instance
+from runtime.migrated import open_control
 from runtime.telling import remind, send_mail
-from runtime.wiring import CLOCK, open_control
 from tests.control.test_mail import Mailbox, serving
 
 

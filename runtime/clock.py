@@ -1,0 +1,5 @@
+"""The clock of every process."""
+
+from kernel import SystemClock
+
+CLOCK = SystemClock()
