@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     )
     from extract.exchange import Exchange, InMetadata
     from extract.form import Compression, Format
-    from extract.formats.json_text import json_lines as ndjson_of
+    from extract.formats import encode
     from extract.jobs import Job, Jobs, JobState, Progress
     from extract.place import made_now
     from extract.plan import Corrections, ExtractPlan, ExtractRequest, formats_of, plan_extract
@@ -90,10 +90,10 @@ __all__ = [
     "Waiting",
     "delivery_figures",
     "digests",
+    "encode",
     "estimate",
     "formats_of",
     "made_now",
-    "ndjson_of",
     "plan_extract",
     "rows_of",
     "told_delivery",

@@ -22,13 +22,14 @@ from api.rest.extract_request import Planned, planned
 from api.rest.lookup import json_body, object_of, texts_of
 from api.threads import in_thread, pulled
 from api.visit import Visit
-from extract import CopyTooLarge, DeltaNeedsKey, ExtractRequest, Format, digests, ndjson_of
+from extract import CopyTooLarge, DeltaNeedsKey, ExtractRequest, Format, digests, encode
 from kernel import Caller
 
 MOST_ROWS: Final = 10_000
 """Of one part, and so of what is fetched anew at once."""
 DEFAULT_ROWS: Final = 2_000
 _FLUSH_BYTES: Final = 16 * 1024
+_FORMATS: Final = (Format.NDJSON, Format.ARROW)
 
 
 async def proof(visit: Visit) -> Answer:
@@ -58,9 +59,12 @@ async def proof(visit: Visit) -> Answer:
 
 
 async def rows(visit: Visit) -> Answer:
-    """The rows from one key on and before another, as NDJSON. Raises CopyTooLarge."""
+    """The rows from one key on and before another, as NDJSON or as an Arrow stream. Raises CopyTooLarge."""
     caller = visit.identify()
-    body = await _body(visit.request, "low", "high")
+    body = await _body(visit.request, "low", "high", "format")
+    kind = next((each for each in _FORMATS if each == body.get("format", Format.NDJSON)), None)
+    if kind is None:
+        raise BodyInvalid("format is none that rows are sent in", remedy=f"send {' or '.join(_FORMATS)}")
     bounds = tuple(body.get(name) for name in ("low", "high"))
     if not all(each is None or isinstance(each, str) for each in bounds):
         raise BodyInvalid("low or high is not a text", remedy="send them as a part of the proof has them")
@@ -70,7 +74,8 @@ async def rows(visit: Visit) -> Answer:
     def text() -> tuple[bytes, int]:
         batches: list[pa.RecordBatch] = []
         count = 0
-        for batch in read(wanted.plan, (bounds[0], bounds[1])):
+        found = read(wanted.plan, (bounds[0], bounds[1]))
+        for batch in found:
             count += batch.num_rows
             if count > MOST_ROWS:
                 raise CopyTooLarge(
@@ -79,11 +84,11 @@ async def rows(visit: Visit) -> Answer:
                     rule="copy.rows",
                 )
             batches.append(batch)
-        return b"".join(map(ndjson_of, batches)), count
+        return b"".join(encode(kind, found.schema, batches)), count
 
     data, count = await in_thread(text)
     visit.answered(wanted.grant, status=200, snapshot=wanted.plan.snapshot, rows=count, size_bytes=len(data))
-    return Answer(200, _headers(visit, wanted), data)
+    return Answer(200, _headers(visit, wanted, kind), data)
 
 
 async def _stream(visit: Visit, first: bytes, pieces: AsyncGenerator[bytes], send: Send) -> None:
@@ -121,10 +126,10 @@ async def _planned(visit: Visit, caller: Caller, body: dict[str, Any]) -> Planne
     return wanted
 
 
-def _headers(visit: Visit, wanted: Planned) -> Headers:
+def _headers(visit: Visit, wanted: Planned, kind: Format = Format.NDJSON) -> Headers:
     request, plan = visit.request, wanted.plan
     found = stamps(wanted.info, request.trace, request.received, personal=visit.offer.personal)
-    found.append((b"content-type", b"application/x-ndjson"))
+    found.append((b"content-type", kind.media_type.encode()))
     found.append((b"knudepunkt-key", visit.dataset.key.encode()))
     if plan.cursor is not None:
         found.append((b"knudepunkt-cursor", str(plan.cursor).encode()))

@@ -168,13 +168,14 @@ def _copy(service: Service, dataset: Dataset, what: str) -> dict[str, Any]:
         own = {"part_rows": {"type": "integer", "minimum": 1, "maximum": 10_000}}
         summary, told = "digests of a copy", "A line per part: low, high, rows, sha256; the last one has `end`."
     else:
-        own = {"low": bound, "high": bound}
-        summary, told = "rows between two keys", "The rows, as in an NDJSON extract."
+        own = {"low": bound, "high": bound, "format": {"enum": ["ndjson", "arrow"], "default": "ndjson"}}
+        summary, told = "rows between two keys", "The rows, as in an extract of that format."
     made = operation(service, f"copy_{what}", summary, (*_REFUSALS, 413, 415))
     fields: dict[str, Schema] = {"columns": columns(dataset), **MOMENT, **own}
     body: Schema = {"type": "object", "properties": fields, "additionalProperties": False}
     made["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
-    made["responses"]["200"] = {"description": told, "content": {"application/x-ndjson": {}}}
+    kinds = [Format.NDJSON] if what == "proof" else [Format.NDJSON, Format.ARROW]
+    made["responses"]["200"] = {"description": told, "content": {each.media_type: {} for each in kinds}}
     return made
 
 

@@ -13,8 +13,18 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Prove that a copy of a dataset is whole and right, and mend it.", no_args_is_help=True)
 
 ServiceArgument = Annotated[str, typer.Argument(help="The extract service that the copy comes from.")]
-FileArgument = Annotated[Path, typer.Argument(help="The copy: NDJSON, sorted by key.", exists=True, dir_okay=False)]
-ColumnsOption = Annotated[str | None, typer.Option(help="Its columns, separated by commas; all when left out.")]
+FileArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="The copy: NDJSON, CSV (the Danish forms too), Parquet or Arrow; as it is, or with gzip or zstd.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+ColumnsOption = Annotated[
+    str | None,
+    typer.Option(help="Its columns, separated by commas; when left out, those in its head, or all that is covered."),
+]
 PartOption = Annotated[int, typer.Option(min=1, max=10_000, help="Rows that are compared, and fetched, together.")]
 ClientOption = Annotated[str, typer.Option(help="Client profile that makes the calls.")]
 AgreementOption = Annotated[str | None, typer.Option(help="Agreement to call under, when there are several.")]
@@ -33,7 +43,11 @@ def check(
 ) -> None:
     """Compare a copy with the platform's digests. Exit code 1 when it differs.
 
+    It may be in any order; one that is sorted by key is read once.
+
     Example: `knudepunkt copy check cpr-persons-extract persons.ndjson`
+
+    Example: `knudepunkt copy check cvr-companies-extract companies.csv.gz --part-rows 10000`
     """
     proof = _proof(service, file, columns, part_rows, instance, client, agreement, repair=False)
     _tell(proof, as_json=as_json)
@@ -54,9 +68,10 @@ def repair(
     agreement: AgreementOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Fetch the parts of a copy that differ, and only those. The old copy stays until the new one is whole.
+    """Fetch the parts of a copy that differ, and only those. The old copy stays until the new one is whole, which is
+    sorted by key and in the same form.
 
-    Example: `knudepunkt copy repair cpr-persons-extract persons.ndjson`
+    Example: `knudepunkt copy repair cpr-persons-extract persons.parquet`
     """
     _tell(_proof(service, file, columns, part_rows, instance, client, agreement, repair=True), as_json=as_json)
 
@@ -74,9 +89,13 @@ def _proof(
     headers = {"Knudepunkt-Agreement": agreement} if agreement else {}
     with (
         open_client(found, Profile.of(found, client)) as http,
-        console(stderr=True).status(f"Comparing {file.name}"),
+        console(stderr=True).status(f"Comparing {file.name}") as status,
     ):
-        return Copy(http, service, chosen, headers).check(file, repair=repair, part_rows=part_rows)
+
+        def tell(proof: "Proof") -> None:
+            status.update(f"Comparing {file.name}: {proof.parts:,} parts, {proof.differing:,} differ")
+
+        return Copy(http, service, chosen, headers, tell).check(file, repair=repair, part_rows=part_rows)
 
 
 def _tell(proof: "Proof", *, as_json: bool) -> None:
