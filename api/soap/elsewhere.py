@@ -7,8 +7,9 @@ from typing import Final
 
 from api.doors import Doors
 from api.soap.established.shared import ANY_CONTEXT, CONTEXTS
-from api.soap.interface import Answered, Interface, SoapOperation, Turn, declared, writer_of
-from api.soap.notation import Name, Schema, schema
+from api.soap.interface import Answered, Interface, Turn, declared, writer_of
+from api.soap.notation import Schema, schema
+from api.soap.own import own_interface, own_namespace, response_of
 from integrations import location
 from kernel import Operation
 from schemas import Redirect, Service
@@ -24,10 +25,8 @@ element LocationResponse : LocationResponseType
 def elsewhere(doors: Doors, service: Service) -> Interface:
     live = service.live
     permanent = isinstance(live, Redirect) and live.permanent
-    namespace = f"urn:knudepunkt:{service.name}:{service.version.partition('.')[0]}"
-    types = location_schema(namespace)
-    response = Name(namespace, "LocationResponse")
-    written = writer_of(types).element(response, declared(types))
+    types = location_schema(own_namespace(service))
+    written = writer_of(types).element(response_of(types, Operation.LOCATION), declared(types))
 
     async def answer(turn: Turn) -> Answered:
         _, grant = turn.admit()
@@ -36,26 +35,7 @@ def elsewhere(doors: Doors, service: Service) -> Interface:
             grant=grant, body=written({"service": service.name, "location": where, "permanent": permanent})
         )  # fmt: skip
 
-    return Interface(
-        paths=(f"/soap/{service.name}",),
-        namespace=namespace,
-        schema=types,
-        operations=(
-            SoapOperation(
-                name="location",
-                action=f"{namespace}:location",
-                request=Name(namespace, "LocationRequest"),
-                response=response,
-                kind=Operation.LOCATION,
-                answer=answer,
-            ),
-        ),
-        port_type="LocationPortType",
-        binding="LocationBinding",
-        service="".join(word.capitalize() for word in service.name.split("-")),
-        port="LocationPort",
-        soap_12=True,
-    )
+    return own_interface(service, types, Operation.LOCATION, answer)
 
 
 def location_schema(namespace: str) -> Schema:

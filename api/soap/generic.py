@@ -9,8 +9,9 @@ from typing import Final
 from api.doors import Doors
 from api.soap.errors import PayloadInvalid
 from api.soap.established.shared import ANY_CONTEXT, CONTEXTS
-from api.soap.interface import Answered, Interface, SoapOperation, Turn, declared, writer_of
-from api.soap.notation import Name, Schema, schema
+from api.soap.interface import Answered, Interface, Turn, declared, writer_of
+from api.soap.notation import Schema, schema
+from api.soap.own import own_interface, own_namespace, response_of
 from api.threads import in_thread
 from api.visit import today_of
 from integrations import lookup as look_up
@@ -26,10 +27,8 @@ _KINDS: Final = {
 
 def generic(doors: Doors, service: Service) -> Interface:
     dataset = doors.registers.dataset_of(service)
-    namespace = f"urn:knudepunkt:{service.name}:{service.version.partition('.')[0]}"
-    types = record_schema(namespace, dataset)
-    response = Name(namespace, "LookupResponse")
-    written = writer_of(types).element(response, declared(types))
+    types = record_schema(own_namespace(service), dataset)
+    written = writer_of(types).element(response_of(types, Operation.LOOKUP), declared(types))
 
     async def answer(turn: Turn) -> Answered:
         keys, columns = turn.texts("key"), turn.texts("column")
@@ -57,26 +56,7 @@ def generic(doors: Doors, service: Service) -> Interface:
         # One lookup takes less time than handing it to a thread; a thousand would keep everybody else waiting.
         return look() if len(keys) <= FEW_KEYS else await in_thread(look)
 
-    return Interface(
-        paths=(f"/soap/{service.name}",),
-        namespace=namespace,
-        schema=types,
-        operations=(
-            SoapOperation(
-                name="lookup",
-                action=f"{namespace}:lookup",
-                request=Name(namespace, "LookupRequest"),
-                response=response,
-                kind=Operation.LOOKUP,
-                answer=answer,
-            ),
-        ),
-        port_type="LookupPortType",
-        binding="LookupBinding",
-        service="".join(word.capitalize() for word in service.name.split("-")),
-        port="LookupPort",
-        soap_12=True,
-    )
+    return own_interface(service, types, Operation.LOOKUP, answer)
 
 
 def record_schema(namespace: str, dataset: Dataset) -> Schema:
