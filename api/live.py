@@ -9,14 +9,13 @@ import ssl
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 import structlog
 
 from api.tls import OnRefused, context_of, open_authorities
 from control import ListFolder, Trust
-from kernel import Clock, PlatformError
+from kernel import Beside, Clock, PlatformError
 
 _log = structlog.get_logger(__name__)
 
@@ -49,18 +48,14 @@ class LiveTls:
         self._seen = self._state()
         self._lists_seen = self._lists.state()
         self._load()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="tls", daemon=True)
+        self._beside = Beside("tls", self._watch)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._beside.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
+    def __exit__(self, *_: object) -> None:
+        self._beside.stop()
 
     def trust(self) -> Trust:
         """The trust in force now. Costs nothing; ask anew for each request."""
@@ -74,8 +69,8 @@ class LiveTls:
         # The trust first: in between, a new authority's certificate is refused rather than an old one's let in.
         self._trust, self.context.newest = trust, context
 
-    def _watch(self) -> None:
-        while not self._stop.wait(LOOK_EVERY_S):
+    def _watch(self, stopping: threading.Event) -> None:
+        while not stopping.wait(LOOK_EVERY_S):
             try:
                 self._look()
             except PlatformError as error:

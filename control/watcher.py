@@ -4,7 +4,6 @@ import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Final, Self
 
 import structlog
@@ -12,6 +11,7 @@ import structlog
 from control.loading import load_policy
 from control.policy import Policy
 from control.store import ControlStore, policy_version
+from kernel import Beside
 
 _log = structlog.get_logger(__name__)
 
@@ -29,26 +29,22 @@ class PolicyWatcher:
         self._store = store
         with store.reading() as db, _long_lived():
             self._policy = load_policy(db, environment=store.environment)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="policy", daemon=True)
+        self._beside = Beside("policy", self._watch)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._beside.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
+    def __exit__(self, *_: object) -> None:
+        self._beside.stop()
 
     def current(self) -> Policy:
         """The policy in force now. Costs nothing; ask anew for each call, and keep what you got for the whole call."""
         return self._policy
 
-    def _watch(self) -> None:
+    def _watch(self, stopping: threading.Event) -> None:
         failing = False
-        while not self._stop.wait(LOOK_EVERY_S):
+        while not stopping.wait(LOOK_EVERY_S):
             try:
                 self._look()
                 if failing:

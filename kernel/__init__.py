@@ -1,8 +1,10 @@
-"""Kernel: the words that every room speaks. Standard library only, values without behaviour of their own.
+"""Kernel: the words that every room speaks. Standard library only; values without behaviour of their own, beside what
+stands for the machine: its clock and its threads.
 
 A noun belongs here when three rooms use it; otherwise it stays in the room that looks after it.
 """
 
+from kernel.beside import Beside
 from kernel.call import Call, Caller, Channel, Operation
 from kernel.clock import COPENHAGEN, Clock, SystemClock
 from kernel.errors import (
@@ -47,6 +49,7 @@ __all__ = [
     "COPENHAGEN",
     "NOTHING_SAID",
     "AgreementId",
+    "Beside",
     "Call",
     "CallAnswered",
     "CallRefused",

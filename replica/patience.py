@@ -6,15 +6,16 @@ from contextlib import contextmanager
 
 import duckdb
 
+from kernel import Beside
 from replica.errors import SearchTooSlow
 
 
 @contextmanager
 def within_time(timeout_s: float, cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Stop what the cursor does when its time is over. Raises SearchTooSlow."""
-    over, done = threading.Event(), threading.Event()
+    over = threading.Event()
 
-    def watch() -> None:
+    def watch(done: threading.Event) -> None:
         if done.wait(timeout_s):
             return
         over.set()
@@ -22,15 +23,11 @@ def within_time(timeout_s: float, cursor: duckdb.DuckDBPyConnection) -> Iterator
         while not done.wait(0.02):
             cursor.interrupt()
 
-    watcher = threading.Thread(target=watch, name="search-timeout", daemon=True)
-    watcher.start()
-    try:
-        yield
-    except duckdb.InterruptException:
-        over.set()
-    finally:
-        done.set()
-        watcher.join()
+    with Beside("search-timeout", watch):
+        try:
+            yield
+        except duckdb.InterruptException:
+            over.set()
     if over.is_set():
         raise SearchTooSlow(
             f"the search took longer than {timeout_s:g} s",

@@ -7,14 +7,13 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from types import TracebackType
 from typing import Final, Self
 
 import structlog
 
 from control import ControlStore, Policy
 from control.trials import Trials
-from kernel import CallAnswered, CallRefused, Observation, PlatformError, RowsDelivered, SystemId
+from kernel import Beside, CallAnswered, CallRefused, Observation, PlatformError, RowsDelivered, SystemId
 
 _MOST_WAITING: Final = 1_000
 _FAILURE: Final = 400
@@ -30,19 +29,14 @@ class TrialRecorder:
         self._waiting: deque[CallAnswered | RowsDelivered] = deque(maxlen=_MOST_WAITING)
         self._told: set[SystemId] = set()
         self._something = threading.Event()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="trials", daemon=True)
+        self._beside = Beside("trials", self._work)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._beside.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._something.set()
-        self._thread.join()
+    def __exit__(self, *_: object) -> None:
+        self._beside.stop(self._something.set)
 
     def notice(self, fact: Observation) -> None:
         """Never waits, and never fails."""
@@ -53,7 +47,7 @@ class TrialRecorder:
             self._waiting.append(fact)
             self._something.set()
 
-    def _work(self) -> None:
+    def _work(self, stopping: threading.Event) -> None:
         while True:
             self._something.wait()
             self._something.clear()
@@ -62,7 +56,7 @@ class TrialRecorder:
                     self._record(self._waiting.popleft())
                 except IndexError:
                     break
-            if self._stop.is_set():
+            if stopping.is_set():
                 return
 
     def _record(self, fact: CallAnswered | RowsDelivered) -> None:

@@ -1,5 +1,6 @@
 """The control room on PostgreSQL: the same doors, the same refusals, and writers that queue."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -152,5 +153,5 @@ class TestWritersQueue:
             for _ in range(1_000):
                 if not watcher.current().grants_of(pg.system.id, START):
                     break
-                watcher._stop.wait(0.01)
+                time.sleep(0.01)
             assert watcher.current().grants_of(pg.system.id, START) == ()

@@ -98,8 +98,7 @@ class TestWatcher:
         assert LOOK_EVERY_S <= 0.25
         agreement, watcher = today.approved(), PolicyWatcher(today.store)
         beats = Beats(today, watcher, agreement.id)
-        watcher._stop = beats  # type: ignore[assignment]
-        watcher._watch()
+        watcher._watch(beats)  # type: ignore[arg-type]
         assert beats.periods == [LOOK_EVERY_S] * 5
         assert beats.in_force == beats.wanted
 
