@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption, console
-from runtime.cli.desk import AsOption, NoteOption, OrganisationOption, moment, show, show_all
+from runtime.cli.console import console
+from runtime.cli.desk import Errand, NoteOption, OrganisationOption, moment, on_errand
 from runtime.cli.terms import terms_of_file, terms_of_options
 
 if TYPE_CHECKING:
@@ -25,14 +25,13 @@ _COLUMNS = ("id", "state", "municipality", "supplier", "system_name", "services"
 
 
 @app.command("list")
+@on_errand
 def list_(
+    errand: Errand,
     organisation: OrganisationOption = None,
     state: Annotated[str | None, typer.Option(help="As they are now, for instance requested.")] = None,
     system: Annotated[str | None, typer.Option(help="Those of a system: name or id.")] = None,
     service: Annotated[str | None, typer.Option(help="Those that cover a service.")] = None,
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """List agreements: of one organisation on either side, or all that may be seen.
 
@@ -47,23 +46,22 @@ def list_(
 
     if state is not None and state not in set(State):
         raise typer.BadParameter(f"it is one of {', '.join(State)}", param_hint="--state")
-    with _table(instance, acting) as (desk, agreements):
+    with _table(errand) as (desk, agreements):
         found = agreements.all(
             None if organisation is None else desk.organisation(organisation).id,
             system=None if system is None else desk.system(system).id,
             service=None if service is None else ServiceName(service),
             states=() if state is None else {State(state)},
         )
-        _print_many(desk, agreements, found, as_json=as_json)
+        _print_many(errand, desk, agreements, found)
 
 
 @app.command("show")
+@on_errand
 def show_(
+    errand: Errand,
     agreement: AgreementArgument,
     document: Annotated[str | None, typer.Option("--document", help="As people read it: da or en.")] = None,
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """Show an agreement: its parties, its terms, and the steps that can be taken now.
 
@@ -77,36 +75,32 @@ def show_(
 
     if document not in {None, "da", "en"}:
         raise typer.BadParameter("it is da or en", param_hint="--document")
-    with _table(instance, acting) as (desk, agreements):
+    with _table(errand) as (desk, agreements):
         if document is not None:
             made = documents_of(desk.instance, desk.store).of(_found(agreements, agreement).id)
             console().print(made.files[f"agreement.{document}.txt"].decode(), markup=False)
             return
-        _print_one(desk, agreements, _found(agreements, agreement), as_json=as_json)
+        _print_one(errand, desk, agreements, _found(agreements, agreement))
 
 
 @app.command()
-def history(
-    agreement: AgreementArgument,
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
-) -> None:
+@on_errand
+def history(errand: Errand, agreement: AgreementArgument) -> None:
     """Show every step of an agreement since it was drafted.
 
     Example: `knudepunkt agreement history 0190b0f4`
     """
     from api.rest.admin.terms import AgreementStepView
 
-    with _table(instance, acting) as (_, agreements):
+    with _table(errand) as (_, agreements):
         steps = agreements.history(_found(agreements, agreement).id)
-    show_all(
-        map(AgreementStepView.of, steps), ("number", "at", "step", "state", "by", "note"), as_json=as_json, none="None."
-    )
+    errand.show_all(map(AgreementStepView.of, steps), ("number", "at", "step", "state", "by", "note"), none="None.")
 
 
 @app.command()
+@on_errand
 def request(
+    errand: Errand,
     system: Annotated[str, typer.Option(help="The system that is to call: name or id.")],
     municipality: Annotated[str, typer.Option(help="Whose authority it acts under: CVR number, name or id.")],
     file: Annotated[Path | None, typer.Option(help="Terms in YAML or JSON, as REST takes them.")] = None,
@@ -126,9 +120,6 @@ def request(
     end: ToOption = None,
     draft: Annotated[bool, typer.Option("--draft", help="Write it down, and send it later.")] = False,
     note: NoteOption = "",
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """Request an agreement. In the test environment it is approved at once; in production the municipality decides.
 
@@ -150,7 +141,7 @@ def request(
             service or [], columns or [], own or [], purpose, legal_basis, reason, per_minute, per_day
         )
     )
-    with _table(instance, acting) as (desk, agreements):
+    with _table(errand) as (desk, agreements):
         window = window_of(
             None if start is None else moment(start, "--from"), None if end is None else moment(end, "--to"),
             desk.store.clock.now(),
@@ -160,19 +151,18 @@ def request(
             done = agreements.draft(whose, calls, terms.terms(), window)
         else:
             done = agreements.request(whose, calls, terms.terms(), window, note=note)
-        _print_one(desk, agreements, done, as_json=as_json)
+        _print_one(errand, desk, agreements, done)
 
 
 @app.command()
+@on_errand
 def renew(
+    errand: Errand,
     agreement: AgreementArgument,
     file: Annotated[Path | None, typer.Option(help="Other terms, in YAML or JSON.")] = None,
     start: FromOption = None,
     end: ToOption = None,
     note: NoteOption = "",
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """Request what follows an agreement, without a gap: from its end on, on the same terms unless others are given.
 
@@ -180,36 +170,27 @@ def renew(
     """
     from api.rest.admin.agreements import beginning_after, window_of
 
-    with _table(instance, acting) as (desk, agreements):
+    with _table(errand) as (desk, agreements):
         found, now = _found(agreements, agreement), desk.store.clock.now()
         begins = beginning_after(found, now) if start is None else moment(start, "--from")
         window = window_of(begins, None if end is None else moment(end, "--to"), now)
         terms = None if file is None else terms_of_file(file).terms()
-        _print_one(desk, agreements, agreements.renew(found.id, window, terms=terms, note=note), as_json=as_json)
+        _print_one(errand, desk, agreements, agreements.renew(found.id, window, terms=terms, note=note))
 
 
 @app.command()
+@on_errand
 def expiring(
+    errand: Errand,
     days: Annotated[int, typer.Option(help="Within this many days.", min=1)] = 90,
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """List agreements in force that end soon.
 
     Example: `knudepunkt agreement expiring --days 30`
     """
-    with _table(instance, acting) as (desk, agreements):
+    with _table(errand) as (desk, agreements):
         before = desk.store.clock.now() + timedelta(days=days)
-        _print_many(desk, agreements, agreements.all(ends_before=before), as_json=as_json)
-
-
-def _step(step: str, agreement: str, note: str, acting: str | None, instance: Path, *, as_json: bool) -> None:
-    from control import Step
-
-    with _table(instance, acting) as (desk, agreements):
-        done = agreements.step(_found(agreements, agreement).id, Step(step), note=note)
-        _print_one(desk, agreements, done, as_json=as_json)
+        _print_many(errand, desk, agreements, agreements.all(ends_before=before))
 
 
 _STEPS = {
@@ -224,17 +205,15 @@ _STEPS = {
 
 
 def _add_step(verb: str, step: str, says: str) -> None:
-    def run(
-        agreement: AgreementArgument,
-        note: NoteOption = "",
-        acting: AsOption = None,
-        instance: InstanceOption = DEFAULT_INSTANCE,
-        as_json: JsonOption = False,
-    ) -> None:
-        _step(step, agreement, note, acting, instance, as_json=as_json)
+    def run(errand: Errand, agreement: AgreementArgument, note: NoteOption = "") -> None:
+        from control import Step
+
+        with _table(errand) as (desk, agreements):
+            done = agreements.step(_found(agreements, agreement).id, Step(step), note=note)
+            _print_one(errand, desk, agreements, done)
 
     run.__doc__ = f'{says}\n\n    Example: `knudepunkt agreement {verb} 0190b0f4 --note "Case 17"`\n    '
-    app.command(verb)(run)
+    app.command(verb)(on_errand(run))
 
 
 for _verb, (_name, _says) in _STEPS.items():
@@ -242,12 +221,11 @@ for _verb, (_name, _says) in _STEPS.items():
 
 
 @contextmanager
-def _table(instance: Path, acting: str | None) -> "Iterator[tuple[Desk, Agreements]]":
+def _table(errand: Errand) -> "Iterator[tuple[Desk, Agreements]]":
     from control import Agreements
-    from runtime.administration import open_desk
     from schemas import SHIPPED, load_registers
 
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         yield desk, Agreements(desk.store, load_registers(SHIPPED, desk.instance.registers))
 
 
@@ -264,14 +242,14 @@ def _views(desk: "Desk", agreements: "Agreements", found: "tuple[Agreement, ...]
     return [*map(viewing(desk.store, agreements), found)]
 
 
-def _print_one(desk: "Desk", agreements: "Agreements", found: "Agreement", *, as_json: bool) -> None:
+def _print_one(errand: Errand, desk: "Desk", agreements: "Agreements", found: "Agreement") -> None:
     (view,) = _views(desk, agreements, (found,))
-    show(view if as_json else _flat(view), as_json=as_json)
+    errand.show(view if errand.as_json else _flat(view))
 
 
-def _print_many(desk: "Desk", agreements: "Agreements", found: "tuple[Agreement, ...]", *, as_json: bool) -> None:
+def _print_many(errand: Errand, desk: "Desk", agreements: "Agreements", found: "tuple[Agreement, ...]") -> None:
     views = _views(desk, agreements, found)
-    show_all(views if as_json else map(_flat, views), _COLUMNS, as_json=as_json, none="There is no such agreement.")
+    errand.show_all(views if errand.as_json else map(_flat, views), _COLUMNS, none="There is no such agreement.")
 
 
 def _flat(view: "AgreementView") -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption, console
-from runtime.cli.desk import show, show_all
+from runtime.cli.desk import Errand
 
 app = typer.Typer(help="The audit trail of the control database: append-only, and chained.", no_args_is_help=True)
 
@@ -38,9 +38,9 @@ def list_(
         whose = None if organisation is None else desk.organisation(organisation).id
         with desk.store.reading() as db:
             found = newest_entries(db, organisation=whose, about=about, limit=limit)
-    show_all(
+    Errand(instance, None, as_json).show_all(
         map(AuditView.of, found), ("number", "at", "actor", "address", "verb", "about", "details"),
-        as_json=as_json, none="Nothing was changed.",
+        none="Nothing was changed.",
     )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def verify(
         known = expect is None or has_entry(db, expect.lower())
     last = found[0].hash if found else ""
     said = "The trail is whole." if broken_at is None and known else "The trail is NOT whole."
-    show(AuditCheck(entries, broken_at, last), as_json=as_json, said=said)
+    Errand(instance, None, as_json).show(AuditCheck(entries, broken_at, last), said=said)
     if not known:
         console(stderr=True).print("No entry has the expected hash: the end of the trail was cut off, or written anew.")
     if broken_at is not None or not known:

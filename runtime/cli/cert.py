@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption, console, print_json
-from runtime.cli.desk import AsOption, OutOption, content_of, show, show_all
+from runtime.cli.console import console, print_json
+from runtime.cli.desk import Errand, OutOption, content_of, on_errand
 
 app = typer.Typer(
     help="Certificates of systems. Two may live at a time, so that a renewal breaks nothing.", no_args_is_help=True
@@ -17,27 +17,24 @@ _COLUMNS = ("fingerprint", "valid_from", "valid_to", "revoked", "subject")
 
 
 @app.command("list")
-def list_(
-    system: SystemArgument,
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
-) -> None:
+@on_errand
+def list_(errand: Errand, system: SystemArgument) -> None:
     """List the certificates that a system has or had, the newest first.
 
     Example: `knudepunkt cert list hjemmepleje`
     """
     from api.rest.admin.shown import CertificateView
     from control import Credentials
-    from runtime.administration import open_desk
 
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         found = Credentials(desk.store).of(desk.system(system).id)
-    show_all(map(CertificateView.of, found), _COLUMNS, as_json=as_json, none="The system has no certificate.")
+    errand.show_all(map(CertificateView.of, found), _COLUMNS, none="The system has no certificate.")
 
 
 @app.command()
+@on_errand
 def request(
+    errand: Errand,
     system: SystemArgument,
     out: OutOption = None,
     renew: Annotated[
@@ -46,9 +43,6 @@ def request(
     only_files: Annotated[
         bool, typer.Option("--only-files", help="Make key and signing request, and ask nobody: no instance is needed.")
     ] = False,
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """Make a key and a signing request here, and have the test authority answer it (test environment).
 
@@ -73,13 +67,14 @@ def request(
             raise typer.BadParameter("with --only-files name a new folder with --out instead of --renew")
         files = KeyFiles(out or _below(Path(), system))
         make_request(files, system)
-        _print_files(files.as_dict(), as_json=as_json, said=f"Send {files.request} to whoever issues the certificate.")
+        _print_files(
+            files.as_dict(), as_json=errand.as_json, said=f"Send {files.request} to whoever issues the certificate."
+        )
         return
     from control import Credentials
-    from runtime.administration import open_desk
     from runtime.keymaking import answered
 
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         desk.ensure_test()
         found, authority = desk.system(system), desk.authority()
         files, trust = KeyFiles(out or _below(desk.instance.clients, found.name)), desk.trust()
@@ -91,16 +86,15 @@ def request(
         answered(files, found.name, ask, authority.ca_pem, renew=renew)
         (newest, *_) = credentials.of(found.id)
     told = {"fingerprint": newest.fingerprint, "valid_to": newest.valid_to.isoformat()} | files.as_dict()
-    _print_files(told, as_json=as_json, said=f"The system {found.name} has a new certificate.")
+    _print_files(told, as_json=errand.as_json, said=f"The system {found.name} has a new certificate.")
 
 
 @app.command()
+@on_errand
 def upload(
+    errand: Errand,
     system: SystemArgument,
     file: Annotated[Path, typer.Argument(help="The certificate, PEM or DER.")],
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """Bind a certificate to a system: an OCES organisation or system certificate of the organisation that owns it.
 
@@ -110,19 +104,17 @@ def upload(
     """
     from api.rest.admin.shown import CertificateView
     from control import Credentials
-    from runtime.administration import open_desk
 
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         done = Credentials(desk.store).bind(desk.system(system).id, content_of(file), trust=desk.trust())
-        show(CertificateView.of(done), as_json=as_json, said="Bound.")
+        errand.show(CertificateView.of(done), said="Bound.")
 
 
 @app.command()
+@on_errand
 def revoke(
+    errand: Errand,
     fingerprint: Annotated[str, typer.Argument(help="SHA-256 fingerprint in hex, or the beginning of one.")],
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """Refuse a certificate within a second, on open connections too, for ever.
 
@@ -130,20 +122,18 @@ def revoke(
     """
     from api.rest.admin.shown import CertificateView
     from control import Credentials
-    from runtime.administration import open_desk
 
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         credentials, found = Credentials(desk.store), desk.certificate(fingerprint)
         credentials.revoke(found.fingerprint)
-        show(CertificateView.of(credentials.find(found.fingerprint)), as_json=as_json, said="Revoked.")
+        errand.show(CertificateView.of(credentials.find(found.fingerprint)), said="Revoked.")
 
 
 @app.command()
+@on_errand
 def expiring(
+    errand: Errand,
     days: Annotated[int, typer.Option(help="Within this many days.", min=1)] = 60,
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """List certificates that end soon and have not been renewed.
 
@@ -151,13 +141,12 @@ def expiring(
     """
     from api.rest.admin.shown import CertificateView
     from control import Credentials
-    from runtime.administration import open_desk
 
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         seen = {each.id for each in desk.systems()}
         before = desk.store.clock.now() + timedelta(days=days)
         found = [each for each in Credentials(desk.store).expiring(before) if each.system in seen]
-    show_all(map(CertificateView.of, found), ("fingerprint", "valid_to", "subject"), as_json=as_json, none="None does.")
+    errand.show_all(map(CertificateView.of, found), ("fingerprint", "valid_to", "subject"), none="None does.")
 
 
 def _below(folder: Path, name: str) -> Path:

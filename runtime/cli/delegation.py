@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption
-from runtime.cli.desk import AsOption, NoteOption, OrganisationOption, moment, show, show_all
+from runtime.cli.desk import Errand, NoteOption, OrganisationOption, moment, on_errand
 
 app = typer.Typer(
     help="Delegations: a supplier decides on agreements in a municipality's name, until that is withdrawn.",
@@ -15,28 +14,25 @@ _COLUMNS = ("id", "municipality", "supplier", "services", "valid_from", "valid_t
 
 
 @app.command("list")
-def list_(
-    organisation: OrganisationOption = None,
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
-) -> None:
+@on_errand
+def list_(errand: Errand, organisation: OrganisationOption = None) -> None:
     """List delegations, the withdrawn ones too.
 
     Example: `knudepunkt delegation list --org 11111111`
     """
     from api.rest.admin.delegations import DelegationView
     from control import Delegations
-    from runtime.administration import open_desk
 
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         whose = None if organisation is None else desk.organisation(organisation).id
         found = Delegations(desk.store).all(whose)
-    show_all(map(DelegationView.of, found), _COLUMNS, as_json=as_json, none="There is no delegation.")
+    errand.show_all(map(DelegationView.of, found), _COLUMNS, none="There is no delegation.")
 
 
 @app.command()
+@on_errand
 def give(
+    errand: Errand,
     supplier: Annotated[str, typer.Argument(help="Who may decide: CVR number.")],
     service: Annotated[list[str], typer.Option(help="On agreements about this service; more than once for more.")],
     municipality: Annotated[
@@ -44,9 +40,6 @@ def give(
     ] = None,
     start: Annotated[str | None, typer.Option("--from", help="From when on; now without.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Until when; open without.")] = None,
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """Let a supplier's administrators approve, reject and suspend agreements about services in a municipality's name.
 
@@ -56,25 +49,23 @@ def give(
     from api.rest.admin.delegations import DelegationView
     from control import Delegations
     from kernel import ServiceName
-    from runtime.administration import open_desk
 
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         window = window_of(
             None if start is None else moment(start, "--from"), None if end is None else moment(end, "--to"),
             desk.store.clock.now(),
         )  # fmt: skip
         whose, whom = desk.organisation(municipality).id, desk.named(supplier).id
         done = Delegations(desk.store).give(whose, whom, [ServiceName(name) for name in service], window)
-        show(DelegationView.of(done), as_json=as_json, said="Given.")
+        errand.show(DelegationView.of(done), said="Given.")
 
 
 @app.command()
+@on_errand
 def withdraw(
+    errand: Errand,
     delegation: Annotated[str, typer.Argument(help="Id of the delegation.")],
     note: NoteOption = "",
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """Withdraw a delegation: agreements that were approved under it are suspended.
 
@@ -82,8 +73,7 @@ def withdraw(
     """
     from api.rest.admin.delegations import DelegationView
     from control import Delegations
-    from runtime.administration import open_desk
 
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         done = Delegations(desk.store).withdraw(delegation, note=note)
-        show(DelegationView.of(done), as_json=as_json, said="Withdrawn.")
+        errand.show(DelegationView.of(done), said="Withdrawn.")

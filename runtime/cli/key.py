@@ -5,43 +5,36 @@ from typing import Annotated
 
 import typer
 
-from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption
-from runtime.cli.desk import AsOption, content_of, show, show_all
+from runtime.cli.desk import Errand, content_of, on_errand
 
 app = typer.Typer(help="SSH keys of systems, for SFTP.", no_args_is_help=True)
 SystemArgument = Annotated[str, typer.Argument(help="System: name or id.")]
 
 
 @app.command("list")
-def list_(
-    system: SystemArgument,
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
-) -> None:
+@on_errand
+def list_(errand: Errand, system: SystemArgument) -> None:
     """List the SSH keys that a system has or had, the newest first.
 
     Example: `knudepunkt key list hjemmepleje`
     """
     from api.rest.admin.shown import SshKeyView
     from control import SshKeys
-    from runtime.administration import open_desk
 
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         found = SshKeys(desk.store).of(desk.system(system).id)
-    show_all(
-        map(SshKeyView.of, found), ("fingerprint", "bound", "revoked", "public_key"), as_json=as_json,
+    errand.show_all(
+        map(SshKeyView.of, found), ("fingerprint", "bound", "revoked", "public_key"),
         none="The system has no SSH key.",
     )  # fmt: skip
 
 
 @app.command()
+@on_errand
 def bind(
+    errand: Errand,
     system: SystemArgument,
     file: Annotated[Path, typer.Argument(help="A public key, as ssh-keygen writes it (.pub).")],
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """Bind an SSH key to a system. A key works for exactly one.
 
@@ -49,20 +42,18 @@ def bind(
     """
     from api.rest.admin.shown import SshKeyView
     from control import SshKeys
-    from runtime.administration import open_desk
 
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         line = content_of(file).decode("utf-8", "replace")
-        show(SshKeyView.of(SshKeys(desk.store).bind(desk.system(system).id, line)), as_json=as_json, said="Bound.")
+        errand.show(SshKeyView.of(SshKeys(desk.store).bind(desk.system(system).id, line)), said="Bound.")
 
 
 @app.command()
+@on_errand
 def revoke(
+    errand: Errand,
     system: SystemArgument,
     fingerprint: Annotated[str, typer.Argument(help="SHA-256 of the key blob in hex, or the beginning of it.")],
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """Refuse an SSH key within a second, for ever.
 
@@ -70,15 +61,15 @@ def revoke(
     """
     from api.rest.admin.shown import SshKeyView
     from control import SshKeys
-    from runtime.administration import one_of, open_desk
+    from runtime.administration import one_of
 
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         keys, owner = SshKeys(desk.store), desk.system(system).id
         wanted = fingerprint.lower()
         found = [each for each in keys.of(owner) if wanted and each.fingerprint.startswith(wanted)]
         chosen = one_of(found, lambda each: each.fingerprint, "SSH key", f"key list {system}").fingerprint
         keys.revoke(chosen)
-        show(
+        errand.show(
             SshKeyView.of(next(each for each in keys.of(owner) if each.fingerprint == chosen)),
-            as_json=as_json, said="Revoked.",
+            said="Revoked.",
         )  # fmt: skip

@@ -4,19 +4,17 @@ from typing import Annotated
 
 import typer
 
-from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption
-from runtime.cli.desk import AsOption, OrganisationOption, show, show_all
+from runtime.cli.desk import Errand, OrganisationOption, on_errand
 
 app = typer.Typer(help="Notices: what an organisation should know.", no_args_is_help=True)
 
 
 @app.command("list")
+@on_errand
 def list_(
+    errand: Errand,
     organisation: OrganisationOption = None,
     unread: Annotated[bool, typer.Option("--unread", help="Only those that nobody has read.")] = False,
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """List notices, the newest first: those of one organisation, or with --as those that concern the user's roles.
 
@@ -28,21 +26,23 @@ def list_(
     """
     from api.rest.admin.shown import NoticeView
     from control import Inbox
-    from runtime.administration import open_desk
 
-    with open_desk(instance, acting) as desk:
-        chosen = desk.organisations() if organisation is None and acting is None else (desk.organisation(organisation),)
+    with errand.desk() as desk:
+        chosen = (
+            desk.organisations()
+            if organisation is None and errand.acting is None
+            else (desk.organisation(organisation),)
+        )
         found = [notice for each in chosen for notice in Inbox(desk.store).notices(each.id, unread=unread)]
         found.sort(key=lambda each: each.id, reverse=True)
-    show_all(map(NoticeView.of, found), ("at", "subject", "about", "read", "id"), as_json=as_json, none="Nothing.")
+    errand.show_all(map(NoticeView.of, found), ("at", "subject", "about", "read", "id"), none="Nothing.")
 
 
 @app.command()
+@on_errand
 def read(
+    errand: Errand,
     notice: Annotated[str, typer.Argument(help="Id of the notice.")],
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """Show a notice, and mark it as read.
 
@@ -50,7 +50,6 @@ def read(
     """
     from api.rest.admin.shown import NoticeView
     from control import Inbox
-    from runtime.administration import open_desk
 
-    with open_desk(instance, acting) as desk:
-        show(NoticeView.of(Inbox(desk.store).read(notice)), as_json=as_json)
+    with errand.desk() as desk:
+        errand.show(NoticeView.of(Inbox(desk.store).read(notice)))

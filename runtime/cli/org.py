@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption
-from runtime.cli.desk import AsOption, NoteOption, OutOption, content_of, show, show_all
+from runtime.cli.desk import Errand, NoteOption, OutOption, content_of, on_errand
 
 app = typer.Typer(help="Organisations: suppliers, municipalities, operators.", no_args_is_help=True)
 OrganisationArgument = Annotated[str, typer.Argument(help="CVR number, name or id.")]
@@ -14,11 +14,10 @@ Kind = Literal["supplier", "municipality"]
 
 
 @app.command("list")
+@on_errand
 def list_(
+    errand: Errand,
     state: Annotated[str | None, typer.Option(help="Only those in this state, for instance applied.")] = None,
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """List organisations.
 
@@ -29,42 +28,35 @@ def list_(
     `knudepunkt org list --state applied --json`
     """
     from api.rest.admin.shown import OrganisationView
-    from runtime.administration import open_desk
 
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         found = [each for each in desk.organisations() if state in {None, each.state}]
-    show_all(
-        map(OrganisationView.of, found), ("cvr", "kind", "state", "name", "email"), as_json=as_json,
+    errand.show_all(
+        map(OrganisationView.of, found), ("cvr", "kind", "state", "name", "email"),
         none="There is no such organisation.",
     )  # fmt: skip
 
 
 @app.command("show")
-def show_(
-    organisation: OrganisationArgument,
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
-) -> None:
+@on_errand
+def show_(errand: Errand, organisation: OrganisationArgument) -> None:
     """Show one organisation.
 
     Example: `knudepunkt org show 12345678`
     """
     from api.rest.admin.shown import OrganisationView
-    from runtime.administration import open_desk
 
-    with open_desk(instance, acting) as desk:
-        show(OrganisationView.of(desk.organisation(organisation)), as_json=as_json)
+    with errand.desk() as desk:
+        errand.show(OrganisationView.of(desk.organisation(organisation)))
 
 
 @app.command()
+@on_errand
 def add(
+    errand: Errand,
     kind: Annotated[Literal["supplier", "municipality", "operator"], typer.Argument(help="What it is.")],
     cvr: Annotated[str, typer.Argument(help="CVR number.")],
     name: Annotated[str, typer.Argument(help="Name.")],
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """Register an organisation without an application, as the operator. It is confirmed at once, and has no users.
 
@@ -72,11 +64,10 @@ def add(
     """
     from api.rest.admin.shown import OrganisationView
     from control import OrganisationKind
-    from runtime.administration import open_desk
 
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         done = desk.store.add_organisation(OrganisationKind(kind), cvr, name)
-        show(OrganisationView.of(done), as_json=as_json, said="Registered.")
+        errand.show(OrganisationView.of(done), said="Registered.")
 
 
 @app.command()
@@ -148,12 +139,11 @@ def apply(
 
 
 @app.command()
+@on_errand
 def code(
+    errand: Errand,
     municipality: OrganisationArgument,
     code: Annotated[str, typer.Argument(help="Four digits, as the register of municipalities has it.")],
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """Record a municipality's code: what "its own rows" means in agreements. The operator does.
 
@@ -161,21 +151,19 @@ def code(
     """
     from api.rest.admin.shown import OrganisationView
     from control import Onboarding
-    from runtime.administration import open_desk
 
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         done = Onboarding(desk.store).set_code(desk.organisation(municipality).id, code)
-        show(OrganisationView.of(done), as_json=as_json)
+        errand.show(OrganisationView.of(done))
 
 
 @app.command()
+@on_errand
 def change(
+    errand: Errand,
     organisation: OrganisationArgument,
     name: Annotated[str | None, typer.Option(help="New name.")] = None,
     email: Annotated[str | None, typer.Option(help="New e-mail address.")] = None,
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """Change an organisation's name or e-mail address.
 
@@ -183,82 +171,36 @@ def change(
     """
     from api.rest.admin.shown import OrganisationView
     from control import Onboarding
-    from runtime.administration import open_desk
 
     if name is None and email is None:
         raise typer.BadParameter("give --name or --email")
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         found = desk.organisation(organisation)
         done = Onboarding(desk.store).change(found.id, name=name, email=email)
-        show(OrganisationView.of(done), as_json=as_json, said="Changed.")
+        errand.show(OrganisationView.of(done), said="Changed.")
 
 
-def _step(step: str, organisation: str, note: str, acting: str | None, instance: Path, *, as_json: bool) -> None:
-    from api.rest.admin.shown import OrganisationView
-    from control import Onboarding, OrganisationStep
-    from runtime.administration import open_desk
-
-    with open_desk(instance, acting) as desk:
-        found = desk.organisation(organisation)
-        done = Onboarding(desk.store).step(found.id, OrganisationStep(step), note=note)
-        show(OrganisationView.of(done), as_json=as_json)
+_STEPS = {
+    "confirm": "Confirm an organisation that has applied: from now on it may act.",
+    "reject": "Reject an application.",
+    "suspend": "Suspend an organisation: within a second its systems and people may do nothing.",
+    "resume": "Let a suspended organisation act again.",
+}
 
 
-@app.command()
-def confirm(
-    organisation: OrganisationArgument,
-    note: NoteOption = "",
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
-) -> None:
-    """Confirm an organisation that has applied: from now on it may act.
+def _add_step(step: str, says: str) -> None:
+    def run(errand: Errand, organisation: OrganisationArgument, note: NoteOption = "") -> None:
+        from api.rest.admin.shown import OrganisationView
+        from control import Onboarding, OrganisationStep
 
-    Example: `knudepunkt org confirm 12345678`
-    """
-    _step("confirm", organisation, note, acting, instance, as_json=as_json)
+        with errand.desk() as desk:
+            found = desk.organisation(organisation)
+            done = Onboarding(desk.store).step(found.id, OrganisationStep(step), note=note)
+            errand.show(OrganisationView.of(done))
 
-
-@app.command()
-def reject(
-    organisation: OrganisationArgument,
-    note: NoteOption = "",
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
-) -> None:
-    """Reject an application.
-
-    Example: `knudepunkt org reject 12345678 --note "The CVR number is another company's."`
-    """
-    _step("reject", organisation, note, acting, instance, as_json=as_json)
+    run.__doc__ = f'{says}\n\n    Example: `knudepunkt org {step} 12345678 --note "Case 17"`\n    '
+    app.command(step)(on_errand(run))
 
 
-@app.command()
-def suspend(
-    organisation: OrganisationArgument,
-    note: NoteOption = "",
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
-) -> None:
-    """Suspend an organisation: within a second its systems and people may do nothing.
-
-    Example: `knudepunkt org suspend 12345678 --note "A key was stolen."`
-    """
-    _step("suspend", organisation, note, acting, instance, as_json=as_json)
-
-
-@app.command()
-def resume(
-    organisation: OrganisationArgument,
-    note: NoteOption = "",
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
-) -> None:
-    """Let a suspended organisation act again.
-
-    Example: `knudepunkt org resume 12345678`
-    """
-    _step("resume", organisation, note, acting, instance, as_json=as_json)
+for _step, _says in _STEPS.items():
+    _add_step(_step, _says)

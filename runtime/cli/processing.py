@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption
-from runtime.cli.desk import AsOption, content_of, moment, show, show_all
+from runtime.cli.desk import Errand, content_of, moment, on_errand
 
 app = typer.Typer(
     help="Data-processing agreements. In production nothing of a municipality is served without one.",
@@ -16,11 +15,10 @@ MunicipalityArgument = Annotated[str, typer.Argument(help="Municipality: CVR num
 
 
 @app.command("list")
+@on_errand
 def list_(
+    errand: Errand,
     municipality: Annotated[str | None, typer.Argument(help="Municipality; all of them without.")] = None,
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """List data-processing agreements.
 
@@ -28,27 +26,25 @@ def list_(
     """
     from api.rest.admin.shown import ProcessingAgreementView
     from control import Processing
-    from runtime.administration import open_desk
 
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         chosen = desk.organisations() if municipality is None else (desk.organisation(municipality),)
         found = [made for each in chosen for made in Processing(desk.store).agreements(each.id)]
-    show_all(
+    errand.show_all(
         map(ProcessingAgreementView.of, found), ("id", "reference", "valid_from", "valid_to", "document_sha256"),
-        as_json=as_json, none="There is none.",
+        none="There is none.",
     )  # fmt: skip
 
 
 @app.command()
+@on_errand
 def record(
+    errand: Errand,
     municipality: MunicipalityArgument,
     reference: Annotated[str, typer.Argument(help="What both sides call it, for instance a case number.")],
     document: Annotated[Path, typer.Argument(help="The signed document. Its SHA-256 is kept, and nothing else of it.")],
     start: Annotated[str, typer.Option("--from", help="In force from, such as 2027-01-01 (UTC).")],
     end: Annotated[str | None, typer.Option("--to", help="In force until; open without.")] = None,
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """Record a data-processing agreement.
 
@@ -57,24 +53,22 @@ def record(
     from api.rest.admin.shown import ProcessingAgreementView
     from control import Processing
     from kernel import Window
-    from runtime.administration import open_desk
 
     begins, ends = moment(start, "--from"), None if end is None else moment(end, "--to")
     if ends is not None and ends <= begins:
         raise typer.BadParameter("it ends before it begins", param_hint="--to")
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         owner = desk.organisation(municipality)
         done = Processing(desk.store).record(owner.id, reference, content_of(document), Window(begins, ends))
-        show(ProcessingAgreementView.of(done), as_json=as_json, said="Recorded.")
+        errand.show(ProcessingAgreementView.of(done), said="Recorded.")
 
 
 @app.command()
+@on_errand
 def end(
+    errand: Errand,
     agreement: Annotated[str, typer.Argument(help="Id of the data-processing agreement.")],
     at: Annotated[str | None, typer.Option("--at", help="When; now without.")] = None,
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """End a data-processing agreement: in production nothing of the municipality is served from then on.
 
@@ -82,9 +76,8 @@ def end(
     """
     from api.rest.admin.shown import ProcessingAgreementView
     from control import Processing
-    from runtime.administration import open_desk
 
     when = None if at is None else moment(at, "--at")
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         done = Processing(desk.store).end(agreement, when)
-        show(ProcessingAgreementView.of(done), as_json=as_json, said="Ended.")
+        errand.show(ProcessingAgreementView.of(done), said="Ended.")

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption, console
-from runtime.cli.desk import AsOption, OrganisationOption, OutOption, content_of, show, show_all
+from runtime.cli.console import console
+from runtime.cli.desk import Errand, OrganisationOption, OutOption, content_of, on_errand
 
 if TYPE_CHECKING:
     from control import Role
@@ -19,12 +19,8 @@ RoleOption = Annotated[
 
 
 @app.command("list")
-def list_(
-    organisation: OrganisationOption = None,
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
-) -> None:
+@on_errand
+def list_(errand: Errand, organisation: OrganisationOption = None) -> None:
     """List the users of an organisation, or of all of them.
 
     Examples:
@@ -34,23 +30,16 @@ def list_(
     `knudepunkt user list --org 12345678 --json`
     """
     from api.rest.admin.shown import UserView
-    from runtime.administration import open_desk
 
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         chosen = desk.organisations() if organisation is None else (desk.organisation(organisation),)
         found = [user for each in chosen for user in desk.users(each)]
-    show_all(
-        map(UserView.of, found), ("email", "name", "roles", "ended", "id"), as_json=as_json, none="There are no users."
-    )
+    errand.show_all(map(UserView.of, found), ("email", "name", "roles", "ended", "id"), none="There are no users.")
 
 
 @app.command("show")
-def show_(
-    user: UserArgument,
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
-) -> None:
+@on_errand
+def show_(errand: Errand, user: UserArgument) -> None:
     """Show a user, and the fingerprints of the certificates that speak for them.
 
     Example: `knudepunkt user show nina@fiktive.example`
@@ -59,23 +48,21 @@ def show_(
 
     from api.rest.admin.shown import UserView
     from control import People
-    from runtime.administration import open_desk
 
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         found = desk.user(user)
         bound = People(desk.store).certificates(found.id)
-    show(msgspec.to_builtins(UserView.of(found)) | {"certificates": list(bound)}, as_json=as_json)
+    errand.show(msgspec.to_builtins(UserView.of(found)) | {"certificates": list(bound)})
 
 
 @app.command()
+@on_errand
 def add(
+    errand: Errand,
     name: Annotated[str, typer.Argument(help="Their name.")],
     email: Annotated[str, typer.Argument(help="Their e-mail address.")],
     role: RoleOption,
     organisation: OrganisationOption = None,
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """Register a user.
 
@@ -87,63 +74,50 @@ def add(
     """
     from api.rest.admin.shown import UserView
     from control import People
-    from runtime.administration import open_desk
 
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         owner = desk.organisation(organisation)
         done = People(desk.store).add(owner.id, name, email, _roles(role))
-        show(UserView.of(done), as_json=as_json, said="Registered.")
+        errand.show(UserView.of(done), said="Registered.")
 
 
 @app.command()
-def roles(
-    user: UserArgument,
-    role: RoleOption,
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
-) -> None:
+@on_errand
+def roles(errand: Errand, user: UserArgument, role: RoleOption) -> None:
     """Give a user these roles, and no others.
 
     Example: `knudepunkt user roles bo@fiktive.example --role administrator --role user`
     """
     from api.rest.admin.shown import UserView
     from control import People
-    from runtime.administration import open_desk
 
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         done = People(desk.store).change_roles(desk.user(user).id, _roles(role))
-        show(UserView.of(done), as_json=as_json, said="Changed.")
+        errand.show(UserView.of(done), said="Changed.")
 
 
 @app.command()
-def end(
-    user: UserArgument,
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
-) -> None:
+@on_errand
+def end(errand: Errand, user: UserArgument) -> None:
     """From now on a user may do nothing. They are never removed, since histories name them.
 
     Example: `knudepunkt user end bo@fiktive.example`
     """
     from api.rest.admin.shown import UserView
     from control import People
-    from runtime.administration import open_desk
 
-    with open_desk(instance, acting) as desk:
-        show(UserView.of(People(desk.store).end(desk.user(user).id)), as_json=as_json, said="Ended.")
+    with errand.desk() as desk:
+        errand.show(UserView.of(People(desk.store).end(desk.user(user).id)), said="Ended.")
 
 
 @app.command()
+@on_errand
 def certificate(
+    errand: Errand,
     user: UserArgument,
     file: Annotated[Path | None, typer.Argument(help="Their employee certificate, PEM or DER.")] = None,
     out: OutOption = None,
     renew: Annotated[bool, typer.Option("--renew", help="Replace a key that is there; the old one is kept.")] = False,
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
-    as_json: JsonOption = False,
 ) -> None:
     """Let an employee's certificate speak for a user: the one in FILE, or in the test environment one made into --out.
 
@@ -156,12 +130,11 @@ def certificate(
     from api.rest.admin.shown import UserCertificateView
     from control import People
     from control.certificates.requests import read_request
-    from runtime.administration import open_desk
     from runtime.keymaking import KeyFiles, answered
 
     if (file is None) == (out is None):
         raise typer.BadParameter("give FILE or --out")
-    with open_desk(instance, acting) as desk:
+    with errand.desk() as desk:
         found, people, bound = desk.user(user), People(desk.store), []
         if file is not None:
             bound.append(people.bind_certificate(found.id, content_of(file), trust=desk.trust()))
@@ -176,25 +149,25 @@ def certificate(
 
             answered(KeyFiles(out), found.name, ask, authority.ca_pem, renew=renew)
             console(stderr=True).print(f"Key and certificate lie in {out}.", markup=False)
-        show(UserCertificateView(found.id, bound[0]), as_json=as_json, said="Bound.")
+        errand.show(UserCertificateView(found.id, bound[0]), said="Bound.")
 
 
 @app.command()
+@on_errand
 def revoke(
+    errand: Errand,
     fingerprint: Annotated[str, typer.Argument(help="SHA-256 fingerprint in hex, as `user show` gives it.")],
-    acting: AsOption = None,
-    instance: InstanceOption = DEFAULT_INSTANCE,
 ) -> None:
     """A certificate speaks for its user no more.
 
     Example: `knudepunkt user revoke 5f1c...`
     """
     from control import People
-    from runtime.administration import open_desk
 
-    with open_desk(instance, acting) as desk:
-        People(desk.store).revoke_certificate(fingerprint.lower().replace(":", ""))
-    console().print("Revoked.")
+    told = fingerprint.lower().replace(":", "")
+    with errand.desk() as desk:
+        People(desk.store).revoke_certificate(told)
+    errand.show({"fingerprint": told}, said="Revoked.")
 
 
 def _roles(names: list[str]) -> "list[Role]":
