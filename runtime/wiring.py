@@ -6,22 +6,21 @@ Rooms get functions and values, never a place to look things up in.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
-from threading import Lock
 from typing import Literal
 
 import pyarrow as pa
 
 from api import Doors, Proxies
 from control import ControlStore, Counters, PolicyWatcher, TestAuthority, Trust
-from extract import Database, Exchange, ExtractPlan, ExtractStore, Jobs, SftpServer, Shelf, estimate, rows_of
+from extract import Database, Exchange, ExtractPlan, ExtractStore, Jobs, SftpServer, Shelf
 from extract.delivery.outbox import Outbox
 from extract.delivery.outbox_patience import Patience
-from integrations import EventSubscriptions, changes_of
-from kernel import Caller, Observation, Observe, SnapshotId
-from replica import AsOf, DatasetNotReady, Found, Lake, Lookups, PastReader, Search, SnapshotInfo, View, read_past
+from integrations import EventSubscriptions
+from kernel import Caller, Observation, Observe
+from replica import DatasetNotReady, Lake, Lookups
 from runtime.asking import decisions_of
 from runtime.clock import CLOCK
 from runtime.documents import documents_of
@@ -33,12 +32,13 @@ from runtime.mastering import Master
 from runtime.migrated import open_control
 from runtime.mirroring import Mirroring
 from runtime.record_forms import record_forms
+from runtime.scanner import Scanner
 from runtime.settings import Settings
 from runtime.sharing import sharing_of
 from runtime.signing import Signer
 from runtime.tokens import tokens_of
 from runtime.trials import TrialRecorder
-from schemas import SHIPPED, Dataset, Registers, load_registers
+from schemas import SHIPPED, Registers, load_registers
 from usage import Ledger
 
 
@@ -57,7 +57,7 @@ class House:
     shelf: Shelf
     exchange: Exchange
     users: AddressBook
-    scanner: "_Scanner"
+    scanner: Scanner
     master: Master
 
 
@@ -75,7 +75,7 @@ def open_house(instance: Instance, settings: Settings, role: Literal["api", "sft
         PolicyWatcher(control) as watcher,
         _trials_of(control, watcher) as trials,
         Counters(instance.rates, nodes=settings.limits.nodes) as counters,
-        _Scanner(instance, settings, registers) as scanner,
+        Scanner(instance, settings, registers) as scanner,
         # Its productions end before the lake that they read is closed.
         closing(_master_of(instance, settings, registers)) as master,
         ExtractStore(
@@ -227,70 +227,6 @@ def _writable(instance: Instance) -> bool:
     except OSError:
         return False
     return True
-
-
-class _Scanner:
-    """Reads the lake, which is opened for the first extract, search or look into the past: lookups do not need it."""
-
-    def __init__(self, instance: Instance, settings: Settings, registers: Registers) -> None:
-        self._instance, self._settings, self._registers = instance, settings, registers
-        self._lake: Lake | None = None
-        self._opening = Lock()
-
-    def __enter__(self) -> "_Scanner":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._lake is not None:
-            self._lake.__exit__()
-
-    def lake(self) -> Lake:
-        """Raises DatasetNotReady before anything was published."""
-        return self._opened()
-
-    def past(self, dataset: Dataset, moment: datetime | SnapshotId) -> PastReader:
-        return read_past(self._opened(), dataset, moment)
-
-    def first_from(self, dataset: Dataset, moment: datetime | SnapshotId) -> tuple[SnapshotId | None, bool]:
-        return self._opened().first_from(dataset, moment)
-
-    def changed(
-        self, dataset: Dataset, view: View, since: AsOf, until: AsOf, skip: int, limit: int
-    ) -> list[tuple[str, str]]:
-        return changes_of(self._opened(), dataset, view, since, until, skip, limit)
-
-    def find(self, dataset: Dataset, search: Search, snapshot: SnapshotId) -> Found:
-        return self._opened().search(dataset, search, snapshot, timeout_s=self._settings.replica.search_timeout_s)
-
-    def _opened(self) -> Lake:
-        with self._opening:
-            if self._lake is None:
-                self._lake = Lake.open(self._instance.lake, self._settings.replica, write=False)
-            return self._lake
-
-    def scan(self, plan: ExtractPlan, keys: tuple[str | None, str | None] | None = None) -> pa.RecordBatchReader:
-        return rows_of(
-            self._opened(), self._registers.dataset(plan.dataset), plan, keys, segments=self._instance.segments
-        )
-
-    def info(self, dataset: Dataset, snapshot: SnapshotId | None) -> SnapshotInfo:
-        """As of a snapshot, or as it is now (None). Raises HistoryExpired, DatasetNotReady."""
-        if snapshot is not None:
-            return self._opened().info_at(dataset, snapshot)
-        found = self._opened().info(dataset)
-        if found is None:
-            raise DatasetNotReady(f"{dataset.id} has not been mirrored yet", remedy="wait for its first delivery")
-        return found
-
-    def any_row(self, dataset: Dataset, rows: Mapping[str, frozenset[str]]) -> bool:
-        """Whether there is a row that holds one of those values in each of those columns."""
-        return any(batch.num_rows for batch in self._opened().scan(dataset, columns=[dataset.key], rows=rows))
-
-    def estimate(self, plan: ExtractPlan) -> int | None:
-        return estimate(self._opened(), self._registers.dataset(plan.dataset), plan)
-
-    def corrections(self, dataset: Dataset, since: SnapshotId, until: SnapshotId) -> tuple[SnapshotId, ...]:
-        return self._opened().corrections(dataset, since, until)
 
 
 __all__ = ["CLOCK", "House", "doors_of", "open_control", "open_house", "sftp_server_of"]

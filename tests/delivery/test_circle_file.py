@@ -166,7 +166,7 @@ def _places(office: Office) -> dict[str, str | None]:
     """Personal number -> municipality."""
     scanner, dataset = office.delivering.house.scanner, office.delivering.house.registers.datasets
     (persons,) = (each for each in dataset if each.id == "cpr.persons")
-    table = scanner._opened().scan(persons, columns=["pnr", "municipality_code"]).read_all()
+    table = scanner.lake().scan(persons, columns=["pnr", "municipality_code"]).read_all()
     return dict(zip(*(table[name].to_pylist() for name in ("pnr", "municipality_code")), strict=True))
 
 
