@@ -1,17 +1,22 @@
 """What the worker does about deliveries: plans them, sends them, and says aloud what nobody took."""
 
+from functools import partial
 from typing import Final
 
 import structlog
 
 from extract.delivery.alarms import Alarm, find_alarms
 from extract.delivery.push_https import EVENTS, Letter, event_of
+from extract.delivery.receipts import ReceiptDesk
+from extract.delivery.ssh_keys import private_key
 from kernel import PlatformError
 from runtime.clock import CLOCK
-from runtime.delivering import Delivering, notice, poster_of
+from runtime.delivering import Delivering, notice, poster_of, reach_of
+from runtime.delivery_keys import delivery_ssh_key
 from runtime.scheduler import Job
 
 ALARMS_EVERY_S: Final = 30.0
+RECEIPTS_EVERY_S: Final = 30.0
 WAITS: Final = "dk.knudepunkt.delivery.waits"
 
 _log = structlog.get_logger(__name__)
@@ -24,8 +29,26 @@ def delivery_jobs(delivering: Delivering | None, every_s: float) -> tuple[Job, .
     return (
         Job(name="plan_deliveries", every_s=every_s, run=delivering.plan),
         Job(name="send_deliveries", every_s=every_s, run=delivering.send),
+        Job(name="fetch_receipts", every_s=max(every_s, RECEIPTS_EVERY_S), run=lambda: _fetch_receipts(delivering)),
         Job(name="delivery_alarms", every_s=max(every_s, ALARMS_EVERY_S), run=lambda: raise_alarms(delivering)),
     )
+
+
+def receipts_of(delivering: Delivering) -> ReceiptDesk:
+    """Who fetches receipts from the SFTP servers that write them."""
+    return ReceiptDesk(
+        outbox=delivering.outbox,
+        subscriptions=delivering.subscriptions,
+        key=lambda: private_key(delivery_ssh_key(delivering.house.instance)),
+        reach=reach_of(delivering.settings),
+        notice=partial(notice, delivering.house),
+        timeout_s=delivering.settings.timeout_s,
+        stopping=delivering.stopping,
+    )
+
+
+def _fetch_receipts(delivering: Delivering) -> None:
+    receipts_of(delivering).fetch()
 
 
 def raise_alarms(delivering: Delivering) -> None:

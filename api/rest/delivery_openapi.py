@@ -98,7 +98,8 @@ def _subscribe(service: Service) -> dict[str, Any]:
             },
             "target": {
                 "type": "object",
-                "description": "kind: shelf, inbox, sftp (host, port, user, folder, host_key, trigger) or https "
+                "description": "kind: shelf, inbox, sftp (host, port, user, folder, host_key, trigger, "
+                "document, sender, recipients, manifest, receipts) or https "
                 "(url, notify).",
                 "examples": [{"kind": "shelf"}, {"kind": "https", "url": "https://hub.town.example/in"}],
             },

@@ -142,7 +142,7 @@ def wish_of(told: Mapping[str, Any], *, agreement: AgreementId, system: SystemId
     name = told.get("name", CIRCLE if kind is Kind.CIRCLE else None)
     if name is not None and not isinstance(name, str):
         raise _invalid("name", "a template of file names")
-    wait = told.get("confirm_within_s", None if isinstance(made, SftpTarget) else 86_400)
+    wait = told.get("confirm_within_s", None if isinstance(made, SftpTarget) and not made.receipts else 86_400)
     if wait is not None and (not isinstance(wait, int) or isinstance(wait, bool) or not 60 <= wait <= LONGEST_WAIT_S):
         raise _invalid("confirm_within_s", "null, or seconds, from 60 to a year")
     purpose = told.get("purpose")

@@ -157,6 +157,11 @@ class Outbox:
         now = text_of(self._clock.now())
         return self._by_hand(delivery, Step.REJECT, note, stage="", due=now, sent=None, round=DELIVERIES.c.round + 1)
 
+    def refused(self, delivery: DeliveryId, fault: PlatformError) -> Delivery:
+        """The receiver does not take it as it is: somebody has to look. Raises as `confirmed`."""
+        note = f"{fault.message} ({fault.code})"
+        return self._by_hand(delivery, Step.GIVE_UP, note, fault=fault.message, fault_code=fault.code)
+
     def redelivered(self, delivery: DeliveryId, note: str) -> Delivery:
         """Send it once more, from the beginning. Raises as `confirmed`."""
         now = text_of(self._clock.now())

@@ -68,8 +68,10 @@ TRANSITIONS: Final[Mapping[State, Mapping[Step, State]]] = {
     State.FAILED: {Step.PRODUCE: State.PRODUCED, Step.ARRIVE: State.SENT, **_TRIED, **_CANCEL, **_AGAIN},
     State.WITHHELD: {Step.PRODUCE: State.PRODUCED, **_TRIED, **_CANCEL, **_AGAIN},
     State.DEAD: {**_CANCEL, **_AGAIN},
+    # Given up by the receiver: its receipt says why, and sending it again would not help.
     State.SENT: {
-        Step.CONFIRM: State.RECEIVED, Step.REJECT: State.FAILED, Step.SUPERSEDE: State.SUPERSEDED, **_CANCEL, **_AGAIN,
+        Step.CONFIRM: State.RECEIVED, Step.REJECT: State.FAILED, Step.GIVE_UP: State.DEAD,
+        Step.SUPERSEDE: State.SUPERSEDED, **_CANCEL, **_AGAIN,
     },
     State.RECEIVED: {Step.CONFIRM: State.RECEIVED, **_AGAIN},
     State.SUPERSEDED: {Step.CONFIRM: State.RECEIVED},

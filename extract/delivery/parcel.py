@@ -1,5 +1,6 @@
 """A parcel: one finished file with what its receiver needs to know of it, and how it is handed to a sender."""
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -43,6 +44,16 @@ class Parcel:
     why_full: str = ""
     published: datetime
     on_shelf: Callable[[], None] = lambda: None
+
+    @property
+    def transfer(self) -> str:
+        """UUID of this very sending in the established exchange."""
+        return transfer_of(self.delivery, self.round)
+
+
+def transfer_of(delivery: str, round_: int) -> str:
+    """One and the same at each attempt; another one when it was asked for once more."""
+    return str(uuid.uuid5(uuid.UUID(delivery), f"round {round_}"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,12 @@ from paramiko.ssh_exception import IncompatiblePeer
 
 from extract.delivery.faults import TargetDenied, TargetFaulty, TargetUnreachable, TargetUntrusted
 from extract.delivery.parcel import Handover, Parcel
+from extract.delivery.push_documents import last_words
 from extract.delivery.push_pipeline import read_ahead, write_ahead
 from extract.delivery.shelf import SIGNATURE
 from extract.delivery.ssh_keys import public_key
 from extract.delivery.targets import Reach, SftpTarget
+from extract.exchange.names import RECEIPT
 
 WINDOW_BYTES: Final = 64 * 1024 * 1024
 CIPHERS: Final = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
@@ -46,7 +48,7 @@ class SftpSender:
 
     def send(self, parcel: Parcel, handover: Handover) -> bool:
         """Raises TargetUnreachable, TargetDenied, TargetUntrusted, TargetFaulty, TargetRefused. Confirmed by none."""
-        with _told(), ExitStack() as opening:
+        with in_our_words(), ExitStack() as opening:
             sftp = connect(self.target, self.key, self.reach, self.timeout_s, opening)
             _Sending(sftp, self.target, parcel, handover).run()
         return False
@@ -73,8 +75,10 @@ class _Sending:
         self._rename_if_there(self._part, self._file)
         self._describe()
         self.handover.alive()
+        if not self.handover.placed:
+            self._clear_receipt()
         self.handover.place()
-        self._write(self._trigger, f"{self.parcel.sha256}  {self.parcel.name}\n".encode())
+        self._write(self._trigger, last_words(self.target, self.parcel))
 
     def _committed(self) -> bool:
         """Whether the last act of an earlier attempt was done. A receiver may have taken everything away since."""
@@ -126,9 +130,17 @@ class _Sending:
         return digest.digest()
 
     def _describe(self) -> None:
+        if not self.target.manifest:
+            return
         self._write(self._manifest, self.parcel.manifest)
         if self.parcel.signature is not None:
             self._write(f"{self._file}{SIGNATURE}", self.parcel.signature)
+
+    def _clear_receipt(self) -> None:
+        """A receipt for what lay there before under this name is none for this."""
+        if self.target.receipts:
+            with suppress(FileNotFoundError):
+                self.sftp.remove(posixpath.join(self.target.receipts, f"{self.parcel.name}{RECEIPT}"))
 
     def _write(self, path: str, content: bytes) -> None:
         """A small file, there whole or not at all."""
@@ -216,7 +228,7 @@ def _hex(text: str) -> bytes:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def in_our_words() -> Iterator[None]:
     """What went wrong, in our words: the library's may hold paths and names."""
     try:
         yield

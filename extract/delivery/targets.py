@@ -16,6 +16,9 @@ from urllib.parse import urlsplit
 from extract.delivery.faults import TargetInvalid, TargetRefused, TargetUnreachable
 
 TRIGGERS: Final = ("none", "trigger", "done", "metadata")
+DOCUMENTS: Final[Mapping[str, tuple[str, ...]]] = {"trigger": ("sum", "xml"), "metadata": ("sum", "xml", "legacy")}
+MOST_RECIPIENTS: Final = 100
+_USER_NAMED: Final = re.compile(r"[^\x00-\x1f\x7f<>&]{1,255}")
 _HOST: Final = re.compile(r"(?!-)[A-Za-z0-9.:-]{1,253}(?<![-.])")
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}")
 _KEY: Final = re.compile(r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]{40,2000}={0,2}")
@@ -45,6 +48,12 @@ class SftpTarget:
     """host_key   its public key, type and base64: another server in its place gets nothing
     folder     on it
     trigger    what is written last, beside the file: `<name>.trigger`, `.done` or `.metadata`, or nothing
+    document   what stands in it: `sum`, a line as sha256sum reads it; `xml`, the established document of a trigger or
+               metadata file; `legacy`, metadata with the root Trigger, as some receivers look for
+    sender     that such a document names; empty for the user of a trigger, and for the platform in metadata
+    recipients SFTP users that it names; none for the user
+    manifest   whether manifest and signature come beside the file
+    receipts   folder where the server writes `<name>.sftpreceipt`; empty where it writes none
     """
 
     host: str
@@ -53,6 +62,11 @@ class SftpTarget:
     port: int = 22
     folder: str = "."
     trigger: str = "trigger"
+    document: str = "sum"
+    sender: str = ""
+    recipients: tuple[str, ...] = ()
+    manifest: bool = True
+    receipts: str = ""
 
     @property
     def endpoint(self) -> str:
@@ -87,8 +101,9 @@ def target_of(told: Mapping[str, Any]) -> Target:
     known = set(made.__dataclass_fields__)
     if unknown := sorted(set(told) - known - {"kind"}):
         raise _invalid(unknown[0][:40], "left out: there is no such field")
+    given = {name: tuple(each) if isinstance(each, list) else each for name, each in told.items() if name != "kind"}
     try:
-        target: Target = made(**{name: told[name] for name in told if name != "kind"})
+        target: Target = made(**given)
     except TypeError:
         missing = sorted(
             name for name, each in made.__dataclass_fields__.items() if name not in told and name in _NEEDED
@@ -126,6 +141,29 @@ def _check_sftp(target: SftpTarget) -> None:
         raise _invalid("port", "a number from 1 to 65535")
     if target.trigger not in TRIGGERS:
         raise _invalid("trigger", f"one of {', '.join(TRIGGERS)}")
+    _check_documents(target)
+
+
+def _check_documents(target: SftpTarget) -> None:
+    """What the established exchange needs to be named, and can name."""
+    possible = DOCUMENTS.get(target.trigger, ("sum",))
+    if target.document not in possible:
+        raise _invalid("document", f"{' or '.join(possible)} with the trigger {target.trigger}")
+    if not isinstance(target.manifest, bool):
+        raise _invalid("manifest", "true or false")
+    users = target.recipients
+    if not isinstance(users, tuple) or len(users) > MOST_RECIPIENTS or len(set(map(str, users))) < len(users):
+        raise _invalid("recipients", f"a list of up to {MOST_RECIPIENTS} SFTP users, each once")
+    for each in users:
+        _match(_USER_NAMED, each, "recipients", "a list of SFTP users")
+    if target.sender:
+        _match(_USER_NAMED, target.sender, "sender", "an SFTP user")
+    if target.receipts:
+        _match(_FOLDER, target.receipts, "receipts", "the path of a folder")
+        if target.document == "sum":
+            raise _invalid("document", "xml where receipts are fetched: they answer the established trigger")
+    elif not isinstance(target.receipts, str):
+        raise _invalid("receipts", "the path of a folder")
 
 
 def _check_https(target: HttpsTarget) -> None:

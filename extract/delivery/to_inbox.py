@@ -1,6 +1,5 @@
 """A parcel into a system's own IN of the established exchange: file, metadata and trigger, together and whole."""
 
-import uuid
 from dataclasses import dataclass
 
 from extract.delivery.parcel import Handover, Parcel
@@ -24,7 +23,7 @@ class InboxSender:
         handover.alive()
         grant = self.grant
         metadata = InMetadata(
-            transfer=str(uuid.uuid5(uuid.UUID(parcel.delivery), f"round {parcel.round}")),
+            transfer=parcel.transfer,
             agreement=grant.agreement,
             service=grant.service,
             municipality_cvr=grant.municipality_cvr,

@@ -20,6 +20,7 @@ LONGEST_USER: Final = 255
 _PREFIX: Final = "ns2"
 """The only public client that parses metadata looks for this prefix, and for no other."""
 _ROOTS: Final = frozenset({"Trigger", "FileMetadata"})
+_RECEIPTS: Final = frozenset({"TechnicalReceipt", "BusinessReceipt"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +109,43 @@ def receipt_text(
         _add(error, "ErrorCodeDescription", name)
         _add(error, "ErrorDescription", words)
     return _document(root)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """taken    whether the file was taken
+    errors   numbers of what went wrong, for a file that was not
+    """
+
+    senders_file_id: str | None
+    taken: bool
+    errors: tuple[int, ...] = ()
+
+
+def read_receipt(text: bytes) -> Receipt:
+    """What another platform's receipt says: a TechnicalReceipt, or the BusinessReceipt of a controlled exchange.
+
+    Raises ExchangeRefused, which names the element and never what stands in it.
+    """
+    root = _parsed(text)
+    kind = etree.QName(root).localname
+    if kind not in _RECEIPTS or etree.QName(root).namespace not in {NAMESPACE, None}:
+        raise _refused(f"the root is no receipt of {NAMESPACE}")
+    own_id = _child(root, "SendersFileId")
+    known = None if own_id is None else _text(own_id, "SendersFileId")
+    if kind == "BusinessReceipt":
+        return Receipt(senders_file_id=known, taken=_required(root, "FileAcceptance") == "ACCEPTED")
+    errors = []
+    for each in _children(root, "ErrorMessage"):
+        number = _required(each, "ErrorCode")
+        if not number.isascii() or not number.isdigit() or len(number) > 9:
+            raise _refused("ErrorCode is no number")
+        errors.append(int(number))
+    said = _child(root, "Receipt")
+    if (said is None) is not bool(errors):
+        raise _refused("there is either one Receipt or ErrorMessage")
+    taken = said is not None and _required(said, "Message") == "SUCCESS"
+    return Receipt(senders_file_id=known, taken=taken, errors=tuple(errors))
 
 
 def _parsed(text: bytes) -> etree._Element:

@@ -96,11 +96,12 @@ def cancel(delivery: IdArgument, instance: InstanceOption = DEFAULT_INSTANCE, as
 
 @app.command()
 def send(instance: InstanceOption = DEFAULT_INSTANCE, as_json: JsonOption = False) -> None:
-    """Plan and send what is due now, beside the worker or instead of it.
+    """Plan and send what is due now and fetch receipts, beside the worker or instead of it.
 
     Example: `knudepunkt delivery send`
     """
     from extract.delivery.desk import told_delivery
+    from runtime.delivery_jobs import receipts_of
     from runtime.logs import configure_logs
 
     configure_logs(role="cli", level="warning")
@@ -108,6 +109,7 @@ def send(instance: InstanceOption = DEFAULT_INSTANCE, as_json: JsonOption = Fals
         before = {each.id: each.state for each in delivering.outbox.listed(limit=10_000)}
         delivering.plan()
         delivering.send()
+        receipts_of(delivering).fetch()
         listed = delivering.outbox.listed(limit=10_000)
         found = [told_delivery(each) for each in listed if before.get(each.id) != each.state]
     if as_json:

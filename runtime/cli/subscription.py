@@ -31,6 +31,13 @@ def add(
     ] = "shelf",
     host_key: Annotated[str | None, typer.Option(help="Of the SFTP server, as `ssh-keyscan` shows it.")] = None,
     trigger: Annotated[str, typer.Option(help="Written last by SFTP: trigger, done, metadata, none.")] = "trigger",
+    document: Annotated[
+        str, typer.Option(help="What stands in the trigger or metadata file: sum, xml, legacy (root Trigger).")
+    ] = "sum",
+    sender: Annotated[str, typer.Option(help="That an XML document names; else the user, or the platform.")] = "",
+    recipient: Annotated[list[str] | None, typer.Option(help="SFTP user that it names. May be repeated.")] = None,
+    manifest: Annotated[bool, typer.Option(help="Whether manifest and signature come beside the file.")] = True,
+    receipts: Annotated[str, typer.Option(help="Folder where the SFTP server writes receipts, for instance IN.")] = "",
     notify: Annotated[bool, typer.Option("--notify", help="Post a notice that points to the file.")] = False,
     file_format: Annotated[str, typer.Option("--format", "-f", help="As of extracts.")] = "csv",
     compression: Annotated[str, typer.Option(help="none, gzip or zstd.")] = "none",
@@ -55,6 +62,10 @@ def add(
     `knudepunkt subscription add cpr-persons-extract --agreement 0190b0f4-... --schedule "working 0 6" --to
     sftp://knudepunkt@sftp.town.example/in --host-key "ssh-ed25519 AAAA..."`
 
+    `knudepunkt subscription add cpr-persons-extract --agreement 0190b0f4-... --kind circle --to
+    sftp://TOWN_SIMPELSFTP@exchange.example/OUT --host-key "ssh-ed25519 AAAA..." --document xml --no-manifest
+    --recipient CARE_SIMPELSFTP --receipts IN`
+
     `knudepunkt subscription add cvr-companies-extract --agreement 0190b0f4-... --to https://hub.town.example/in`
     """
     from extract.delivery.desk import told_subscription, wish_of
@@ -65,6 +76,12 @@ def add(
         "kind": kind, "schedule": schedule, "format": file_format, "compression": compression,
         "target": _target(to, host_key=host_key, trigger=trigger, notify=notify),
     }  # fmt: skip
+    exchange = {
+        "document": document, "sender": sender, "recipients": recipient or [], "manifest": manifest,
+        "receipts": receipts,
+    }  # fmt: skip
+    if to.startswith("sftp:"):
+        told["target"] |= exchange
     if columns:
         told["columns"] = [each.strip() for each in columns.split(",")]
     if where:

@@ -191,6 +191,7 @@ class Desk:
             f"{delivery.number}.csv",
             on_shelf=lambda: self.shelved.append(delivery),
             delivery=delivery.id,
+            round=delivery.round,
             snapshot=SnapshotId(delivery.until),
             cursor=str(delivery.until),
         )

@@ -45,7 +45,12 @@ class Sshd:
     key_file: Path
 
     def target(self, *, port: int | None = None, trigger: str = "trigger", **more: str) -> SftpTarget:
-        told = {"host": "127.0.0.1", "user": getpass.getuser(), "host_key": self.host_key, "folder": str(self.inbox)}
+        told: dict[str, Any] = {
+            "host": "127.0.0.1",
+            "user": getpass.getuser(),
+            "host_key": self.host_key,
+            "folder": str(self.inbox),
+        }
         return SftpTarget(**(told | more), port=port or self.port, trigger=trigger)
 
     def names(self) -> list[str]:
