@@ -1,18 +1,25 @@
-"""Reading in one thread while another writes: the engine looks for the next rows while the last become text."""
+"""Several threads for one file: the next rows are read, and others become text, while the last are written."""
 
 import contextlib
 import ctypes
+import os
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 import pyarrow as pa
 
 _AHEAD: Final = 4
 """Batches that wait at most; of whole persons, one has some tens of MB."""
 _LOOK_EVERY_S: Final = 0.05
+_MAKERS: Final = min(4, len(os.sched_getaffinity(0)))
+"""Threads that make text for one file, at most; each has a batch and its text in memory."""
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 def give_back() -> None:
@@ -23,15 +30,16 @@ def give_back() -> None:
 
 
 @contextmanager
-def read_ahead(batches: Iterable[pa.RecordBatch]) -> Iterator[Iterator[pa.RecordBatch]]:
-    """The batches, read by a thread of their own; what reading raises is raised where they are taken.
+def read_ahead(items: Iterable[Item], most: int = _AHEAD) -> Iterator[Iterator[Item]]:
+    """The items, taken by a thread of its own, which keeps `most` waiting; what taking one raises is raised where it
+    was to come.
 
     The thread has ended when the block has: nobody reads a lake that is being closed.
     """
-    waiting: queue.Queue[pa.RecordBatch | BaseException | None] = queue.Queue(_AHEAD)
+    waiting: queue.Queue[tuple[Item] | BaseException | None] = queue.Queue(most)
     over = threading.Event()
 
-    def put(what: pa.RecordBatch | BaseException | None) -> bool:
+    def put(what: tuple[Item] | BaseException | None) -> bool:
         while not over.is_set():
             try:
                 waiting.put(what, timeout=_LOOK_EVERY_S)
@@ -42,19 +50,19 @@ def read_ahead(batches: Iterable[pa.RecordBatch]) -> Iterator[Iterator[pa.Record
 
     def read() -> None:
         try:
-            for batch in batches:
-                if not put(batch):
+            for item in items:
+                if not put((item,)):
                     return
         except BaseException as error:
             put(error)
         else:
             put(None)
 
-    def taken() -> Iterator[pa.RecordBatch]:
+    def taken() -> Iterator[Item]:
         while (found := waiting.get()) is not None:
             if isinstance(found, BaseException):
                 raise found
-            yield found
+            yield found[0]
 
     reader = threading.Thread(target=read, name="extract-reader", daemon=True)
     reader.start()
@@ -63,3 +71,46 @@ def read_ahead(batches: Iterable[pa.RecordBatch]) -> Iterator[Iterator[pa.Record
     finally:
         over.set()
         reader.join()
+
+
+def in_order(work: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
+    """What `work` makes of each item, in their order, several being made at once.
+
+    For work that lets go of the interpreter, as Arrow's does. What an item or its work raises is raised in its turn.
+    The items are taken by a thread of its own, so what is made leaves before the next item is there. The threads have
+    ended when it has.
+    """
+    waiting: queue.SimpleQueue[tuple[Item, Future[Made]] | None] = queue.SimpleQueue()
+
+    def begin(item: Item) -> Future[Made]:
+        future: Future[Made] = Future()
+        waiting.put((item, future))
+        return future
+
+    def make() -> None:
+        while (task := waiting.get()) is not None:
+            item, future = task
+            if not over.is_set():
+                try:
+                    future.set_result(work(item))
+                except BaseException as error:
+                    future.set_exception(error)
+            # Not until the next one comes: what waits is what memory is counted by.
+            del task, item, future
+        # Each thread has memory of its own, which nobody else can give back.
+        pa.default_memory_pool().release_unused()
+
+    over = threading.Event()
+    makers = [threading.Thread(target=make, name="extract-maker", daemon=True) for _ in range(_MAKERS)]
+    for each in makers:
+        each.start()
+    try:
+        with read_ahead(map(begin, items), max(1, _MAKERS - 1)) as begun:
+            for future in begun:
+                yield future.result()
+    finally:
+        over.set()
+        for _ in makers:
+            waiting.put(None)
+        for each in makers:
+            each.join()

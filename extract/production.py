@@ -118,7 +118,9 @@ class Production:
             reader = self.scan(plan)
             ahead = stack.enter_context(read_ahead(reader))
             records = Records(self.forms, plan.snapshot, plan.published.astimezone(COPENHAGEN).date())
-            for piece in encode(plan.format, reader.schema, counted(ahead), plan.compression, plan.dataset, records):
+            texts = encode(plan.format, reader.schema, counted(ahead), plan.compression, plan.dataset, records)
+            # What makes text ends before what it reads from does.
+            for piece in stack.enter_context(contextlib.closing(texts)):
                 view = memoryview(piece)
                 while view:
                     view = view[file.write(view) :]

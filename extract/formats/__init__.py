@@ -1,10 +1,11 @@
 """Encoders: record batches in, bytes out. The same rows give the same bytes, however the batches are cut."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Final
 
 import pyarrow as pa
 
+from extract.ahead import in_order
 from extract.form import Compression, Format
 from extract.formats.columnar import arrow, parquet
 from extract.formats.compressing import compressed
@@ -25,7 +26,7 @@ def encode(
     compression: Compression = Compression.NONE,
     name: str = "rows",
     records: Records | None = None,
-) -> Iterator[bytes]:
+) -> Generator[bytes, None, None]:
     """Pieces of a file, in order, of at most SLICE_BYTES; joined, they are the whole file.
 
     name      of the dataset, for a format that says what it holds
@@ -43,7 +44,7 @@ def encode(
 
 
 def _ndjson(_: pa.Schema, batches: Batches, __: str) -> Iterator[bytes]:
-    return map(json_lines, small(batches))
+    return in_order(json_lines, small(batches))
 
 
 def _danish(schema: pa.Schema, batches: Batches, _: str) -> Iterator[bytes]:

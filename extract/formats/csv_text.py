@@ -12,30 +12,40 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from extract.ahead import in_order
 from extract.formats.json_text import iso_times, json_texts
 from extract.formats.rows import Batches, small
 
+# As many rows at once as come: the writer would cut them to a smaller size of its own.
+_OPTIONS = pyarrow.csv.WriteOptions(include_header=False, eol="\r\n", batch_size=8_192)
 _END = pa.scalar("\r\n")
 _NOTHING = pa.scalar("")
 
 
 def csv_lines(schema: pa.Schema, batches: Batches) -> Iterator[bytes]:
     yield _header(schema, ",")
-    options = pyarrow.csv.WriteOptions(include_header=False, eol="\r\n", batch_size=8_192)
-    for batch in small(batches):
-        sink = pa.BufferOutputStream()
-        pyarrow.csv.write_csv(pa.record_batch([_flat(column) for column in batch], names=schema.names), sink, options)
-        yield sink.getvalue().to_pybytes()
+    yield from in_order(_lines, small(batches))
 
 
 def danish_lines(schema: pa.Schema, batches: Batches) -> Iterator[bytes]:
     yield _header(schema, ";")
-    for batch in small(batches):
-        cells = [_danish_cell(column) for column in batch]
-        # A null is an empty field: join would make the whole line null of it.
-        lines = pc.binary_join_element_wise(*cells, ";", null_handling="replace", null_replacement="")
-        _, _, text = pc.binary_join_element_wise(lines, _END, _NOTHING).buffers()
-        yield bytes(text)
+    yield from in_order(_danish_lines, small(batches))
+
+
+def _lines(batch: pa.RecordBatch) -> bytes:
+    flat = pa.record_batch([_flat(column) for column in batch], names=batch.schema.names)
+    sink = pa.BufferOutputStream()
+    pyarrow.csv.write_csv(flat, sink, _OPTIONS)
+    written: bytes = sink.getvalue().to_pybytes()
+    return written
+
+
+def _danish_lines(batch: pa.RecordBatch) -> bytes:
+    cells = [_danish_cell(column) for column in batch]
+    # A null is an empty field: join would make the whole line null of it.
+    lines = pc.binary_join_element_wise(*cells, ";", null_handling="replace", null_replacement="")
+    _, _, text = pc.binary_join_element_wise(lines, _END, _NOTHING).buffers()
+    return bytes(text)
 
 
 def _header(schema: pa.Schema, delimiter: str) -> bytes:

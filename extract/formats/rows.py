@@ -7,8 +7,9 @@ import pyarrow as pa
 
 Batches = Iterable[pa.RecordBatch]
 
-_ROWS: Final = 8_192
-"""At once in memory as text. A person's JSON is a few KB, so a whole batch of them would be hundreds of MB."""
+_ROWS: Final = 4_096
+"""Of these, each thread that makes text has as many in memory. A person's JSON is a few KB, so a whole batch of them
+would be hundreds of MB."""
 
 
 def small(batches: Batches) -> Iterator[pa.RecordBatch]:

@@ -12,6 +12,7 @@ from xml.sax.saxutils import quoteattr
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from extract.ahead import in_order
 from extract.formats.json_text import Piece, iso_times, joined
 from extract.formats.rows import Batches, small
 
@@ -27,11 +28,14 @@ def namespace_of(name: str) -> str:
 
 def xml_document(_: pa.Schema, batches: Batches, name: str) -> Iterator[bytes]:
     yield f'<?xml version="1.0" encoding="UTF-8"?>\n<rows xmlns={quoteattr(namespace_of(name))}>\n'.encode()
-    for batch in small(batches):
-        rows = ["<row>", *_fields(batch.to_struct_array()), "</row>\n"]
-        _, _, text = joined(rows, batch.num_rows).buffers()
-        yield bytes(text)
+    yield from in_order(_rows, small(batches))
     yield b"</rows>\n"
+
+
+def _rows(batch: pa.RecordBatch) -> bytes:
+    rows = ["<row>", *_fields(batch.to_struct_array()), "</row>\n"]
+    _, _, text = joined(rows, batch.num_rows).buffers()
+    return bytes(text)
 
 
 def xml_schema(schema: pa.Schema, name: str) -> bytes:
