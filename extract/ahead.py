@@ -15,8 +15,8 @@ import pyarrow as pa
 _AHEAD: Final = 4
 """Batches that wait at most; of whole persons, one has some tens of MB."""
 _LOOK_EVERY_S: Final = 0.05
-_MAKERS: Final = min(4, len(os.sched_getaffinity(0)))
-"""Threads that make text for one file, at most; each has a batch and its text in memory."""
+_MOST_MAKERS: Final = 4
+"""Threads that make text for one file, where there are as many cores; each has a batch and its text in memory."""
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -101,11 +101,12 @@ def in_order(work: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Ma
         pa.default_memory_pool().release_unused()
 
     over = threading.Event()
-    makers = [threading.Thread(target=make, name="extract-maker", daemon=True) for _ in range(_MAKERS)]
+    count = min(_MOST_MAKERS, len(os.sched_getaffinity(0)))
+    makers = [threading.Thread(target=make, name="extract-maker", daemon=True) for _ in range(count)]
     for each in makers:
         each.start()
     try:
-        with read_ahead(map(begin, items), max(1, _MAKERS - 1)) as begun:
+        with read_ahead(map(begin, items), max(1, count - 1)) as begun:
             for future in begun:
                 yield future.result()
     finally:
