@@ -4,6 +4,8 @@ It leans on methods of uvicorn that are not documented, so uvicorn is pinned and
 uvicorn fills the ASGI TLS extension itself, `connection_made` and `on_message_begin` can go.
 """
 
+import asyncio
+import contextlib
 import fcntl
 import re
 import socket
@@ -24,8 +26,9 @@ from kernel import PlatformError, new_trace_id
 
 MOST_HEAD_BYTES: Final = 64 * 1024
 _HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~%-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{0,5})?")
-UNSENT_BYTES: Final = 256 * 1024
 _SIOCOUTQNSD: Final = 0x894B
+UNSENT_BYTES: Final = 256 * 1024
+"""The kernel keeps no more unsent bytes than this for one client: by itself it would take megabytes for each."""
 WAITING_BYTES: Final = 16 * 1024
 """Encrypted bytes of one answer that may wait in our own memory; by itself the event loop takes half a megabyte."""
 REQUEST_S: Final = 30.0
@@ -57,8 +60,7 @@ class TlsProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        # The kernel keeps no more unsent bytes than this for one reader: by itself it would take megabytes for each.
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        self.keep_unsent(UNSENT_BYTES)
         transport.set_write_buffer_limits(WAITING_BYTES)
         connection = transport.get_extra_info("ssl_object")
         if isinstance(connection, ssl.SSLObject):
@@ -75,12 +77,24 @@ class TlsProtocol(HttpToolsProtocol):
 
     @property
     def unsent_bytes(self) -> int:
-        """What the kernel holds for the client and has not sent yet; 0 where it cannot tell."""
         try:
             told = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), _SIOCOUTQNSD, b"\0\0\0\0")
         except (OSError, ValueError):
             return 0
         return int.from_bytes(told, sys.byteorder)
+
+    def keep_unsent(self, most_bytes: int) -> None:
+        with contextlib.suppress(OSError):
+            self.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, most_bytes)
+
+    @property
+    def paused(self) -> bool:
+        return self.flow.write_paused
+
+    async def drained(self, most_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(most_s):
+                await self.flow.drain()
 
     def data_received(self, data: bytes) -> None:
         if self._in_head:

@@ -28,15 +28,48 @@ class ClientGone(Exception):
 
 
 class Connection(Protocol):
-    """What the server's protocol tells of the connection that a request came in on."""
+    """What the server's protocol tells of the connection that a request came in on.
+
+    open           whether the client is still there
+    paused         whether bytes for the client wait in our own memory, so that nothing more should be written
+    unsent_bytes   what the system holds for the client and has not sent yet; 0 where it cannot tell
+    """
 
     @property
     def open(self) -> bool: ...
 
     @property
+    def paused(self) -> bool: ...
+
+    @property
     def unsent_bytes(self) -> int: ...
 
-    def cut(self) -> None: ...
+    async def drained(self, most_s: float) -> None:
+        """Return when nothing waits in our memory any more, when the client is gone, or after `most_s` seconds."""
+
+    def keep_unsent(self, most_bytes: int) -> None:
+        """How much the system may hold for the client that it has not sent."""
+
+    def cut(self) -> None:
+        """End the connection now, whatever is on its way."""
+
+
+class _Unknown:
+    """The connection of a server that is not ours: nothing is known of it."""
+
+    open, paused, unsent_bytes = True, False, 0
+
+    async def drained(self, most_s: float) -> None:
+        del most_s
+
+    def keep_unsent(self, most_bytes: int) -> None:
+        del most_bytes
+
+    def cut(self) -> None:
+        pass
+
+
+_UNKNOWN: Final = _Unknown()
 
 
 class Request:
@@ -169,22 +202,14 @@ class Request:
             yield message["body"]
 
     @property
-    def connected(self) -> bool:
-        """Whether the client is still there, as far as can be known."""
-        connection: Connection | None = self._scope.get("extensions", {}).get(CONNECTION)
-        return connection is None or connection.open
+    def connection(self) -> Connection:
+        found: Connection = self._scope.get("extensions", {}).get(CONNECTION, _UNKNOWN)
+        return found
 
     @property
-    def unsent_bytes(self) -> int:
-        """What the system holds for the client and has not sent yet, as far as can be known."""
-        connection: Connection | None = self._scope.get("extensions", {}).get(CONNECTION)
-        return 0 if connection is None else connection.unsent_bytes
-
-    def cut(self) -> None:
-        """End the connection now, whatever is on its way."""
-        connection: Connection | None = self._scope.get("extensions", {}).get(CONNECTION)
-        if connection is not None:
-            connection.cut()
+    def connected(self) -> bool:
+        """Whether the client is still there, as far as can be known."""
+        return self.connection.open
 
 
 def columns_of(parameters: Mapping[str, str]) -> tuple[str, ...] | None:

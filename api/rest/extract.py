@@ -6,9 +6,10 @@ identify -> grant -> plan -> file -> ledger -> the first byte leaves. The end is
 
 from api.answer import Answer
 from api.freshness import stamps
+from api.pieces import Followed
 from api.rest.extract_request import described, in_query, planned, responds_async
 from api.rest.extracts import accepted
-from api.rest.pace import Pace
+from api.rest.outflow import Outflow
 from api.rest.transfer import Transfer, finished, nothing
 from api.threads import in_thread, pulled
 from api.visit import Visit
@@ -34,13 +35,13 @@ async def extract(visit: Visit) -> Answer:
     if file is None:
         visit.answered(grant, status=200, snapshot=info.snapshot)
         return Answer(200, headers, nothing)
-    pace = Pace()
-    pieces = pulled(file.chunks(slice_bytes=lambda: pace.size_bytes))
+    flow = Outflow(request, visit.doors.stall_s)
+    pieces = pulled(file.chunks(slice_bytes=lambda: flow.pace.size_bytes))
     # Before anything is promised: a production that fails at once is a refusal, not a cut download.
     first = await anext(pieces, b"")
     visit.answered(grant, status=200, snapshot=info.snapshot)
     transfer = Transfer(
-        visit, grant, extract=plan.id, snapshot=plan.snapshot, file=file, first=first, pieces=pieces, pace=pace
+        visit, grant, extract=plan.id, snapshot=plan.snapshot, pieces=Followed(pieces, first), flow=flow, file=file
     )  # fmt: skip
     return Answer(200, headers, transfer.send)
 

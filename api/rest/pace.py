@@ -8,35 +8,59 @@ OpenSSL's buffer, which never shrinks. What waits in the kernel costs nothing of
 from dataclasses import dataclass
 from typing import Final
 
+from api.protocol import UNSENT_BYTES
+
 SMALL_BYTES: Final = 16 * 1024
-LARGE_BYTES: Final = 128 * 1024
-"""TLS is fastest on pieces of 64 to 256 KiB."""
+LARGE_BYTES: Final = 112 * 1024
+"""Seven records of TLS. Much less, and the calls for each piece cost more than its bytes; much more, and it leaves the
+processor's cache; from 128 KiB on, the C library may ask the system for each piece and give it back."""
 EASY_BYTES: Final = 4 * 1024 * 1024
-"""More than the buffers between us and a reader hold: who has taken so much without a pause is fast."""
+"""More than the buffers between us and a reader hold, so that the time it takes is the reader's own."""
+FAST_S: Final = 0.5
+"""A reader that takes EASY_BYTES in this time, seconds, is fast: 8 MB a second."""
+SLOW_S: Final = 1.0
+"""A fast one that needs longer for them is so no more."""
+PAUSE_S: Final = 0.25
+"""Nor one that lets a single piece wait for so long. A machine that is busy can take its reader off for some tens of
+milliseconds: that is no sign of a slow one."""
 ROOM_BYTES: Final = 128 * 1024
 """A slow reader's next piece goes when the kernel holds fewer unsent bytes than this, so that it takes it at once."""
 LOOK_S: Final = (0.001, 0.5)
 """How long until it is looked again whether there is room: at first, and in the end."""
-_WAITED_S: Final = 0.02
+UNSENT_FAST_BYTES: Final = 1024 * 1024
+"""Enough for a fast reader to go on with while others have their turn."""
 
 
 @dataclass(slots=True)
 class Pace:
-    """size_bytes   of the next piece, at most"""
+    """began        when the download began, seconds of any clock; the one that `sent` is told
+    size_bytes   of the next piece, at most
+    """
 
+    began: float
     size_bytes: int = SMALL_BYTES
-    _easy: int = 0
+    _taken: int = 0
 
     @property
     def careful(self) -> bool:
         """Whether to wait for room before a piece."""
         return self.size_bytes == SMALL_BYTES
 
-    def sent(self, size_bytes: int, waited_s: float) -> None:
-        """How long a piece took to be taken."""
-        if waited_s > _WAITED_S:
-            self.size_bytes, self._easy = SMALL_BYTES, 0
-        else:
-            self._easy += size_bytes
-            if self._easy >= EASY_BYTES:
-                self.size_bytes = LARGE_BYTES
+    @property
+    def unsent_bytes(self) -> int:
+        """How much the kernel may hold for the reader that it has not sent."""
+        return UNSENT_BYTES if self.careful else UNSENT_FAST_BYTES
+
+    def sent(self, size_bytes: int, waited_s: float, now: float) -> bool:
+        """A piece went, after it had waited for its reader. Whether that changed what is thought of it."""
+        careful = self.careful
+        self._taken += size_bytes
+        if waited_s > PAUSE_S:
+            self._judge(fast=False, now=now)
+        elif self._taken >= EASY_BYTES:
+            self._judge(fast=now - self.began <= (FAST_S if careful else SLOW_S), now=now)
+        return careful is not self.careful
+
+    def _judge(self, *, fast: bool, now: float) -> None:
+        self.size_bytes = LARGE_BYTES if fast else SMALL_BYTES
+        self.began, self._taken = now, 0

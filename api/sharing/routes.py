@@ -10,8 +10,11 @@ import orjson
 from api.answer import Answer
 from api.doors import Doors
 from api.errors import MethodNotAllowed, RouteUnknown
+from api.pieces import FileSlices
 from api.request import Request, Send
+from api.rest.outflow import Outflow
 from api.rest.ranges import wanted_range
+from api.rest.transfer import nothing
 from api.sharing.answers import Question
 from api.sharing.capabilities import HEADER, ResponseFormat, response_format, told_back
 from api.sharing.desk import SIGNATURE, FileAddress, SharingDesk, no_file
@@ -20,7 +23,7 @@ from api.sharing.moments import SPAN
 from api.sharing.pages import PARAMETERS, page_of
 from api.sharing.tables import Asker, asker, asker_again
 from api.sharing.words import VERSION_HEADER
-from api.threads import file_slices, in_thread
+from api.threads import in_thread
 from api.visit import refusal_on_record
 from extract import Manifest
 from kernel import PlatformError
@@ -133,13 +136,20 @@ class SharingRoutes:
         if part is not None:
             headers.append((b"content-range", b"bytes %d-%d/%d" % (start, stop - 1, size)))
 
-        async def send(send: Send) -> None:
-            if request.method != "HEAD":
-                async for piece in file_slices(path, start, stop):
-                    await send({"type": "http.response.body", "body": piece, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
+        status = 200 if part is None else 206
+        if request.method == "HEAD":
+            return Answer(status, headers, nothing)
+        try:
+            pieces = await in_thread(lambda: FileSlices(path, start, stop))
+        except FileNotFoundError:
+            raise no_file() from None
 
-        return Answer(200 if part is None else 206, headers, send)
+        async def send(send: Send) -> None:
+            last = await Outflow(request, doors.stall_s).last_of(pieces, send)
+            if last is not None:
+                await send({"type": "http.response.body", "body": last})
+
+        return Answer(status, headers, send)
 
 
 def _json(value: dict[str, Any]) -> Answer:

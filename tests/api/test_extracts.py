@@ -5,15 +5,17 @@ import json
 import socket
 import subprocess
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from extract import ExtractStore, Shelf
 from kernel import RowsDelivered
 from runtime.signing import Signer
 from tests.api.conftest import Connect
-from tests.api.house import Client, House, Reply, serving
+from tests.api.house import CLOCK, Client, House, Reply, serving
 from tests.api.test_extract import deliveries, soon
 
 SERVICE = "/v1/services/municipalities-extract"
@@ -159,6 +161,27 @@ class TestFiles:
         checked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert checked.stdout == "Verified OK\n"
         assert json.loads((tmp_path / "manifest.json").read_bytes())["rows"] == 2
+
+
+def test_a_download_ends_whole_though_the_file_expires_meanwhile(tmp_path: Path) -> None:
+    with House.open(tmp_path) as house:
+        house.many = 300_000
+        with serving(house) as (_, port):
+            client = Client(house, port)
+            whole = hashlib.sha256(client.get(f"{SERVICE}/extract").body).digest()
+            house.facts.clear()
+            connection = client.connected()
+            connection.request("GET", f"{SERVICE}/extract")
+            answer = connection.getresponse()
+            begun = answer.read(1_000)
+            later = CLOCK.now() + timedelta(days=1)
+            assert Shelf(house.root / "shelves").tidy(later) == 1
+            assert ExtractStore(house.root / "extracts", house.scan).tidy(later) == 1
+            assert hashlib.sha256(begun + answer.read()).digest() == whole
+            assert deliveries(house)[0].whole
+            # Whoever comes next has it made again.
+            assert hashlib.sha256(client.get(f"{SERVICE}/extract").body).digest() == whole
+            client.close()
 
 
 def test_a_reader_that_takes_nothing_is_ended(tmp_path: Path) -> None:

@@ -1,0 +1,104 @@
+"""A body that goes out in pieces: where the next one comes from, and whether it is the last.
+
+Nobody writes to a piece again once it was taken: the layers below may keep one (TLS does while a peer's own handshake
+message is half there), and a buffer that others fill meanwhile would send one reader's rows to another.
+"""
+
+import contextlib
+import os
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Final, Protocol
+
+from api.threads import in_thread
+from extract import ExtractBroken
+
+AHEAD_BYTES: Final = 1024 * 1024
+"""What the disk is asked for beside the piece that is wanted, so that the next ones need no thread."""
+
+Piece = bytes | bytearray | memoryview
+
+
+class Pieces(Protocol):
+    """ended   whether the piece that was taken last is the end of the body"""
+
+    @property
+    def ended(self) -> bool: ...
+
+    async def take(self, most: int) -> Piece:
+        """The next piece, of at most `most` bytes; empty only when the body is."""
+
+    async def close(self) -> None: ...
+
+
+class FileSlices:
+    """Bytes of a file from `start` up to `stop`. What the page cache has is read at once; the disk needs a thread.
+
+    The file is open from the beginning, so whoever reads it gets it whole, also when its name goes meanwhile: expiry
+    takes names, and the disk has its room back when the last reader is done. A file is never written to again.
+    """
+
+    def __init__(self, path: Path, start: int, stop: int) -> None:
+        """Raises FileNotFoundError. Waits for the disk."""
+        self._file, self._name = path.open("rb", buffering=0), path.name
+        self._handle, self._position, self._stop = self._file.fileno(), start, stop
+
+    @property
+    def ended(self) -> bool:
+        return self._position >= self._stop
+
+    async def take(self, most: int) -> Piece:
+        """Raises ExtractBroken when the file is shorter than was promised."""
+        wanted = min(most, self._stop - self._position)
+        piece = _cached(self._handle, wanted, self._position)
+        if piece is None:
+            handle, position = self._handle, self._position
+            piece = await in_thread(lambda: _from_disk(handle, wanted, position))
+            if not piece and wanted:
+                raise ExtractBroken(f"{self._name} is shorter than its manifest says", remedy="ask for it again")
+        self._position += len(piece)
+        return piece
+
+    async def close(self) -> None:
+        self._file.close()
+
+
+class Followed:
+    """Pieces of an iterator, whose end shows only when there is no next one: it is always one piece ahead.
+
+    first   a piece that was taken before
+    """
+
+    def __init__(self, pieces: AsyncGenerator[bytes], first: bytes) -> None:
+        self._pieces, self._next = pieces, first
+        self.ended = False
+
+    async def take(self, most: int) -> Piece:
+        """A piece as large as the iterator gives it."""
+        del most
+        piece, following = self._next, await anext(self._pieces, None)
+        self.ended = following is None
+        self._next = following or b""
+        return piece
+
+    async def close(self) -> None:
+        await self._pieces.aclose()
+
+
+def _cached(handle: int, size: int, position: int) -> Piece | None:
+    """What can be read without waiting for the disk; None when that is nothing, or cannot be told here."""
+    buffer = bytearray(size)
+    try:
+        read = os.preadv(handle, [buffer], position, os.RWF_NOWAIT)
+    except OSError:
+        # EAGAIN: not in the page cache. EOPNOTSUPP: a file system that does not know the flag.
+        return None
+    if read == size:
+        return buffer
+    return memoryview(buffer)[:read] if read else None
+
+
+def _from_disk(handle: int, size: int, position: int) -> bytes:
+    with contextlib.suppress(OSError):
+        os.posix_fadvise(handle, position, size + AHEAD_BYTES, os.POSIX_FADV_WILLNEED)
+    return os.pread(handle, size, position)
