@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, MutableMapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
 
@@ -119,7 +120,7 @@ class Request:
 
     def text(self, name: str) -> str | None:
         """A header, without blanks around it. Raises HeaderInvalid."""
-        value = self.headers.get(name.lower().encode())
+        value = self.headers.get(_raw(name))
         if value is None:
             return None
         try:
@@ -137,12 +138,12 @@ class Request:
 
     def count(self, name: str) -> int:
         """How often a header stands there."""
-        raw = name.lower().encode()
+        raw = _raw(name)
         return sum(each == raw for each, _ in self._scope["headers"]) if raw in self.headers else 0
 
     def joined(self, name: str) -> str:
         """A header that is a list, from all the fields of its name (RFC 9110, 5.3); empty without one."""
-        raw = name.lower().encode()
+        raw = _raw(name)
         return ", ".join(value.decode("latin-1") for each, value in self._scope["headers"] if each == raw)
 
     def parameters(self, *allowed: str) -> dict[str, str]:
@@ -210,6 +211,12 @@ class Request:
     def connected(self) -> bool:
         """Whether the client is still there, as far as can be known."""
         return self.connection.open
+
+
+@lru_cache(maxsize=256)
+def _raw(name: str) -> bytes:
+    """A header's name as it comes. Names are the code's own, so there are few."""
+    return name.lower().encode()
 
 
 def columns_of(parameters: Mapping[str, str]) -> tuple[str, ...] | None:

@@ -2,7 +2,6 @@
 
 import os
 import time
-import uuid
 from typing import NewType
 
 OrganisationId = NewType("OrganisationId", str)
@@ -26,7 +25,9 @@ def new_id() -> str:
     value = (milliseconds & (1 << 48) - 1) << 80 | noise
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
-    return str(uuid.UUID(int=value))
+    # As uuid.UUID writes it, in half the time: each call that is put on record gets one.
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def new_event_id() -> EventId:

@@ -44,6 +44,10 @@ class _Stack:
         return None
 
     def get_many(self, keys: Sequence[str], columns: Columns) -> dict[str, Row]:
+        if len(keys) == 1:
+            # Most lookups are for one key, and putting many in order has a price.
+            row = self.get(keys[0], columns)
+            return {} if row is None else {keys[0]: row}
         found: dict[str, Row] = {}
         left = list(dict.fromkeys(keys))
         for part in self.parts:

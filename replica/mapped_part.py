@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from replica.arrays import Keys, mapped
 from replica.folding import frames_of
-from replica.nested import TEXT, decoder_of, nested_names
+from replica.nested import TEXT, Decoder, decoder_of, nested_names
 from replica.parts import Part, encoded, index_files
 
 MOST_CHOICES: Final = 100
@@ -35,7 +35,7 @@ class MappedPart:
     """`place` says where a key's row is, `row` and `rows` read it."""
 
     __slots__ = (
-        "_batches", "_chosen", "_decoder", "_digits", "_gone", "_indexes", "_keys", "_nested", "_starts", "_whole",
+        "_batches", "_chosen", "_digits", "_gone", "_indexes", "_keys", "_nested", "_schema", "_starts", "_whole",
     )  # fmt: skip
 
     def __init__(self, folder: Path, part: Part) -> None:
@@ -46,11 +46,10 @@ class MappedPart:
         self._batches = frames_of(folder, part)
         self._starts = [0, *accumulate(batch.height for batch in self._batches)]
         self._indexes = {name: tuple(mapped(place / file) for file in index_files(name)) for name in part.indexed}
-        schema = pa.ipc.read_schema(pa.py_buffer((place / "schema.arrow").read_bytes()))
-        self._nested = frozenset(nested_names(schema))
-        self._decoder = decoder_of(schema) if self._nested else None
+        self._schema = pa.ipc.read_schema(pa.py_buffer((place / "schema.arrow").read_bytes()))
+        self._nested = frozenset(nested_names(self._schema))
         self._chosen: dict[tuple[str, ...], _Choice] = {}
-        self._whole = self._choice(tuple(schema.names))
+        self._whole = self._choice(tuple(self._schema.names))
 
     def place(self, key: str) -> int | None:
         """The number of the key's row, -1 when the key was deleted here, None when it is unknown here."""
@@ -100,10 +99,10 @@ class MappedPart:
         choice = self._whole if columns is None else self._select(columns)
         batch = bisect_right(self._starts, at) - 1
         offset = at - self._starts[batch]
-        # A frame without columns has no rows either.
-        row = choice.flat[batch].row(offset, named=True) if choice.flat else {}
-        if choice.texts:
-            self._add_nested(row, choice, choice.texts[batch][offset])
+        # A frame without columns has no rows either. It knows its names too, and takes longer to say them than a row.
+        row = dict(zip(choice.names, choice.flat[batch].row(offset), strict=True)) if choice.flat else {}
+        if choice.decoder is not None:
+            choice.add_nested(row, choice.texts[batch][offset])
         return row
 
     def rows(self, places: Sequence[int], columns: Columns) -> list[Row]:
@@ -120,20 +119,10 @@ class MappedPart:
             if choice.flat:
                 for number, row in zip(numbers, choice.flat[batch][offsets].rows(named=True), strict=True):
                     found[number] = row
-            if choice.texts:
+            if choice.decoder is not None:
                 for number, text in zip(numbers, choice.texts[batch].gather(offsets), strict=True):
-                    self._add_nested(found[number], choice, text)
+                    choice.add_nested(found[number], text)
         return found
-
-    def _add_nested(self, row: Row, choice: "_Choice", text: str) -> None:
-        if self._decoder is None:
-            return
-        nested = self._decoder.decode(text)
-        if choice.nested is None:
-            row.update(nested)
-        else:
-            for name in choice.nested:
-                row[name] = nested[name]
 
     def _number(self, key: str) -> int | None:
         return int(key) if len(key) == self._digits and key.isascii() and key.isdigit() else None
@@ -150,9 +139,12 @@ class MappedPart:
         flat = [name for name in columns if name not in self._nested]
         nested = tuple(name for name in columns if name in self._nested)
         return _Choice(
+            names=tuple(flat),
             flat=[frame.select(flat) for frame in self._batches] if flat else [],
             texts=[frame[TEXT] for frame in self._batches] if nested else [],
-            nested=None if len(nested) == len(self._nested) else nested,
+            nested=nested,
+            # What was not asked for is skipped, and no value is made of it.
+            decoder=decoder_of(self._schema, nested) if nested else None,
         )
 
 
@@ -160,13 +152,21 @@ class MappedPart:
 class _Choice:
     """Some columns of a part, batch by batch.
 
-    texts    where nested columns are among them
-    nested   which of the nested columns, None for all of them
+    names     of the flat ones
+    texts     where nested columns are among them, which are `nested`
     """
 
+    names: tuple[str, ...]
     flat: list[pl.DataFrame]
     texts: list[pl.Series]
-    nested: tuple[str, ...] | None
+    nested: tuple[str, ...]
+    decoder: Decoder | None
+
+    def add_nested(self, row: Row, text: str) -> None:
+        if self.decoder is not None:
+            nested = self.decoder.decode(text)
+            for name in self.nested:
+                row[name] = nested[name]
 
 
 def _index_of(array: Keys, wanted: int | bytes | None) -> int | None:

@@ -5,6 +5,7 @@ text per row they lie side by side. (Tried first: columns. A whole person out of
 """
 
 import datetime
+from collections.abc import Iterable
 from typing import Any, Final, Optional, TypedDict, cast
 
 import msgspec
@@ -42,9 +43,9 @@ def packed(schema: pa.Schema) -> str:
     return ", ".join(chosen)
 
 
-def decoder_of(schema: pa.Schema) -> Decoder:
-    """Decodes the text of a row into its nested columns: dates and times as such, null for what is not there."""
-    return msgspec.json.Decoder(_object({name: _python_type(schema.field(name).type) for name in nested_names(schema)}))
+def decoder_of(schema: pa.Schema, names: Iterable[str]) -> Decoder:
+    """Decodes some nested columns from the text of a row: dates and times as such, null for what is not there."""
+    return msgspec.json.Decoder(_object({name: _python_type(schema.field(name).type) for name in names}))
 
 
 def _finite(kind: pa.DataType, value: str, depth: int) -> str:

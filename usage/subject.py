@@ -5,6 +5,7 @@ lies outside the ledger and the usage lake, the hashes tell nothing to whoever h
 """
 
 import hmac
+from functools import lru_cache
 
 
 def subject_hash(key: bytes, identifier: str) -> str:
@@ -14,4 +15,12 @@ def subject_hash(key: bytes, identifier: str) -> str:
     Blanks around the identifier do not count.
     """
     # A body may hold half a surrogate pair; it is hashed as it came, since a refused call is on record too.
-    return hmac.digest(key, identifier.strip().encode("utf-8", "surrogatepass"), "sha256").hex()
+    keyed = _keyed(key).copy()
+    keyed.update(identifier.strip().encode("utf-8", "surrogatepass"))
+    return keyed.hexdigest()
+
+
+@lru_cache(maxsize=4)
+def _keyed(key: bytes) -> hmac.HMAC:
+    """A process has one key; what depends on it alone is worked out once."""
+    return hmac.new(key, digestmod="sha256")

@@ -69,6 +69,13 @@ class TestLookup:
         assert list(found) == ["0000000007", "0000000002"]
         assert info.rows == 10
 
+    @pytest.mark.parametrize("keys", [["0000000007"], ["9999999999"], ["0000000007"] * 2, ["9999999999"] * 2, []])
+    def test_of_many_keys_that_are_one_or_none(self, tmp_path: Path, keys: list[str]) -> None:
+        published(tmp_path, [a_row(f"{n:010d}") for n in range(10)])
+        reader = reader_of(tmp_path)
+        found, _ = reader.get_many(keys, ("status", "protections"))
+        assert found == {key: {"status": "01", "protections": []} for key in keys if key < "9"}
+
     def test_knows_keys_of_any_shape(self, tmp_path: Path) -> None:
         words = ["a", "ab", "æ", "851", "0851", "x" * 40, "å b"]
         published(tmp_path, [{"word": word, "number": n} for n, word in enumerate(words)], dataset=WORDS)
