@@ -8,6 +8,7 @@ import sys
 import typer
 
 from kernel import PlatformError
+from kernel.unwanted import leave_out
 from runtime.cli import (
     agreement,
     api,
@@ -49,7 +50,6 @@ from runtime.cli import (
     worker,
 )
 from runtime.cli.console import print_error
-from runtime.unwanted import leave_out
 
 app = typer.Typer(
     name="knudepunkt",

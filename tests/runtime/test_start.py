@@ -34,7 +34,7 @@ def test_a_question_about_usage_loads_the_accounts_alone() -> None:
 
 
 def test_a_server_has_all_that_it_uses_and_no_library_that_only_others_use() -> None:
-    loaded = packages(loaded_by("from runtime.unwanted import leave_out\nleave_out()\nimport runtime.roles"))
+    loaded = packages(loaded_by("from kernel.unwanted import leave_out\nleave_out()\nimport runtime.roles"))
 
     assert loaded >= ROOMS | ENGINES
     assert not loaded & {"alembic", "botocore", "invoke", "pandas", "typer"}
