@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from api.visit import ensure_offered
+from api.offer import ensure_offered
 from control import Counters, Policy, System, explain, explained
 from control.errors import CertificateUnknown
 from integrations import ensure_within_limits

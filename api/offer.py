@@ -1,13 +1,20 @@
 """A service as it can be called."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from email.utils import format_datetime
-from typing import Self
+from typing import Final, Self
 
 from api.answer import Headers
+from api.errors import ServiceNotOffered
 from kernel import COPENHAGEN
-from schemas import Dataset, Service
+from schemas import Dataset, Service, ServiceStatus
+
+CALLABLE: Final = {
+    "test": frozenset({ServiceStatus.TEST, ServiceStatus.PRODUCTION, ServiceStatus.DEPRECATED}),
+    "production": frozenset({ServiceStatus.PRODUCTION, ServiceStatus.DEPRECATED}),
+}
+"""Environment -> the status that a service must have to be called there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,18 @@ class Offer:
             # What a source answers may be anything, and so may what it is asked about.
             return cls(service, None, personal=True, key_is_public=False, farewell=_farewell(service))
         return cls(service, dataset, dataset.personal, dataset.key_is_public, _farewell(service), mastered)
+
+
+def ensure_offered(service: Service, day: date, environment: str) -> None:
+    """Raises ServiceNotOffered."""
+    status = service.status_on(day)
+    if status not in CALLABLE[environment]:
+        successor = f"call its successor, {service.successor}; " if service.successor else ""
+        raise ServiceNotOffered(
+            f"the service {service.name} is {status.value}",
+            remedy=f"{successor}see the catalogue: GET /v1/catalogue",
+            rule="service.status",
+        )
 
 
 def _farewell(service: Service) -> Headers:

@@ -8,9 +8,9 @@ from typing import ClassVar, Final
 import structlog
 
 from api.doors import Doors
-from api.errors import HeaderInvalid, NotOnRecord, ServiceNotOffered
+from api.errors import HeaderInvalid, NotOnRecord
 from api.identity import identify
-from api.offer import Offer
+from api.offer import Offer, ensure_offered
 from api.request import Request
 from api.stopwatch import Stopwatch
 from api.tokens import AccessToken
@@ -28,13 +28,14 @@ from kernel import (
     Observation,
     Operation,
     PlatformError,
+    RowsDelivered,
     Said,
     ServiceName,
     SnapshotId,
     Timing,
     new_event_id,
 )
-from schemas import Dataset, Service, ServiceStatus
+from schemas import Dataset
 
 _log = structlog.get_logger(__name__)
 
@@ -46,10 +47,6 @@ _TOKEN_SCHEMES: Final = frozenset({"bearer", "holder-of-key"})
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CVR = re.compile(r"[0-9]{8}")
 _CODE = re.compile(r"[a-z0-9][a-z0-9._-]{0,59}")
-CALLABLE: Final = {
-    "test": frozenset({ServiceStatus.TEST, ServiceStatus.PRODUCTION, ServiceStatus.DEPRECATED}),
-    "production": frozenset({ServiceStatus.PRODUCTION, ServiceStatus.DEPRECATED}),
-}
 _MOST_SUBJECTS: Final = 1_000
 
 
@@ -179,10 +176,7 @@ class Visit:
                 channel=self.channel,
                 service=self.service.name,
                 operation=self.operation,
-                system=grant.system,
-                agreement=grant.agreement,
-                terms_hash=grant.terms_hash,
-                municipality_cvr=grant.municipality_cvr,
+                **grant.on_record,
                 status=status,
                 timing=self.timing,
                 snapshot=snapshot,
@@ -193,6 +187,24 @@ class Visit:
                 said=self.said,
             ),
         )
+
+    def delivered(
+        self,
+        grant: Grant,
+        *,
+        extract: str = "",
+        snapshot: SnapshotId | None = None,
+        rows: int = 0,
+        size_bytes: int,
+        whole: bool,
+    ) -> None:
+        """Put the end of a transfer on record; its answer is on record from before. Raises as `answered`."""
+        fact = RowsDelivered(
+            event=new_event_id(), at=self.doors.clock.now(), trace=self.request.trace, channel=self.channel,
+            service=self.service.name, operation=self.operation, extract=extract, snapshot=snapshot, rows=rows,
+            size_bytes=size_bytes, whole=whole, timing=self.watch.timing(), **grant.on_record,
+        )  # fmt: skip
+        keep(self.doors, fact)
 
     def refused(self, error: PlatformError) -> PlatformError:
         """As `refusal_on_record`, with what is known of the call by now."""
@@ -263,18 +275,6 @@ def keep(doors: Doors, fact: Observation) -> None:
     except Exception as error:
         _log.error("not_on_record", trace=fact.trace, error=type(error).__name__)
         raise NotOnRecord("the call could not be put on record", remedy="call again later", retry_after_s=30) from error
-
-
-def ensure_offered(service: Service, day: date, environment: str) -> None:
-    """Raises ServiceNotOffered."""
-    status = service.status_on(day)
-    if status not in CALLABLE[environment]:
-        successor = f"call its successor, {service.successor}; " if service.successor else ""
-        raise ServiceNotOffered(
-            f"the service {service.name} is {status.value}",
-            remedy=f"{successor}see the catalogue: GET /v1/catalogue",
-            rule="service.status",
-        )
 
 
 def today_of(request: Request) -> date:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from kernel.ids import AgreementId, OrganisationId, ServiceName, SystemId
 from kernel.window import Window
@@ -23,6 +24,15 @@ class Purpose:
     code: str
     calls_per_day: int | None = None
     calls_per_month: int | None = None
+
+
+class Recorded(TypedDict):
+    """What every line of the ledger says of the permission that it was under."""
+
+    agreement: AgreementId
+    system: SystemId
+    municipality_cvr: str
+    terms_hash: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,3 +58,10 @@ class Grant:
     protected: bool = False
     limits: Limits = field(default_factory=Limits)
     purposes: Mapping[str, Purpose] = field(default_factory=dict)
+
+    @property
+    def on_record(self) -> Recorded:
+        return {
+            "agreement": self.agreement, "system": self.system, "municipality_cvr": self.municipality_cvr,
+            "terms_hash": self.terms_hash,
+        }  # fmt: skip

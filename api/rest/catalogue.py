@@ -6,10 +6,11 @@ from typing import Any
 from api.answer import Answer, json_answer
 from api.doors import Doors
 from api.freshness import age_s
+from api.offer import CALLABLE
 from api.request import Request
 from api.rest.live_openapi import call_method
 from api.soap.paths import soap_path
-from api.visit import CALLABLE, today_of
+from api.visit import today_of
 from extract import formats_of
 from kernel import Operation, PlatformError
 from schemas import Service

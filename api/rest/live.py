@@ -21,9 +21,9 @@ from api.rest.live_drive import drive
 from api.rest.live_sources import Download, SourceClients
 from api.stopwatch import Stopwatch
 from api.tokens import AccessToken
-from api.visit import Visit, keep
+from api.visit import Visit
 from integrations import Asked, Breakers, Desk, Reply, invoke, location
-from kernel import AgreementId, Caller, Channel, Grant, Operation, PlatformError, RowsDelivered, new_event_id
+from kernel import AgreementId, Caller, Grant, Operation, PlatformError
 from schemas import PassThrough, Redirect, Service
 
 _log = structlog.get_logger(__name__)
@@ -191,24 +191,4 @@ async def _relay(visit: LiveVisit, download: Download, send: Send) -> None:
 def _delivered(visit: LiveVisit, sent: int, *, whole: bool) -> None:
     grant = visit.grant
     assert grant is not None  # noqa: S101  an answer that leaves was admitted
-    keep(
-        visit.doors,
-        RowsDelivered(
-            event=new_event_id(),
-            at=visit.doors.clock.now(),
-            trace=visit.request.trace,
-            channel=Channel.REST,
-            service=visit.service.name,
-            operation=visit.operation,
-            system=grant.system,
-            agreement=grant.agreement,
-            terms_hash=grant.terms_hash,
-            municipality_cvr=grant.municipality_cvr,
-            extract="",
-            snapshot=None,
-            rows=0,
-            size_bytes=sent,
-            whole=whole,
-            timing=visit.watch.timing(),
-        ),
-    )
+    visit.delivered(grant, size_bytes=sent, whole=whole)

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.doors import Doors
+from api.offer import CALLABLE
 from api.request import Request
 from api.sharing.desk import SharingDesk, no_file
 from api.sharing.errors import SharingTokenMissing, SharingUnknown
-from api.visit import CALLABLE, today_of
+from api.visit import today_of
 from control import Allowance, SharingToken, purpose_of, token_hash
 from control.errors import SharingTokenUnknown
 from kernel import Caller, Grant, ServiceName

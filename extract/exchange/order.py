@@ -25,10 +25,7 @@ class Account:
     def of(cls, grant: Grant) -> Self:
         return cls(
             event=new_event_id(),
-            system=grant.system,
-            agreement=grant.agreement,
-            terms_hash=grant.terms_hash,
-            municipality_cvr=grant.municipality_cvr,
+            **grant.on_record,
         )
 
 
