@@ -13,9 +13,9 @@ from api.request import Send
 from api.rest.outflow import Outflow
 from api.rest.ranges import matches, wanted_range
 from api.threads import in_thread
-from api.visit import Visit, keep
+from api.visit import Visit
 from extract import Extract, ExtractBroken, Manifest
-from kernel import Channel, Grant, PlatformError, RowsDelivered, SnapshotId, new_event_id
+from kernel import Grant, PlatformError, SnapshotId
 
 _log = structlog.get_logger(__name__)
 
@@ -115,26 +115,14 @@ class Transfer:
         await in_thread(lambda: self.visit.doors.shelf.put(self.grant.agreement, file))
 
     def _on_record(self, size_bytes: int, *, whole: bool) -> None:
-        visit, grant, known = self.visit, self.grant, self.known
+        known = self.known
         if known is None and self.file is not None and self.file.ready:
             known = self.file.manifest
-        keep(
-            visit.doors,
-            RowsDelivered(
-                event=new_event_id(),
-                at=visit.doors.clock.now(),
-                trace=visit.request.trace,
-                channel=Channel.REST,
-                service=visit.service.name,
-                system=grant.system,
-                agreement=grant.agreement,
-                terms_hash=grant.terms_hash,
-                municipality_cvr=grant.municipality_cvr,
-                extract=self.extract,
-                snapshot=self.snapshot,
-                rows=0 if known is None else known.rows_between(self.start, self.start + size_bytes),
-                size_bytes=size_bytes,
-                whole=whole and (self.stop is None or known is None or self.stop == known.size_bytes),
-                timing=visit.request.timing(),
-            ),
+        self.visit.delivered(
+            self.grant,
+            extract=self.extract,
+            snapshot=self.snapshot,
+            rows=0 if known is None else known.rows_between(self.start, self.start + size_bytes),
+            size_bytes=size_bytes,
+            whole=whole and (self.stop is None or known is None or self.stop == known.size_bytes),
         )
