@@ -111,6 +111,7 @@ class CircleMaker:
             cursor=f"{plan.cursor} {changed.isoformat() if changed else _NOBODY} {day.isoformat()}",
             why_full="" if because is None else WHY_FULL.get(because, because),
             published=plan.published,
+            on_shelf=lambda: self.maker.shelf.put_file(grant.agreement, path, made, because),
         )
 
     def _pieces(self, told: Iterable[Told], shown: pa.Schema, planned: datetime) -> Iterator[_Piece]:

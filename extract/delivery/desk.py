@@ -17,7 +17,7 @@ from extract.delivery.outbox_states import State
 from extract.delivery.schedule import PUBLICATION, Schedule
 from extract.delivery.subscription import Contents, DeliveryId, Kind, Standing, Subscription, SubscriptionId, Wish
 from extract.delivery.subscriptions import Subscriptions
-from extract.delivery.targets import HttpsTarget, Reach, SftpTarget, Shelf, Target, target_of, told_of
+from extract.delivery.targets import HttpsTarget, Reach, SftpTarget, Target, target_of, told_of
 from extract.form import Compression, Format
 from kernel import AgreementId, Grant, ServiceName, SystemId
 
@@ -134,11 +134,9 @@ def wish_of(told: Mapping[str, Any], *, agreement: AgreementId, system: SystemId
     if not isinstance(target, Mapping):
         raise _invalid("target", "an object")
     made: Target = target_of(target)
-    if kind is Kind.CIRCLE and isinstance(made, Shelf):
-        raise _invalid("target", "inbox, sftp or https for a circle")
     pulled = isinstance(made, HttpsTarget) and made.notify
-    if pulled and (kind is Kind.CIRCLE or told.get("name") is not None):
-        raise _invalid("notify", "false for a circle and for files with names of their own: they are not fetched")
+    if pulled and kind is not Kind.CIRCLE and told.get("name") is not None:
+        raise _invalid("notify", "false for files with names of their own: on the shelf they have the extract's")
     name = told.get("name", CIRCLE if kind is Kind.CIRCLE else None)
     if name is not None and not isinstance(name, str):
         raise _invalid("name", "a template of file names")

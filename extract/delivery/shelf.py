@@ -14,6 +14,7 @@ import functools
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from extract.delivery.manifest import Manifest
+from extract.errors import ExtractNotReady
 from extract.store import Extract
 from kernel import AgreementId, ServiceName
 
@@ -28,6 +30,8 @@ SUMS: Final = "SHA256SUMS"
 MANIFEST: Final = ".manifest.json"
 SIGNATURE: Final = ".manifest.json.sig"
 _CHAIN: Final = ".chain"
+RENEWED_S: Final = 60.0
+"""How old what stands on a shelf may be before putting it there again writes that down, seconds."""
 _LOCK: Final = ".lock"
 
 Named = Callable[[AgreementId, str], bool]
@@ -49,36 +53,63 @@ class Shelf:
         return self.root / agreement / service
 
     def put(self, agreement: AgreementId, extract: Extract) -> None:
-        """Put a finished extract on an agreement's shelf; putting it there again changes nothing.
+        """Put a finished extract on an agreement's shelf; putting it there again makes it young again.
 
         Raises ExtractNotReady.
         """
-        folder = self.folder(agreement, extract.plan.service)
-        target = folder / extract.plan.file_name
-        described = folder / f"{target.name}{MANIFEST}"
-        if described.exists() and target.exists():
-            return
-        manifest = extract.manifest
+        plan = extract.plan
+        with self._opened(agreement, plan.service) as folder:
+            # Looked for by who is alone: what is tidied away this moment is not there.
+            if not _there(folder, plan.file_name):
+                self._add(folder, extract.path, extract.manifest, plan.full_because)
+
+    def put_file(self, agreement: AgreementId, path: Path, manifest: Manifest, full_because: str | None) -> None:
+        """As `put`, for a file that is no extract's; it takes the place of another one of its name.
+
+        Raises ExtractNotReady.
+        """
+        with self._opened(agreement, ServiceName(manifest.service)) as folder:
+            described = folder / f"{manifest.file}{MANIFEST}"
+            if _there(folder, manifest.file):
+                if Manifest.from_json(described.read_bytes()).sha256 == manifest.sha256:
+                    return
+                _Chain.of(folder).keep(folder)
+                described.unlink()
+            self._add(folder, path, manifest, full_because)
+
+    @contextlib.contextmanager
+    def _opened(self, agreement: AgreementId, service: ServiceName) -> Iterator[Path]:
+        folder = self.folder(agreement, service)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _alone(folder):
-            link = folder / f".{target.name}.link"
-            link.unlink(missing_ok=True)
-            link.hardlink_to(extract.path)
-            link.replace(target)
-            # Renaming one link of a file over another does nothing, not even take the first away.
-            link.unlink(missing_ok=True)
-            if described.exists():
-                return
-            last = _Chain.of(folder)
-            manifest = manifest.numbered(last.number + 1, last.sha256, extract.plan.full_because)
-            text = manifest.to_json()
-            _write(folder / SUMS, _sums([*_manifests(folder), manifest]))
-            if self.sign is not None:
-                _write(folder / f"{target.name}{SIGNATURE}", self.sign(text))
-            _write(described, text)
-            _Chain(last.number + 1, hashlib.sha256(text).hexdigest()).keep(folder)
-            moment = manifest.published.timestamp()
-            os.utime(described, (moment, moment))
+            yield folder
+
+    def _add(self, folder: Path, path: Path, manifest: Manifest, full_because: str | None) -> None:
+        target = folder / manifest.file
+        described = folder / f"{target.name}{MANIFEST}"
+        link = folder / f".{target.name}.link"
+        link.unlink(missing_ok=True)
+        try:
+            link.hardlink_to(path)
+        except FileNotFoundError:
+            raise ExtractNotReady(
+                "the file's time was over before it came on the shelf", remedy="ask for it again: it is made anew"
+            ) from None
+        link.replace(target)
+        # Renaming one link of a file over another does nothing, not even take the first away.
+        link.unlink(missing_ok=True)
+        if described.exists():
+            return
+        last = _Chain.of(folder)
+        manifest = manifest.numbered(last.number + 1, last.sha256, full_because)
+        text = manifest.to_json()
+        _write(folder / SUMS, _sums([*_manifests(folder), manifest]))
+        if self.sign is not None:
+            _write(folder / f"{target.name}{SIGNATURE}", self.sign(text))
+        _write(described, text)
+        _Chain(last.number + 1, hashlib.sha256(text).hexdigest()).keep(folder)
+        moment = manifest.published.timestamp()
+        os.utime(described, (moment, moment))
 
     def tidy(self, before: datetime, named: Named = lambda *_: False) -> int:
         """Take files off all shelves that were put there before a time and are not waited for; how many. The chain of
@@ -164,6 +195,21 @@ class _Chain:
 def _read(path: Path, _inode: int, _mtime_ns: int) -> Manifest:
     """A manifest never changes; another one under the same name is another file."""
     return Manifest.from_json(path.read_bytes())
+
+
+def _there(folder: Path, name: str) -> bool:
+    """Whether a file is on a shelf; from now on it is as young as one that was put there now. For who is alone."""
+    described = folder / f"{name}{MANIFEST}"
+    try:
+        found = described.stat()
+    except FileNotFoundError:
+        return False
+    if not (folder / name).exists():
+        return False
+    if time.time() - found.st_ctime > RENEWED_S:
+        # Setting its times, as they were, changes when it was changed.
+        os.utime(described, ns=(found.st_atime_ns, found.st_mtime_ns))
+    return True
 
 
 def _manifests(folder: Path) -> list[Manifest]:

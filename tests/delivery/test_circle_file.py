@@ -12,6 +12,7 @@ import pytest
 
 from extract.delivery.circle import Filter, FilterKind
 from extract.delivery.desk import wish_of
+from extract.delivery.sftp_tree import File, Tree
 from extract.delivery.subscription import Subscription
 from extract.formats.cpr_records import end_line, start_line
 from kernel import ServiceName
@@ -42,11 +43,10 @@ class Office:
         folder.mkdir(exist_ok=True)
         return folder
 
-    def subscribe(self) -> Subscription:
+    def subscribe(self, target: str = "inbox") -> Subscription:
         system = system_of(self.delivering.house, self.stage.agreement)
-        wish = wish_of(
-            {"kind": "circle", "format": "cpr"}, agreement=self.stage.agreement, system=system, service=SERVICE
-        )
+        told = {"kind": "circle", "format": "cpr", "target": {"kind": target}}
+        wish = wish_of(told, agreement=self.stage.agreement, system=system, service=SERVICE)
         return self.delivering.desk.subscribe(wish, self.delivering.grant_for(wish), by="a test")
 
     def follow(self, subscription: Subscription, *numbers: str) -> None:
@@ -105,7 +105,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
 
 @pytest.mark.slow
 def test_who_is_in_the_circle_comes_first_whole_and_then_when_something_changes(office: Office) -> None:
-    subscription = office.subscribe()
+    subscription, shelved = office.subscribe(), office.subscribe("shelf")
     everybody = _everybody(office)
     first, second, later = everybody[0], everybody[1], everybody[2]
     office.follow(subscription, first, second)
@@ -115,6 +115,7 @@ def test_who_is_in_the_circle_comes_first_whole_and_then_when_something_changes(
     assert lines[0][:3] == "000"
     assert lines[-1] == f"999{'9' * 10}{len(lines) - 2:08d}"
     assert {"001", "008", "012"} <= {line[:3] for line in lines if line[3:13] == first}
+    _on_the_shelf_too(office, shelved, name, lines)
     # Somebody who joins comes with the next one, also when nothing has changed for them.
     office.follow(subscription, later)
     office.change()
@@ -124,9 +125,26 @@ def test_who_is_in_the_circle_comes_first_whole_and_then_when_something_changes(
     changed = {line[3:13] for line in _delivered(office) if line[:3] == "001"}
     assert people(lines) == {later} | ({first, second} & changed)
     assert name.split(".")[1] == "L000002"
-    delivery = office.delivering.outbox.listed()[0]
+    (delivery, _) = office.delivering.outbox.listed(subscriptions=(subscription.id,))
     assert (delivery.state, delivery.why_full, delivery.rows) == ("sent", "", len(people(lines)))
     assert first not in str(delivery)
+
+
+def _on_the_shelf_too(office: Office, shelved: Subscription, name: str, lines: list[str]) -> None:
+    house, agreement = office.delivering.house, office.stage.agreement
+    tree = Tree(house.shelf, lambda: (office.delivering.grant_of(shelved),))
+    (cvr,) = (tree.children("/") or {}).keys()
+    files = tree.children(f"/{cvr}/{SERVICE}") or {}
+    assert set(files) == {"SHA256SUMS", name, f"{name}.manifest.json", f"{name}.manifest.json.sig"}
+    shown = files[name]
+    assert isinstance(shown, File)
+    assert shown.path.read_text("iso-8859-1").splitlines() == lines
+    office.delivering.plan()
+    assert shown.path.exists(), "it stays when what it was made from is tidied away"
+    assert shown.manifest is not None
+    office.delivering.outbox.fetched(agreement, shown.manifest.plan)
+    (delivery,) = office.delivering.outbox.listed(subscriptions=(shelved.id,))
+    assert delivery.state == "received"
 
 
 @pytest.mark.slow

@@ -4,7 +4,8 @@ import hashlib
 import json
 import os
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -28,6 +29,68 @@ def made(store: ExtractStore, kind: Format = Format.CSV, columns: str | None = N
     for _ in extract.chunks():
         pass
     return extract
+
+
+class TestTime:
+    def test_what_is_put_there_while_it_is_tidied_away_is_there_afterwards(
+        self, shelf: Shelf, store: ExtractStore
+    ) -> None:
+        extract = made(store)
+        shelf.put(OURS, extract)
+        putting = ThreadPoolExecutor(1)
+        done: list[Future[None]] = []
+
+        def asked_for_this_moment(*_: object) -> bool:
+            done.append(putting.submit(shelf.put, OURS, extract))
+            with pytest.raises(TimeoutError):
+                done[0].result(0.05)
+            return False
+
+        assert shelf.tidy(datetime.now(UTC) + timedelta(days=1), asked_for_this_moment) == 1
+        done[0].result(30)
+        putting.shutdown()
+        name = plan().file_name
+        assert shelf.names(OURS, SERVICE) == ("SHA256SUMS", name, f"{name}.manifest.json")
+        manifest = shelf.manifest(OURS, SERVICE, name)
+        assert manifest is not None
+        assert manifest.number == 2
+
+    def test_putting_it_there_again_makes_it_young_again(
+        self, shelf: Shelf, store: ExtractStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("extract.delivery.shelf.RENEWED_S", -1.0)
+        extract = made(store)
+        shelf.put(OURS, extract)
+        described = shelf.folder(OURS, SERVICE) / f"{plan().file_name}.manifest.json"
+        before = described.stat()
+        shelf.put(OURS, extract)
+        after = described.stat()
+        assert (after.st_mtime_ns, after.st_ctime_ns > before.st_ctime_ns) == (before.st_mtime_ns, True)
+
+    def test_an_extract_whose_time_was_over_is_told_and_leaves_nothing(self, shelf: Shelf, store: ExtractStore) -> None:
+        extract = made(store)
+        extract.path.unlink()
+        with pytest.raises(ExtractNotReady, match="over"):
+            shelf.put(OURS, extract)
+        assert shelf.names(OURS, SERVICE) == ()
+
+
+class TestFilesOfTheirOwn:
+    def test_another_one_of_the_name_takes_its_place_and_the_chain_goes_on(
+        self, shelf: Shelf, store: ExtractStore, tmp_path: Path
+    ) -> None:
+        told = made(store).manifest
+        for number, content in enumerate((b"first", b"first", b"second")):
+            path = tmp_path / f"{number}"
+            path.write_bytes(content)
+            sha256 = hashlib.sha256(content).hexdigest()
+            shelf.put_file(OURS, path, replace(told, file="D310310.L000001", sha256=sha256), None)
+        file = shelf.folder(OURS, SERVICE) / "D310310.L000001"
+        manifest = shelf.manifest(OURS, SERVICE, file.name)
+        assert manifest is not None
+        assert (file.read_bytes(), manifest.number) == (b"second", 2)
+        checked = subprocess.run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=file.parent, check=True)
+        assert checked.returncode == 0
 
 
 class TestShelf:
