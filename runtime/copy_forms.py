@@ -1,7 +1,5 @@
 """The forms that a consumer's copy can have: NDJSON, CSV (the Danish forms too), Parquet, the Arrow stream; each as it
 is or packed with gzip or zstd. Read batch by batch, told as the NDJSON that digests are made of, and written again.
-
-What a file is, is seen from how it begins; its name is asked only when nothing is in it.
 """
 
 import csv
@@ -10,7 +8,6 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,63 +17,19 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from extract import Compression, Format
+from extract import Format
 from extract.formats import encode
 from extract.formats.compressing import compressed
 from extract.formats.json_text import joined, json_lines, json_texts
-from kernel import OperatorMistake
+from runtime.copy_file import BOM, HEAD_BYTES, CopyUnreadable, File, reading
 
 READ_BYTES: Final = 8 * 1024 * 1024
 """Of text at once: more than a row has."""
 ROWS: Final = 8_192
 LINE: Final = "line"
-_BOM: Final = b"\xef\xbb\xbf"
-_PACKED: Final = {b"\x1f\x8b": Compression.GZIP, b"\x28\xb5\x2f\xfd": Compression.ZSTD}
-_PARQUET: Final = b"PAR1"
-_ARROW: Final = b"\xff\xff\xff\xff"
 _NEWLINE: Final = b"\n"
 
 Batches = Iterable[pa.RecordBatch]
-
-
-class CopyUnreadable(OperatorMistake):
-    code = "copy_unreadable"
-    title = "The copy cannot be read"
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A copy, seen from outside. empty   nothing is in it"""
-
-    path: Path
-    format: Format
-    compression: Compression
-    empty: bool = False
-
-    @classmethod
-    def seen(cls, path: Path) -> "File":
-        """Raises CopyUnreadable."""
-        with path.open("rb") as file:
-            start = file.read(4)
-        packed = next((each for mark, each in _PACKED.items() if start.startswith(mark)), Compression.NONE)
-        with cls(path, Format.NDJSON, packed).opened() as stream, reading("what it says it is packed with"):
-            head = stream.read(64 * 1024)
-        found = _format(head, path)
-        if found is Format.PARQUET and packed is not Compression.NONE:
-            raise CopyUnreadable(
-                "Parquet is packed within, and is not read out of a packed file", remedy="unpack the copy first"
-            )
-        return cls(path, found, packed, empty=not head)
-
-    @contextmanager
-    def opened(self) -> Iterator[pa.NativeFile]:
-        """Unpacked."""
-        with pa.OSFile(str(self.path)) as file:
-            if self.compression is Compression.NONE:
-                yield file
-            else:
-                with pa.CompressedInputStream(file, self.compression.value) as stream:
-                    yield stream
 
 
 class Form(ABC):
@@ -211,8 +164,9 @@ class Texts(Form):
         for number, (name, column) in enumerate(zip(batch.schema.names, batch, strict=True)):
             pieces.append(f"{',' if number else ''}{json.dumps(name, ensure_ascii=False)}:")
             pieces.append(pc.fill_null(column if name in self._nested else json_texts(column), "null"))
-        lines = joined([*pieces, "}\n"], batch.num_rows)
-        return "".join(lines.to_pylist()).encode()
+        # What joins of pieces make has no offset: its buffer is the lines, one after the other.
+        *_, text = joined([*pieces, "}\n"], batch.num_rows).buffers()
+        return bytes(text)
 
     def taken(self, answer: bytes) -> pa.RecordBatch:
         with pa.ipc.open_stream(answer) as reader:
@@ -240,7 +194,7 @@ def names_of(file: File) -> list[str] | None:
                     return list(reader.schema.names)
             case _:
                 with file.opened() as stream:
-                    head = stream.read(64 * 1024).removeprefix(_BOM).decode()
+                    head = stream.read(HEAD_BYTES).removeprefix(BOM).decode()
                 return next(csv.reader(io.StringIO(head, newline=""), delimiter=_delimiter(file.format)), [])
 
 
@@ -253,39 +207,6 @@ def form_of(file: File, key: str, shown: pa.Schema) -> Form:
             return Columns(file, shown)
         case _:
             return Texts(file, shown)
-
-
-@contextmanager
-def reading(what: str) -> Iterator[None]:
-    """Raises CopyUnreadable for what is not so, without repeating what stands in it."""
-    try:
-        yield
-    except (pa.ArrowException, UnicodeDecodeError, csv.Error, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise CopyUnreadable(
-            f"the copy cannot be read as {what}",
-            remedy="give an extract in NDJSON, CSV, Parquet or Arrow, or fetch it anew",
-        ) from None
-
-
-def _format(head: bytes, path: Path) -> Format:
-    """Raises CopyUnreadable for a form that cannot be proved."""
-    if not head:
-        endings = [each.lstrip(".") for each in path.suffixes]
-        return next((each for each in (Format.CSV, Format.PARQUET, Format.ARROW) if each in endings), Format.NDJSON)
-    for mark, found in ((_PARQUET, Format.PARQUET), (_ARROW, Format.ARROW), (b"{", Format.NDJSON)):
-        if head.startswith(mark):
-            return found
-    if head.startswith(_BOM):
-        return Format.CSV_DK_BOM
-    line = head.partition(b"\n")[0]
-    if head.startswith(b"<") or b"\0" in line or (line[:13].isdigit() and line.startswith(b"000")):
-        raise CopyUnreadable(
-            "the copy is in a form that cannot be proved",
-            remedy="keep your copy in NDJSON, CSV, Parquet or Arrow: XML and the register's lines have no digests",
-        )
-    return Format.CSV_DK if b";" in line else Format.CSV
 
 
 def _delimiter(kind: Format) -> str:
@@ -330,4 +251,4 @@ def _parquet(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 def _one(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
-    return pa.concat_batches(batches) if batches else schema.empty_table().combine_chunks().to_batches()[0]
+    return pa.concat_batches(batches) if batches else pa.RecordBatch.from_pylist([], schema)

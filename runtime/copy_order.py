@@ -9,7 +9,8 @@ from typing import IO, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from runtime.copy_forms import Batches, CopyUnreadable
+from runtime.copy_file import CopyUnreadable
+from runtime.copy_forms import Batches
 
 RUN_BYTES: Final = 128 * 1024 * 1024
 """Of rows that are sorted at once, in memory."""

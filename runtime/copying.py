@@ -17,7 +17,8 @@ import pyarrow as pa
 
 from runtime.client import ExtractDamaged, checked
 from runtime.copy_draft import replacing
-from runtime.copy_forms import CopyUnreadable, File, Form, form_of, names_of
+from runtime.copy_file import CopyUnreadable, File
+from runtime.copy_forms import Form, form_of, names_of
 from runtime.copy_order import NotSorted, Ranges, in_order
 
 

@@ -9,8 +9,11 @@ import math
 import re
 from collections.abc import Iterator
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
+import duckdb
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -252,6 +255,79 @@ class TestCompression:
             for rows in (70_000, 16_384, 999)
         }
         assert len(made) == 1
+
+
+TRICKY = [
+    {"key": "1", "note": "", "day": date(2031, 3, 9), "at": datetime(2031, 3, 9, 23, 59, 59, 999_999)},  # noqa: DTZ001
+    {"key": " 2 ", "note": None, "share": -0.5, "count": 2**63 - 1},
+    {"key": "3,;", "note": 'linje\r\n"to"\n\r', "yes": True, "day": date(1, 1, 1)},
+    {"key": "null", "note": "\t'æøå🙂\u2028", "share": 1e300, "count": -(2**63), "yes": False},
+]
+
+
+class TestOthersReadIt:
+    """DuckDB and polars, which consumers load extracts with."""
+
+    FLAT = pa.schema([field for field in SCHEMA if field.name not in NESTED])
+
+    @pytest.mark.parametrize("kind", [Format.CSV, Format.CSV_DK, Format.NDJSON, Format.PARQUET])
+    def test_in_duckdb(self, tmp_path: Path, kind: Format) -> None:
+        table = pa.Table.from_pylist(TRICKY, self.FLAT)
+        path = tmp_path / "rows"
+        path.write_bytes(b"".join(encode(kind, self.FLAT, table.to_batches())))
+        types = {"key": "VARCHAR", "note": "VARCHAR", "count": "BIGINT", "share": "DOUBLE", "yes": "BOOLEAN",
+                 "day": "DATE", "at": "TIMESTAMP"}  # fmt: skip
+        how = {
+            Format.CSV: f"read_csv('{path}', columns={types}, allow_quoted_nulls=false)",
+            Format.CSV_DK: f"read_csv('{path}', columns={types}, allow_quoted_nulls=false, delim=';',"
+                           " decimal_separator=',')",
+            Format.NDJSON: f"read_json('{path}', format='newline_delimited', columns={types})",
+            Format.PARQUET: f"read_parquet('{path}')",
+        }[kind]  # fmt: skip
+        with duckdb.connect() as con:
+            assert con.execute(f"FROM {how}").to_arrow_table().cast(self.FLAT).to_pylist() == table.to_pylist()
+
+    def test_in_polars(self) -> None:
+        table = pa.Table.from_pylist(TRICKY, self.FLAT)
+        read = pl.read_csv(
+            b"".join(encode(Format.CSV, self.FLAT, table.to_batches())),
+            schema=pl.from_arrow(table).schema,  # type: ignore[union-attr]
+        )
+        assert read.equals(pl.from_arrow(table))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("compression", list(Compression))
+class TestOfNoRows:
+    @pytest.mark.parametrize("kind", [Format.CSV, Format.CSV_DK, Format.CSV_DK_BOM, Format.NDJSON, Format.XML])
+    def test_a_text_is_its_head_and_its_end(self, kind: Format, compression: Compression) -> None:
+        packed = b"".join(encode(kind, SCHEMA, [], compression))
+        assert packed == b"".join(encode(kind, SCHEMA, list(batches([])), compression))
+        one = unpacked(b"".join(encode(kind, SCHEMA, batches([{"key": "1"}]), compression)), compression)
+        text = unpacked(packed, compression)
+        assert len(text) < len(one)
+        assert one.startswith(text.removesuffix(b"</rows>\n"))
+
+    def test_parquet_and_arrow_hold_the_schema(self, compression: Compression) -> None:
+        whole = unpacked(b"".join(encode(Format.ARROW, SCHEMA, [], compression)), compression)
+        assert pa.ipc.open_stream(whole).read_all().equals(SCHEMA.empty_table())
+        if compression is Compression.NONE:
+            table = pq.read_table(pa.BufferReader(b"".join(encode(Format.PARQUET, SCHEMA, []))))
+            assert table.equals(SCHEMA.empty_table())
+
+
+def unpacked(data: bytes, compression: Compression) -> bytes:
+    if compression is Compression.NONE:
+        return data
+    return bytes(pa.CompressedInputStream(pa.BufferReader(data), compression.value).read())
+
+
+def test_times_in_parquet_have_no_zone() -> None:
+    """A register's times are those of its clocks: told as moments in UTC they would shift in who reads them."""
+    file = pq.ParquetFile(pa.BufferReader(written(Format.PARQUET, [{"key": "1"}])))
+    kinds = {column.name: json.loads(column.logical_type.to_json()) for column in map(file.schema.column, range(7))}
+    assert kinds["at"]["isAdjustedToUTC"] is False
+    assert kinds["at"]["timeUnit"] == "microseconds"
+    assert kinds["day"]["Type"] == "Date"
 
 
 @pytest.mark.parametrize("kind", FORMATS)

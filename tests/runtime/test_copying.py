@@ -21,7 +21,7 @@ from extract import Compression, Format, encode
 from runtime import copy_order
 from runtime.client import Refused
 from runtime.copy_draft import CopyBusy
-from runtime.copy_forms import CopyUnreadable
+from runtime.copy_file import CopyUnreadable
 from runtime.copying import Copy
 from tests.api.house import MUNICIPALITIES, Client, House, serving
 
