@@ -7,16 +7,17 @@ from threading import Barrier
 
 import pytest
 
-from extract.delivery.alarms import find_alarms
+from extract.delivery.alarms import AlarmKind, find_alarms
 from extract.delivery.circle import Filter, FilterKind, Outcome
 from extract.delivery.circles import Circles, Seal
+from extract.delivery.figures import delivery_figures
 from extract.delivery.outbox_rows import Delivery
 from extract.delivery.outbox_states import State
 from extract.delivery.targets import HttpsTarget
 from extract.errors import ExtractBroken
 from runtime.migrations import upgrade
 from tests.delivery.builders import Desk, database_at, wish
-from tests.extract.builders import grant
+from tests.extract.builders import SERVICE, grant
 from tests.sync.connectors.postgres import DATABASE, serve_postgres
 
 PUSHED = HttpsTarget(url="https://receiver.example/in")
@@ -73,6 +74,9 @@ def test_each_delivery_is_claimed_by_one_and_sent_once(desk: Desk) -> None:
     assert [each.state for each in desk.outbox.listed()] == [State.SENT] * 12
     assert len({parcel.delivery for parcel in desk.sent}) == len(desk.sent) == 12
     desk.clock.pass_s(4000)
+    told = delivery_figures(desk.database, desk.clock.now())
+    assert dict(told.alarms) == {(SERVICE, AlarmKind.UNCONFIRMED): 12}
+    assert (told.deliveries, told.failing) == ({(SERVICE, State.SENT): 12}, 0)
     assert len(find_alarms(desk.database, desk.clock)) == 12
 
 
