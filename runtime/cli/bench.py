@@ -30,10 +30,7 @@ def lookup(
 
     Example: `knudepunkt bench lookup --rows 1000000 --json lookup.json`
     """
-    measure = _benchmark("lookup")
-    with console(stderr=True).status(f"Looking up in {rows:,} rows ...") as status:
-        result = measure(rows, persons=persons, lookups=lookups, progress=status.update)
-    _report(result, json_file)
+    _run("lookup", f"Looking up in {rows:,} rows ...", json_file, rows, persons=persons, lookups=lookups)
 
 
 @app.command()
@@ -46,10 +43,7 @@ def rest(
 
     Example: `knudepunkt bench rest --json rest.json`
     """
-    measure = _benchmark("rest")
-    with console(stderr=True).status("Starting an instance ...") as status:
-        result = measure(persons, seconds=seconds, progress=status.update)
-    _report(result, json_file)
+    _run("rest", "Starting an instance ...", json_file, persons, seconds=seconds)
 
 
 @app.command()
@@ -62,10 +56,7 @@ def soap(
 
     Example: `knudepunkt bench soap --json soap.json`
     """
-    measure = _benchmark("soap")
-    with console(stderr=True).status("Starting an instance ...") as status:
-        result = measure(persons, seconds=seconds, progress=status.update)
-    _report(result, json_file)
+    _run("soap", "Starting an instance ...", json_file, persons, seconds=seconds)
 
 
 @app.command()
@@ -77,10 +68,7 @@ def mixed(
 
     Example: `knudepunkt bench mixed --rows 9000000 --json mixed.json`
     """
-    measure = _benchmark("mixed")
-    with console(stderr=True).status("Starting an instance ...") as status:
-        result = measure(rows, progress=status.update)
-    _report(result, json_file)
+    _run("mixed", "Starting an instance ...", json_file, rows)
 
 
 @app.command()
@@ -92,10 +80,7 @@ def sync(
 
     Example: `knudepunkt bench sync --rows 9000000 --json sync.json`
     """
-    measure = _benchmark("sync")
-    with console(stderr=True).status(f"Making {rows:,} rows ...") as status:
-        result = measure(rows, progress=status.update)
-    _report(result, json_file)
+    _run("sync", f"Making {rows:,} rows ...", json_file, rows)
 
 
 @app.command()
@@ -108,10 +93,7 @@ def policy(
 
     Example: `knudepunkt bench policy --agreements 10000 --json policy.json`
     """
-    measure = _benchmark("policy")
-    with console(stderr=True).status(f"Agreeing {agreements:,} times ...") as status:
-        result = measure(agreements, calls=calls, progress=status.update)
-    _report(result, json_file)
+    _run("policy", f"Agreeing {agreements:,} times ...", json_file, agreements, calls=calls)
 
 
 @app.command()
@@ -126,10 +108,7 @@ def sftp(
 
     Example: `knudepunkt bench sftp --megabytes 256 --json sftp.json`
     """
-    measure = _benchmark("sftp")
-    with console(stderr=True).status("Starting an instance ...") as status:
-        result = measure(megabytes, rounds=rounds, workers=workers, cipher=cipher, progress=status.update)
-    _report(result, json_file)
+    _run("sftp", "Starting an instance ...", json_file, megabytes, rounds=rounds, workers=workers, cipher=cipher)
 
 
 @app.command()
@@ -141,10 +120,7 @@ def extract(
 
     Example: `knudepunkt bench extract --rows 9000000 --json extract.json`
     """
-    measure = _benchmark("extract")
-    with console(stderr=True).status("Starting an instance ...") as status:
-        result = measure(rows, progress=status.update)
-    _report(result, json_file)
+    _run("extract", "Starting an instance ...", json_file, rows)
 
 
 @app.command()
@@ -157,10 +133,7 @@ def formats(
 
     Example: `knudepunkt bench formats --rows 1000000 --json formats.json`
     """
-    measure = _benchmark("formats")
-    with console(stderr=True).status("Making rows ...") as status:
-        result = measure(rows, persons, progress=status.update)
-    _report(result, json_file)
+    _run("formats", "Making rows ...", json_file, rows, persons)
 
 
 @app.command()
@@ -174,10 +147,7 @@ def slow_readers(
 
     Example: `knudepunkt bench slow-readers --readers 1000 --json slow-readers.json`
     """
-    measure = _benchmark("slow_readers")
-    with console(stderr=True).status("Starting an instance ...") as status:
-        result = measure(rows, readers=readers, seconds=seconds, progress=status.update)
-    _report(result, json_file)
+    _run("slow_readers", "Starting an instance ...", json_file, rows, readers=readers, seconds=seconds)
 
 
 @app.command()
@@ -190,10 +160,7 @@ def push(
 
     Example: `knudepunkt bench push --megabytes 256 --json push.json`
     """
-    measure = _benchmark("push")
-    with console(stderr=True).status("Starting a server ...") as status:
-        result = measure(megabytes, rounds=rounds, progress=status.update)
-    _report(result, json_file)
+    _run("push", "Starting a server ...", json_file, megabytes, rounds=rounds)
 
 
 @app.command("pass-through")
@@ -205,10 +172,7 @@ def pass_through(
 
     Example: `knudepunkt bench pass-through --json pass-through.json`
     """
-    measure = _benchmark("pass_through")
-    with console(stderr=True).status("Starting an instance ...") as status:
-        result = measure(calls, progress=status.update)
-    _report(result, json_file)
+    _run("pass_through", "Starting an instance ...", json_file, calls)
 
 
 @app.command()
@@ -220,10 +184,18 @@ def orchestration(
 
     Example: `knudepunkt bench orchestration --json orchestration.json`
     """
-    measure = _benchmark("orchestration")
-    with console(stderr=True).status("Starting an instance ...") as status:
-        result = measure(calls, progress=status.update)
-    _report(result, json_file)
+    _run("orchestration", "Starting an instance ...", json_file, calls)
+
+
+def _run(name: str, says: str, file: Path | None, *sizes: Any, **named: Any) -> None:
+    """Measure, and report.
+
+    says   what is shown before the benchmark says more itself
+    """
+    measure = _benchmark(name)
+    with console(stderr=True).status(says) as status:
+        result = measure(*sizes, **named, progress=status.update)
+    _report(result, file)
 
 
 def _benchmark(name: str) -> Any:
