@@ -79,12 +79,13 @@ class TlsProtocol(HttpToolsProtocol):
     def unsent_bytes(self) -> int:
         try:
             told = fcntl.ioctl(self.transport.get_extra_info("socket").fileno(), _SIOCOUTQNSD, b"\0\0\0\0")
-        except (OSError, ValueError):
+        except (AttributeError, OSError, ValueError):
+            # A connection that was closed this moment has no socket any more.
             return 0
         return int.from_bytes(told, sys.byteorder)
 
     def keep_unsent(self, most_bytes: int) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(AttributeError, OSError):
             self.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, most_bytes)
 
     @property

@@ -9,6 +9,7 @@ from api.answer import Answer
 from api.doors import Doors
 from api.errors import MethodNotAllowed, OperationUnknown, RouteUnknown
 from api.identity import identify
+from api.lasting import Permission, while_allowed
 from api.offer import Offer
 from api.problem import problem
 from api.request import ClientGone, Request
@@ -211,6 +212,8 @@ async def on_record(visit: _Visit, route: Callable[[_Visit], Awaitable[Answer]])
         raise
     except Exception as error:
         answer = problem(visit.refused(unexpected(error, visit.request)), visit.request.trace)
+    if visit.grant is not None and not isinstance(answer.body, bytes):
+        answer.body = while_allowed(visit.request, Permission(visit, visit.grant).ensure, answer.body)
     answer.headers += visit.allowance.fields()
     answer.headers += visit.offer.farewell
     answer.headers.append(server_timing(visit.timing or visit.watch.timing()))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         ViewChanged,
     )
     from extract.exchange import Exchange, InMetadata
+    from extract.following import Extract
     from extract.form import Compression, Format
     from extract.formats import encode
     from extract.jobs import Job, Jobs, JobState, Progress
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from extract.proof import Part, digests
     from extract.reading import estimate, rows_of, xml_schema_of
     from extract.settings import DeliverySettings, ExchangeSettings, ExtractSettings, SftpSettings
-    from extract.store import Extract, ExtractStore
+    from extract.store import ExtractStore
 
 __all__ = [
     "CIRCLE_KEY",

@@ -15,8 +15,9 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from extract.errors import ExtractCancelled, ExtractJobUnknown, ExtractsClosed, TooManyExtracts
+from extract.following import Extract
 from extract.plan import ExtractPlan
-from extract.store import Extract, ExtractStore
+from extract.store import ExtractStore
 from kernel import AgreementId, Clock, ServiceName, new_id
 
 MOST: Final = 20
@@ -73,7 +74,7 @@ class Jobs:
         mine = [job for job in self.of(agreement) if not job.cancelled]
         for job in mine:
             if job.plan == plan:
-                self._store.open(plan)
+                self._store.open(plan, agreement)
                 return job
         if len(mine) >= MOST:
             raise TooManyExtracts(
@@ -87,8 +88,8 @@ class Jobs:
             id=new_id(), agreement=agreement, plan=plan, rows_expected=rows_expected, created=now,
             expires=now + self._keep,
         )  # fmt: skip
+        self._store.open(plan, agreement)
         self._write(job)
-        self._store.open(plan)
         return job
 
     def of(self, agreement: AgreementId) -> list[Job]:

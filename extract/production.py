@@ -25,7 +25,7 @@ from extract.formats.cpr_records import RecordForm
 from extract.formats.record_lines import Records
 from extract.place import Place, sync_folder
 from extract.plan import ExtractPlan
-from kernel import COPENHAGEN, Clock
+from kernel import COPENHAGEN, AgreementId, Clock
 
 _TELL_EVERY_S: Final = 0.5
 
@@ -41,6 +41,7 @@ class Production:
     turn        taken while writing: bounds how many write at once
     closing     set when the house closes: the production stops at its next batch
     forms       of the lines that the format cpr is made of
+    wanted_by   the agreement whose request began it; None for the house itself
     followers   readers in this process that wait for it
     rows        written until now
     """
@@ -52,6 +53,7 @@ class Production:
     turn: threading.Semaphore
     closing: threading.Event
     forms: tuple[RecordForm, ...] = ()
+    wanted_by: AgreementId | None = None
     error: BaseException | None = None
     ended: bool = False
     followers: int = 0

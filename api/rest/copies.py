@@ -15,6 +15,7 @@ import pyarrow as pa
 from api.answer import Answer, Headers
 from api.errors import BodyInvalid
 from api.freshness import stamps
+from api.lasting import patient
 from api.moment import FIELDS as MOMENTS
 from api.moment import moment_of
 from api.request import Request, Send, nameable
@@ -94,8 +95,10 @@ async def rows(visit: Visit) -> Answer:
 async def _stream(visit: Visit, first: bytes, pieces: AsyncGenerator[bytes], send: Send) -> None:
     try:
         piece: bytes | None = first
+        # Who takes nothing must not keep a snapshot from expiring.
+        hand_on = patient(visit.request, visit.doors.stall_s, send)
         while piece is not None and visit.request.connected:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await hand_on({"type": "http.response.body", "body": piece, "more_body": True})
             piece = await anext(pieces, None)
         if piece is None:
             await send({"type": "http.response.body", "body": b""})

@@ -28,7 +28,7 @@ async def extract(visit: Visit) -> Answer:
         answer.headers.append((b"preference-applied", b"respond-async"))
         return answer
     # HEAD starts no production: it tells what is known now.
-    file = await in_thread(lambda: store.find(plan) if request.method == "HEAD" else store.open(plan))
+    file = await in_thread(lambda: store.find(plan) if request.method == "HEAD" else store.open(plan, grant.agreement))
     headers = stamps(info, request.trace, request.received, personal=visit.offer.personal) + described(plan)
     if file is not None and file.ready:
         return await finished(visit, grant, file, headers)

@@ -127,7 +127,7 @@ class Question:
 
     def _made(self, plan: ExtractPlan) -> Extract:
         """The finished file. Raises ExtractBroken."""
-        extract = self.asker.doors.extracts.open(plan)
+        extract = self.asker.doors.extracts.open(plan, self.table.grant.agreement)
         if not extract.ready:
             for _ in extract.chunks():
                 pass

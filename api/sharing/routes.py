@@ -10,6 +10,7 @@ import orjson
 from api.answer import Answer
 from api.doors import Doors
 from api.errors import MethodNotAllowed, RouteUnknown
+from api.lasting import while_allowed
 from api.pieces import FileSlices
 from api.request import Request, Send
 from api.rest.outflow import Outflow
@@ -126,6 +127,12 @@ class SharingRoutes:
             raise no_file() from None
         if not manifest.covered_by(table.grant):
             raise no_file()
+
+        def ensure() -> None:
+            now = asker_again(doors, desk, request, address.token, address.service, doors.clock.now())
+            if not manifest.covered_by(now.grant):
+                raise no_file()
+
         etag = f'"{address.plan[:32]}-{size}"'
         part = wanted_range(request.text("Range"), request.text("If-Range"), etag, size)
         start, stop = part or (0, size)
@@ -149,7 +156,7 @@ class SharingRoutes:
             if last is not None:
                 await send({"type": "http.response.body", "body": last})
 
-        return Answer(status, headers, send)
+        return Answer(status, headers, while_allowed(request, ensure, send))
 
 
 def _json(value: dict[str, Any]) -> Answer:

@@ -1,6 +1,7 @@
 """Who asks, for which agreement, and which tables that has."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from api.doors import Doors
@@ -35,12 +36,15 @@ class SharedTable:
 class Asker:
     """Whoever holds a token. A token is worth no more than its system's own certificates: without a valid one left,
     it opens nothing.
+
+    at   when it is judged what they may
     """
 
     doors: Doors
     request: Request
     token: SharingToken
     caller: Caller
+    at: datetime
 
     @property
     def share(self) -> str:
@@ -48,7 +52,7 @@ class Asker:
 
     def tables(self) -> list[SharedTable]:
         found = []
-        for grant in self.doors.policy().grants_of(self.token.system, self.request.received):
+        for grant in self.doors.policy().grants_of(self.token.system, self.at):
             table = self._table(grant) if grant.agreement == self.token.agreement else None
             if table is not None:
                 found.append(table)
@@ -91,10 +95,14 @@ def asker(doors: Doors, desk: SharingDesk, request: Request) -> Asker:
     return _asker(doors, request, desk.tokens(token_hash(text.strip())))
 
 
-def asker_again(doors: Doors, desk: SharingDesk, request: Request, token: str, service: ServiceName) -> SharedTable:
-    """The table of a file whose address was given out before, as its agreement stands now. Raises SharingUnknown."""
+def asker_again(
+    doors: Doors, desk: SharingDesk, request: Request, token: str, service: ServiceName, at: datetime | None = None
+) -> SharedTable:
+    """The table of a file whose address was given out before, as its agreement stands when the request came in, or at
+    a later time. Raises SharingUnknown.
+    """
     try:
-        found = _asker(doors, request, desk.tokens(token))
+        found = _asker(doors, request, desk.tokens(token), at)
     except SharingTokenUnknown:
         raise no_file() from None
     table = next((each for each in found.tables() if each.service.name == service), None)
@@ -103,8 +111,8 @@ def asker_again(doors: Doors, desk: SharingDesk, request: Request, token: str, s
     return table
 
 
-def _asker(doors: Doors, request: Request, token: SharingToken | None) -> Asker:
-    at, policy = request.received, doors.policy()
+def _asker(doors: Doors, request: Request, token: SharingToken | None, at: datetime | None = None) -> Asker:
+    at, policy = at or request.received, doors.policy()
     # The same words for one that nobody made, that is over, and that was revoked.
     if token is None or not token.live(at) or not policy.has_credential(token.system, at, token.certificate):
         raise SharingTokenUnknown(
@@ -114,4 +122,4 @@ def _asker(doors: Doors, request: Request, token: SharingToken | None) -> Asker:
         )
     owner = policy.cvr_of(token.system) or ""
     caller = Caller(system=token.system, name=token.system, organisation_cvr=owner, credential=token.hash)
-    return Asker(doors, request, token, caller)
+    return Asker(doors, request, token, caller, at)

@@ -23,7 +23,7 @@ from typing import Final
 
 from extract.delivery.manifest import Manifest
 from extract.errors import ExtractNotReady
-from extract.store import Extract
+from extract.following import Extract
 from kernel import AgreementId, ServiceName
 
 SUMS: Final = "SHA256SUMS"

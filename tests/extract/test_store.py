@@ -12,12 +12,16 @@ import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from extract import ExtractBroken, ExtractNotReady, ExtractStore, Format
+from extract.errors import TooManyExtracts
 from extract.formats import SLICE_BYTES
+from extract.store import MOST_AT_ONCE
+from kernel import AgreementId
 from tests.extract.builders import FORMATS, PUBLISHED, plan
 from tests.extract.conftest import Source
 
@@ -293,3 +297,20 @@ def test_productions_wait_for_their_turn(folder: Path, source: Source) -> None:
         sizes = list(threads.map(lambda each: sum(map(len, store.open(each).chunks())), plans))
     assert all(sizes)
     assert most == 2
+
+
+def test_one_agreement_cannot_have_everything_made(store: ExtractStore, source: Source) -> None:
+    source.gate.clear()
+    ours, theirs = AgreementId("agreement-1"), AgreementId("agreement-2")
+    many = [replace(plan(), contract_version=str(number)) for number in range(MOST_AT_ONCE)]
+    for each in many:
+        store.open(each, ours)
+    with pytest.raises(TooManyExtracts) as refusal:
+        store.open(plan(), ours)
+    assert refusal.value.status == 429
+    # What is on its way may be followed by anybody, and others have room.
+    store.open(many[0], ours)
+    store.open(plan(), theirs)
+    source.gate.set()
+    eventually(lambda: all(store.find(each) for each in many))
+    assert store.open(replace(plan(), contract_version="another"), ours)
