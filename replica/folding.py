@@ -47,7 +47,7 @@ def fold(folder: Path, dataset: Dataset, parts: tuple[Part, ...], count: int) ->
     *newer, oldest = parts[:count]
     opened = [Newer.opened(folder, dataset.key, part) for part in newer]
     states = states_of(dataset.key, opened)
-    frames = merged(dataset.key, frames_of(folder, oldest), opened, states)
+    frames = merged(dataset.key, frames_of(folder, oldest), opened, states, compact=True)
     if count == len(parts):
         return write_part(folder, "base", dataset, frames)
     known = _gone(folder, dataset.key, oldest).join(states, on=dataset.key, how="anti")
@@ -78,11 +78,14 @@ def states_of(key: str, newer: Sequence[Newer]) -> pl.DataFrame:
 
 
 def merged(
-    key: str, batches: Iterable[pl.DataFrame], newer: Sequence[Newer], states: pl.DataFrame
+    key: str, batches: Iterable[pl.DataFrame], newer: Sequence[Newer], states: pl.DataFrame, *, compact: bool
 ) -> Iterator[pl.DataFrame]:
     """The batches of the oldest part, each without the rows that have another state now and with the newer rows that
     belong before its end. Sorted by key, as the batches are. All have the same columns, the key among them.
+
+    compact   whether texts are copied out of the parts; else a frame holds on to all texts of those it was picked from
     """
+    own = _compact if compact else pl.DataFrame.clone
     keys = states[key]
     done = 0
     for batch in batches:
@@ -92,9 +95,9 @@ def merged(
             yield batch
             continue
         found = pl.concat([batch.join(touched, on=key, how="anti"), *_arrived(newer, touched)])
-        yield from _compact(found.sort(key)).iter_slices(MOST_ROWS)
+        yield from own(found.sort(key)).iter_slices(MOST_ROWS)
     if arrived := _arrived(newer, states.slice(done)):
-        yield from _compact(pl.concat(arrived).sort(key)).iter_slices(MOST_ROWS)
+        yield from own(pl.concat(arrived).sort(key)).iter_slices(MOST_ROWS)
 
 
 def _arrived(newer: Sequence[Newer], touched: pl.DataFrame) -> list[pl.DataFrame]:

@@ -150,7 +150,7 @@ def _whole(stack: _Stack, asked: _Asked) -> Iterator[pl.DataFrame]:
         if stack.newer:
             newer = [part.select(asked.needed) for part in stack.newer]
             base = (frame.select(asked.needed) for frame in frames)
-            frames = merged(dataset.key, base, newer, states_of(dataset.key, newer))
+            frames = merged(dataset.key, base, newer, states_of(dataset.key, newer), compact=False)
         for frame in frames:
             count += frame.height
             yield frame

@@ -211,7 +211,9 @@ class House:
             first_from=self.lake.first_from,
             find=partial(self.lake.search, timeout_s=30.0),
             corrections=self.lake.corrections,
-            rows=lambda plan, keys: rows_of(self.lake, self.dataset(plan.dataset), plan, keys),
+            rows=lambda plan, keys: rows_of(
+                self.lake, self.dataset(plan.dataset), plan, keys, segments=self.root / "segments"
+            ),
             estimate=lambda plan: estimate(self.lake, self.dataset(plan.dataset), plan),
             jobs=Jobs(self.root / f"{extracts}-jobs", store, CLOCK, timedelta(hours=1)),
             stall_s=self.stall_s,
@@ -238,7 +240,7 @@ class House:
             raise OSError("the lake is gone")
         if self.many:
             return _repeated(self.dataset(plan.dataset), plan, self.many)
-        return rows_of(self.lake, self.dataset(plan.dataset), plan)
+        return rows_of(self.lake, self.dataset(plan.dataset), plan, segments=self.root / "segments")
 
     def documents(self, store: ControlStore) -> Documents:
         signer = Signer.open(self.root / "documents.key")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,8 +16,11 @@ import pytest
 
 from extract import ExtractPlan, ExtractStore, Format, rows_of
 from kernel import Grant, SnapshotId
-from replica import QUARANTINE, Delivery, Lake, Mode, ReplicaSettings, RunRecord, SnapshotInfo
+from replica import QUARANTINE, Delivery, Lake, Mode, ReplicaSettings, RunRecord, SnapshotInfo, refresh_segments
 from tests.extract.builders import FORMATS, PUBLISHED, RESIDENTS, grant, plan, residents
+
+PLAIN = "number municipality name children income born seen alive"
+"""The columns that segments keep as they are."""
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +100,30 @@ def test_is_the_same_bytes_each_time_it_is_made(lake: Lake, store: ExtractStore,
         first = written(store, made)
         store.open(made).path.unlink()
         assert written(store, made) == first
+
+
+@pytest.fixture
+def segments(lake: Lake, folder: Path) -> Path:
+    refresh_segments(lake, RESIDENTS, folder / "segments", ReplicaSettings())
+    return folder / "segments"
+
+
+@pytest.mark.parametrize("scope", [{}, {"municipality": frozenset({"0102"})}])
+def test_is_the_same_bytes_from_the_segments_and_from_the_mirror(
+    lake: Lake, store: ExtractStore, segments: Path, scope: dict[str, frozenset[str]], tmp_path: Path
+) -> None:
+    for kind in FORMATS:
+        made = plan(grant(rows=scope, protected=True), kind, PLAIN, info=now(lake))
+        here = partial(rows_of, lake, RESIDENTS, segments=segments)
+        with ExtractStore(tmp_path / "other", here) as other, patch.object(Lake, "scan", side_effect=AssertionError):
+            found = written(other, made)
+        assert found == written(store, made)
+
+
+def test_withholds_what_is_protected_also_where_there_are_segments(lake: Lake, segments: Path) -> None:
+    made = plan(grant(), columns=PLAIN, info=now(lake))
+    names = rows_of(lake, RESIDENTS, made, segments=segments).read_all()["name"].to_pylist()
+    assert [at for at, name in enumerate(names) if name is None] == list(range(0, len(names), 10))
 
 
 @pytest.mark.slow
