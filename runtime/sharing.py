@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Callable
+from pathlib import Path
 from threading import Lock
 
 from api.sharing import SharingDesk
@@ -41,6 +42,11 @@ def sharing_of(
         # A key of its own, from the one secret that every node has.
         key=hmac.digest(instance.subject_key(), b"addresses of shared files", "sha256"),
         files=instance.extracts / "files",
-        changes=instance.extracts / "changes",
+        changes=changes_of(instance),
         file_s=settings.sharing.file_s,
     )
+
+
+def changes_of(instance: Instance) -> Path:
+    """The folder of change feeds."""
+    return instance.extracts / "changes"

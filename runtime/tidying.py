@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import structlog
 
+from api.sharing import tidy_changes
 from extract import Database, ExtractStore, Jobs, Shelf
 from extract.delivery.outbox import Outbox
 from extract.delivery.outbox_patience import Patience
@@ -11,6 +12,7 @@ from runtime.clock import CLOCK
 from runtime.instance import Instance
 from runtime.migrated import open_control
 from runtime.settings import Settings
+from runtime.sharing import changes_of
 from runtime.wiring import unread
 
 _log = structlog.get_logger(__name__)
@@ -30,5 +32,6 @@ def tidy_extracts(instance: Instance, settings: Settings) -> None:
         jobs = Jobs(instance.extracts / "jobs", store, CLOCK, keep).tidy()
         shelved = Shelf(instance.extracts / "agreements").tidy(now - timedelta(days=rules.shelf_days), outbox.names)
         files = store.tidy(now - keep)
-    if jobs or shelved or files:
-        _log.info("extracts_tidied", jobs=jobs, from_shelves=shelved, files=files)
+    feeds = tidy_changes(changes_of(instance), instance.extracts / "files", now - keep)
+    if jobs or shelved or files or feeds:
+        _log.info("extracts_tidied", jobs=jobs, from_shelves=shelved, files=files, change_feeds=feeds)

@@ -7,5 +7,6 @@ the protocol wants it; each is under the agreement's columns, rows and protectio
 """
 
 from api.sharing.desk import SharingDesk
+from api.sharing.keeping import tidy_changes
 
-__all__ = ["SharingDesk"]
+__all__ = ["SharingDesk", "tidy_changes"]

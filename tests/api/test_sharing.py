@@ -17,7 +17,7 @@ from delta_sharing.rest_client import DataSharingRestClient
 from requests.exceptions import HTTPError
 
 from api import make_app
-from api.sharing import SharingDesk
+from api.sharing import SharingDesk, tidy_changes
 from api.sharing.desk import FileAddress
 from api.sharing.errors import SharingUnknown
 from control import ServiceTerms, Sharing
@@ -197,6 +197,25 @@ class TestTheOfficialClient:
         ):
             with pytest.raises(HTTPError, match="400"):
                 feed(**backward)
+
+    def test_leaves_no_change_feed_behind_when_its_extract_is_gone(
+        self, house: House, port: int, tmp_path: Path, history: History
+    ) -> None:
+        where = url(house, port, tmp_path, "authorities-extract", "authority")
+        files, changes = house.root / "extracts", house.root / "changes"
+        for path in changes.iterdir():
+            path.unlink()
+        span = {"starting_version": history.versions[2], "ending_version": history.versions[2]}
+        delta_sharing.load_table_changes_as_pandas(where, **span)
+        (feed,) = changes.iterdir()
+        (changes / ".x.part").write_bytes(b"left by a crash")
+        assert tidy_changes(changes, files, house.control.clock.now() - timedelta(hours=1)) == 0
+        assert len(list(changes.iterdir())) == 2
+        (files / f"{feed.stem}.manifest.json").unlink()
+        assert tidy_changes(changes, files, house.control.clock.now() + timedelta(hours=1)) == 1
+        assert list(changes.iterdir()) == []
+        # Asked for again, it is made again.
+        assert len(delta_sharing.load_table_changes_as_pandas(where, **span)) == 1
 
     @pytest.mark.parametrize("service", ["municipalities-extract", "cpr-persons-extract"])
     def test_reads_the_same_through_deltas_own_library(
