@@ -1,7 +1,8 @@
 """Libraries that others load where they happen to be installed, though nothing here uses them.
 
-pyarrow loads pandas to ask whether a value is one of its; paramiko loads invoke for a file of settings that is not read
-here. Together they are some 25 MB and a quarter of a second of each process.
+pyarrow loads pandas to ask whether a value is one of its, and a client of S3 with its Parquet reader (the platform has
+its own); paramiko loads invoke for a file of settings that is not read here. Together they are some 40 MB and a quarter
+of a second of each process.
 """
 
 import importlib.abc
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Final
 
-UNWANTED: Final = frozenset({"pandas", "invoke"})
+UNWANTED: Final = frozenset({"invoke", "pandas", "pyarrow._s3fs"})
 
 
 class _Absent(importlib.abc.MetaPathFinder):

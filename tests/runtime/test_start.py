@@ -1,5 +1,6 @@
 """What a process loads when it starts: no more than it uses."""
 
+from kernel.unwanted import UNWANTED
 from tests.loading import loaded_by, packages
 
 ROOMS = {"api", "control", "extract", "integrations", "replica", "schemas", "sync", "usage"}
@@ -20,8 +21,8 @@ def test_settings_are_read_without_the_rooms_behind_them() -> None:
     assert not loaded & ENGINES
 
 
-def test_a_consumer_s_verbs_are_without_the_platform() -> None:
-    loaded = packages(loaded_by("import runtime.client, runtime.fetching, runtime.copying"))
+def test_looking_up_and_fetching_load_none_of_the_platform() -> None:
+    loaded = packages(loaded_by("import runtime.client, runtime.fetching"))
 
     assert not loaded & ENGINES
 
@@ -34,7 +35,9 @@ def test_a_question_about_usage_loads_the_accounts_alone() -> None:
 
 
 def test_a_server_has_all_that_it_uses_and_no_library_that_only_others_use() -> None:
-    loaded = packages(loaded_by("from kernel.unwanted import leave_out\nleave_out()\nimport runtime.roles"))
+    modules = loaded_by("from kernel.unwanted import leave_out\nleave_out()\nimport runtime.roles")
+    loaded = packages(modules)
 
     assert loaded >= ROOMS | ENGINES
+    assert not modules & UNWANTED
     assert not loaded & {"alembic", "botocore", "invoke", "pandas", "typer"}
