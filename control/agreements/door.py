@@ -1,37 +1,34 @@
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import Connection
 
-from control.actors import Role, Verb
+from control.actors import Verb
 from control.agreements.deed import Deed, Party
-from control.agreements.filtering import Filter
 from control.agreements.letters import tell_of_step
 from control.agreements.lifecycle import State, Step, steps_from
-from control.agreements.rights import Capacity, capacity, may, sees
+from control.agreements.rights import Capacity, capacity, may
 from control.agreements.rules import IN_PLACE, end_of_replaced, ensure_follows
+from control.agreements.seen import SeenAgreements
 from control.agreements.settling import settle
 from control.agreements.store import (
     add_agreement,
     end_by_replacement,
     find_agreement,
     found_agreement,
-    load_agreements,
-    load_deed,
-    load_steps,
     set_delegation,
     take_step,
 )
 from control.agreements.terms import Terms
-from control.agreements.values import Agreement, AgreementStep
-from control.delegations.store import live_delegation, load_delegations
+from control.agreements.values import Agreement
+from control.delegations.store import live_delegation
 from control.delegations.values import Delegation
 from control.errors import NotYours, Unregistered
 from control.organisations import Organisation, OrganisationKind, load_organisations
-from control.systems import ensure_in_use, found_system, load_systems
-from kernel import COPENHAGEN, AgreementId, OrganisationId, ServiceName, SystemId, Window, new_id
+from control.systems import ensure_in_use, found_system
+from kernel import COPENHAGEN, AgreementId, OrganisationId, SystemId, Window, new_id
 from schemas import Registers
 
 if TYPE_CHECKING:
@@ -40,7 +37,7 @@ if TYPE_CHECKING:
 APPROVED_BY_RULE: Final = "rule: in the test environment a request is approved at once"
 
 
-class Agreements:
+class Agreements(SeenAgreements):
     """Service agreements: requested by the system's owner, decided on by the municipality. Changes are the actor's
     that the store acts for; each stands in the agreement's history and in the audit trail, and the other party is told.
 
@@ -52,7 +49,8 @@ class Agreements:
     """
 
     def __init__(self, store: "ControlStore", registers: Registers | None) -> None:
-        self._store, self._registers = store, registers
+        super().__init__(store)
+        self._registers = registers
 
     def draft(
         self,
@@ -143,74 +141,6 @@ class Agreements:
         with self._store.reading() as db:
             possible = [(each, self._capacity(db, found, each)) for each in steps_from(found.state_at(self._now))]
         return tuple(step for step, how in possible if may(self._store.actor, how.verb, how.whose))
-
-    def find(self, agreement: AgreementId) -> Agreement:
-        """Raises Unregistered, also for one between others: an id must not be a key to find out."""
-        with self._store.reading() as db:
-            found = find_agreement(db, agreement)
-            seen = found is not None and self._seen(
-                found, found_system(db, found.system).organisation, load_delegations(db)
-            )
-        if found is None or not seen:
-            raise Unregistered("no such agreement", remedy="check the agreement's id")
-        return found
-
-    def history(self, agreement: AgreementId) -> tuple[AgreementStep, ...]:
-        """Every step since it was drafted, in order. Raises Unregistered."""
-        self.find(agreement)
-        with self._store.reading() as db:
-            return load_steps(db, agreement)
-
-    def deed(self, agreement: AgreementId) -> tuple[str, Deed | None]:
-        """What was written down, as canonical JSON and as a value; None for one of the first release.
-
-        Raises Unregistered, and AgreementInvalid when the database no longer holds what was written.
-        """
-        self.find(agreement)
-        with self._store.reading() as db:
-            return load_deed(db, agreement)
-
-    def all(
-        self,
-        organisation: OrganisationId | None = None,
-        *,
-        supplier: OrganisationId | None = None,
-        municipality: OrganisationId | None = None,
-        system: SystemId | None = None,
-        service: ServiceName | None = None,
-        states: Collection[State] = (),
-        ends_before: datetime | None = None,
-    ) -> tuple[Agreement, ...]:
-        """Those that the actor may see, in the order in which they were made.
-
-        organisation   a party on either side; supplier, municipality: a party on that side
-        states         as they are now (EXPIRED too); empty for all
-        ends_before    in force or suspended now, and over before that time
-        """
-        now, wanted = self._now, Filter(organisation, supplier, municipality, service, frozenset(states), ends_before)
-        with self._store.reading() as db:
-            owners, delegations = (
-                {each.id: each.organisation for each in load_systems(db).values()}, load_delegations(db)
-            )  # fmt: skip
-            found = load_agreements(db, system, parties=self._parties(wanted, delegations))
-        return tuple(
-            each
-            for each in found
-            if wanted.fits(each, owners[each.system], now) and self._seen(each, owners[each.system], delegations)
-        )
-
-    @property
-    def _now(self) -> datetime:
-        return self._store.clock.now()
-
-    def _parties(self, wanted: Filter, delegations: Iterable[Delegation]) -> set[OrganisationId] | None:
-        """Among whose agreements to look, so that the database leaves the others out; None for everybody's."""
-        asked = {each for each in (wanted.organisation, wanted.supplier, wanted.municipality) if each is not None}
-        actor = self._store.actor
-        if asked or actor.house or Role.OPERATOR in actor.roles:
-            return asked or None
-        mine = {each.municipality for each in delegations if each.supplier == actor.organisation}
-        return mine | ({actor.organisation} if actor.organisation else set())
 
     def _written(
         self,
@@ -303,16 +233,6 @@ class Agreements:
         return live_delegation(
             db, municipality=agreement.municipality, supplier=actor.organisation, services=services, at=self._now
         )
-
-    def _seen(self, agreement: Agreement, supplier: OrganisationId, delegations: Iterable[Delegation]) -> bool:
-        delegates = {
-            each.supplier
-            for each in delegations
-            if each.municipality == agreement.municipality
-            and each.live(self._now)
-            and each.covers(agreement.terms.services)
-        }
-        return sees(self._store.actor, agreement, supplier, delegates)
 
 
 def _municipality(db: Connection, municipality: OrganisationId) -> Organisation:

@@ -4,9 +4,7 @@ Its root signs itself and its issuing certificate; clients and servers get their
 unencrypted in the instance, which is why production trusts the public authorities and never this one.
 """
 
-import ipaddress
 import os
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,21 +23,22 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from control.certificates.fitness import SystemKey
-from control.errors import AuthorityInvalid, CertificateNotIssued
-from control.organisations import is_cvr
+from control.certificates.forms import (
+    BACKDATED,
+    ORGANISATION,
+    authority_certificate,
+    begun,
+    ensure_issuable,
+    general_name,
+    subject_name,
+    usage,
+)
+from control.errors import AuthorityInvalid
 
 ROOT_NAME = "Knudepunkt Test OCES rod-CA"
 ISSUING_NAME = "Knudepunkt Test OCES udstedende-CA 1"
-ORGANISATION = "Knudepunkt test"
-UNIT = "Test - cti"
-"""The organisational unit by which the public test authorities are known too."""
 SYSTEM_DAYS = 3 * 365
 SERVER_DAYS = 397
-AUTHORITY_DAYS = 10 * 365
-LONGEST_NAME = 64
-"""Bytes of UTF-8 in O and CN. RFC 5280 (appendix A) allows 64 characters; cryptography counts bytes."""
-# A clock that is a little behind ours must not find a new certificate to be of tomorrow.
-BACKDATED = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +104,18 @@ class TestAuthority:
 
         Expired ones and future ones can be made with `not_before` and `days`. Raises CertificateNotIssued.
         """
-        _ensure_issuable(cvr, organisation, system, days)
+        ensure_issuable(cvr, organisation, system, days)
         key = ec.generate_private_key(ec.SECP256R1())
         # As the real ones: no extended key usage.
-        name = _subject_name(cvr, organisation, "O", system)
+        name = subject_name(cvr, organisation, "O", system)
         return IssuedCertificate(self._issue(name, key.public_key(), days, not_before, ()), _pem(key))
 
     def answer(self, key: SystemKey, cvr: str, organisation: str, system: str, *, days: int = SYSTEM_DAYS) -> bytes:
         """As `issue_system`, for a key that a signing request proved to hold: PEM of the certificate and the issuing
         authority's. Raises CertificateNotIssued.
         """
-        _ensure_issuable(cvr, organisation, system, days)
-        return self._issue(_subject_name(cvr, organisation, "O", system), key, days, None, ())
+        ensure_issuable(cvr, organisation, system, days)
+        return self._issue(subject_name(cvr, organisation, "O", system), key, days, None, ())
 
     def revocation_list(
         self,
@@ -154,14 +153,14 @@ class TestAuthority:
     ) -> IssuedCertificate:
         """A certificate for somebody who works there, in the shape of OCES3. Raises CertificateNotIssued."""
         key = ec.generate_private_key(ec.SECP256R1())
-        _ensure_issuable(cvr, organisation, name, days)
-        chain = self._issue(_subject_name(cvr, organisation, "E", name), key.public_key(), days, not_before, ())
+        ensure_issuable(cvr, organisation, name, days)
+        chain = self._issue(subject_name(cvr, organisation, "E", name), key.public_key(), days, not_before, ())
         return IssuedCertificate(chain, _pem(key))
 
     def answer_employee(self, key: SystemKey, cvr: str, organisation: str, name: str) -> bytes:
         """As `issue_employee`, for a key that a signing request proved to hold; PEM as `answer` gives it."""
-        _ensure_issuable(cvr, organisation, name, SYSTEM_DAYS)
-        return self._issue(_subject_name(cvr, organisation, "E", name), key, SYSTEM_DAYS, None, ())
+        ensure_issuable(cvr, organisation, name, SYSTEM_DAYS)
+        return self._issue(subject_name(cvr, organisation, "E", name), key, SYSTEM_DAYS, None, ())
 
     def issue_server(self, names: Sequence[str], *, days: int = SERVER_DAYS) -> IssuedCertificate:
         """A server certificate for host names and addresses; always also for this machine itself."""
@@ -173,7 +172,7 @@ class TestAuthority:
             ]
         )
         alternatives = x509.SubjectAlternativeName(
-            [_general_name(name) for name in dict.fromkeys((*names, "localhost", "127.0.0.1", "::1"))]
+            [general_name(name) for name in dict.fromkeys((*names, "localhost", "127.0.0.1", "::1"))]
         )
         key = ec.generate_private_key(ec.SECP256R1())
         extensions = (alternatives, x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]))
@@ -187,9 +186,9 @@ class TestAuthority:
         not_before: datetime | None,
         extensions: Sequence[x509.ExtensionType],
     ) -> bytes:
-        builder = _begin(subject, self._issuer.subject, key, self._key.public_key(), days, not_before)
+        builder = begun(subject, self._issuer.subject, key, self._key.public_key(), days, not_before)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        builder = builder.add_extension(_usage(authority=False), critical=True)
+        builder = builder.add_extension(usage(authority=False), critical=True)
         for extension in extensions:
             builder = builder.add_extension(extension, critical=False)
         certificate = builder.sign(self._key, SHA256())
@@ -199,107 +198,15 @@ class TestAuthority:
     def _create(cls, folder: Path, not_before: datetime | None) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         root_key, issuing_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-        root = _authority(ROOT_NAME, ROOT_NAME, root_key.public_key(), root_key, not_before, path_length=1)
-        issuing = _authority(ISSUING_NAME, ROOT_NAME, issuing_key.public_key(), root_key, not_before, path_length=0)
+        root = authority_certificate(ROOT_NAME, ROOT_NAME, root_key.public_key(), root_key, not_before, path_length=1)
+        issuing = authority_certificate(
+            ISSUING_NAME, ROOT_NAME, issuing_key.public_key(), root_key, not_before, path_length=0
+        )
         _write(folder / "root.key", _pem(root_key))
         _write(folder / "root.pem", root.public_bytes(Encoding.PEM))
         _write(folder / "issuing.pem", issuing.public_bytes(Encoding.PEM))
         # Last: its presence says that the authority is whole.
         _write(folder / "issuing.key", _pem(issuing_key))
-
-
-def _ensure_issuable(cvr: str, organisation: str, system: str, days: int) -> None:
-    if not is_cvr(cvr):
-        raise CertificateNotIssued("the CVR number is not eight digits", remedy="give eight digits without blanks")
-    for what, name in (("organisation", organisation), ("system", system)):
-        if not 0 < len(name.encode()) <= LONGEST_NAME:
-            raise CertificateNotIssued(
-                f"the {what}'s name does not fit in a certificate",
-                remedy=f"give one of 1 to {LONGEST_NAME} bytes (æ, ø and å are two)",
-            )
-    if days < 1:
-        raise CertificateNotIssued("the certificate would never be valid", remedy="give at least one day")
-
-
-def _subject_name(cvr: str, organisation: str, kind: str, name: str) -> x509.Name:
-    """kind   `O` for an organisation or system, `E` for an employee: see subject.py"""
-    return x509.Name(
-        [
-            x509.NameAttribute(NameOID.COUNTRY_NAME, "DK"),
-            x509.NameAttribute(NameOID.ORGANIZATION_IDENTIFIER, f"NTRDK-{cvr}"),
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
-            x509.NameAttribute(NameOID.SERIAL_NUMBER, f"UI:DK-{kind}:G:{uuid.uuid4()}"),
-            x509.NameAttribute(NameOID.COMMON_NAME, name),
-        ]
-    )
-
-
-def _name(common_name: str) -> x509.Name:
-    return x509.Name(
-        [
-            x509.NameAttribute(NameOID.COUNTRY_NAME, "DK"),
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, ORGANISATION),
-            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, UNIT),
-            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
-        ]
-    )
-
-
-def _authority(
-    name: str,
-    issuer: str,
-    public: ec.EllipticCurvePublicKey,
-    signer: ec.EllipticCurvePrivateKey,
-    not_before: datetime | None,
-    *,
-    path_length: int,
-) -> x509.Certificate:
-    builder = _begin(_name(name), _name(issuer), public, signer.public_key(), AUTHORITY_DAYS, not_before)
-    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
-    return builder.add_extension(_usage(authority=True), critical=True).sign(signer, SHA256())
-
-
-def _begin(
-    subject: x509.Name,
-    issuer: x509.Name,
-    public: SystemKey,
-    issuer_public: ec.EllipticCurvePublicKey,
-    days: int,
-    not_before: datetime | None,
-) -> x509.CertificateBuilder:
-    start = not_before or datetime.now(UTC) - BACKDATED
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(public)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(start)
-        .not_valid_after(start + timedelta(days=days))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_public), critical=False)
-    )
-
-
-def _usage(*, authority: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not authority,
-        key_encipherment=not authority,
-        key_cert_sign=authority,
-        crl_sign=authority,
-        content_commitment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _general_name(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
 
 
 def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
