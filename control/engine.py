@@ -15,7 +15,8 @@ _WRITES: Final = "control_writes"
 
 def open_engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url)
+        # A connection that the server let go of meanwhile is noticed before it is used.
+        return create_engine(url, pool_pre_ping=True)
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")

@@ -54,7 +54,8 @@ class ControlStore:
             # Without the address: it may hold a password.
             raise ControlNotReady(
                 f"the control database cannot be read ({type(error.orig).__name__})",
-                remedy="make or finish the instance with `knudepunkt init`, and check the address in the settings",
+                remedy="make or finish the instance with `knudepunkt init`; for a database in PostgreSQL check "
+                "`[control] url` in the settings, the server, and the password in secrets/control.password",
             ) from None
 
     @property

@@ -251,3 +251,11 @@ POLICY_VERSION = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("version", Integer, nullable=False),
 )
+
+ENVIRONMENT = Table(
+    "environment",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(16), nullable=False),
+)
+"""One row: which environment the database was made for."""

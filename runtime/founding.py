@@ -6,9 +6,11 @@ Every step leaves alone what is there already, so that a founding that was inter
 from pathlib import Path
 
 from control import TestAuthority
+from runtime.control_address import control_url
 from runtime.environment import found_environment
 from runtime.files import write_whole
 from runtime.instance import Instance, InstanceExists
+from runtime.migrated import found_control
 from runtime.migrations import upgrade
 from runtime.settings import Settings
 from runtime.ssh_keys import new_ssh_key
@@ -49,7 +51,8 @@ def found_instance(
             f"{instance.root} is an instance of the {settings.environment} environment",
             remedy="name another folder; an instance never changes its environment",
         )
-    upgrade(instance.control_url)
+    upgrade(control_url(instance, settings.control))
+    found_control(instance, settings)
     instance.subject_key()
     for source in load_sources(SHIPPED, instance.registers, root=instance.root):
         if isinstance(source.connector, FolderSpec):

@@ -25,6 +25,7 @@ from extract import DeliverySettings, ExchangeSettings, ExtractSettings, SftpSet
 from integrations import LiveSettings
 from kernel import OperatorMistake
 from replica import ReplicaSettings
+from runtime.control_address import ControlSettings
 from usage import UsageSettings
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -94,6 +95,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="KNUDEPUNKT_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     environment: Literal["test", "production"] = "test"
+    control: ControlSettings = field(default_factory=ControlSettings)
     api: ApiSettings = field(default_factory=ApiSettings)
     proxy: ProxySettings = field(default_factory=ProxySettings)
     extracts: ExtractSettings = field(default_factory=ExtractSettings)

@@ -5,7 +5,9 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
+from sqlalchemy.exc import OperationalError
 
+from control.errors import ControlNotReady
 from control.tables import METADATA as CONTROL
 from extract.delivery.outbox_tables import METADATA as DELIVERY
 from integrations import EVENT_TABLES
@@ -31,10 +33,20 @@ def config_for(url: str) -> Config:
 def upgrade(url: str) -> None:
     """Bring the database to the newest version; one that is there already is left as it is.
 
-    Raises MigrationRefused for a database that a newer release has made.
+    Raises MigrationRefused for a database that a newer release has made, ControlNotReady for one that cannot be
+    reached.
     """
     try:
         command.upgrade(config_for(url), "head")
+    except OperationalError as error:
+        if error.statement is not None:
+            # It was reached, and a migration failed.
+            raise
+        # Without what the driver says: it names the address.
+        raise ControlNotReady(
+            f"the control database cannot be reached ({type(error.orig).__name__})",
+            remedy="check `[control] url` in the settings, the server, and the password in secrets/control.password",
+        ) from None
     except CommandError as error:
         raise MigrationRefused(
             f"the control database has a version that this release does not know ({error})",
