@@ -177,8 +177,10 @@ class _Sending:
 
     @property
     def _part(self) -> str:
-        # With a piece of the hash: what was half sent of other bytes is not gone on with.
-        return posixpath.join(self.target.folder, f".{self.parcel.name}.{self.parcel.sha256[:8]}.part")
+        # With a piece of the hash: what was half sent of other bytes is not gone on with. Not hidden in the established
+        # exchange, where no name begins with a dot and nothing is seen without its trigger.
+        hidden = "." if self.target.document == "sum" else ""
+        return posixpath.join(self.target.folder, f"{hidden}{self.parcel.name}.{self.parcel.sha256[:8]}.part")
 
     @property
     def _manifest(self) -> str:

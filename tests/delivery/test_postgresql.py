@@ -85,3 +85,27 @@ def test_circles_are_kept_there_too(desk: Desk) -> None:
     wanted = Filter.of(FilterKind.NUMBER, "6101701001")
     assert circles.add(grant(), wanted) is Outcome.ADDED
     assert circles.filters(grant()) == (wanted,)
+
+
+def test_no_filter_of_a_circle_comes_to_light_behind_one_that_a_delivery_knew(desk: Desk) -> None:
+    circles, mine = Circles(desk.database, Seal(b"k" * 32), lambda *_: True, desk.clock), grant(system="system-9")
+    gate = Barrier(WORKERS)
+
+    def follow(worker: int) -> None:
+        gate.wait(20)
+        for each in range(10):
+            circles.add(mine, Filter.of(FilterKind.NUMBER, f"61017{worker}{each:04d}"))
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        adding = [pool.submit(follow, worker) for worker in range(WORKERS)]
+        seen: set[str] = set()
+        while True:
+            over = all(each.done() for each in adding)
+            book = circles.book(mine)
+            before = seen
+            seen = {each.added for each in book.entries}
+            assert len(seen) == len(book.entries), "each has a moment of its own"
+            assert not before or min(seen - before, default="9") > max(before)
+            if over:
+                break
+    assert len(seen) == 10 * WORKERS
