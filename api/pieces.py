@@ -50,13 +50,24 @@ class FileSlices:
     async def take(self, most: int) -> Piece:
         """Raises ExtractBroken when the file is shorter than was promised."""
         wanted = min(most, self._stop - self._position)
-        piece = _cached(self._handle, wanted, self._position)
-        if piece is None:
-            handle, position = self._handle, self._position
-            piece = await in_thread(lambda: _from_disk(handle, wanted, position))
-            if not piece and wanted:
-                raise ExtractBroken(f"{self._name} is shorter than its manifest says", remedy="ask for it again")
+        buffer = bytearray(wanted)
+        try:
+            read = os.preadv(self._handle, [buffer], self._position, os.RWF_NOWAIT)
+        except OSError:
+            # EAGAIN: not in the page cache. EOPNOTSUPP: a file system that does not know the flag.
+            read = 0
+        if read == wanted:
+            self._position += read
+            return buffer
+        piece = memoryview(buffer)[:read] if read else await self._from_disk(wanted)
         self._position += len(piece)
+        return piece
+
+    async def _from_disk(self, wanted: int) -> bytes:
+        handle, position = self._handle, self._position
+        piece = await in_thread(lambda: _from_disk(handle, wanted, position))
+        if not piece:
+            raise ExtractBroken(f"{self._name} is shorter than its manifest says", remedy="ask for it again")
         return piece
 
     async def close(self) -> None:
@@ -83,19 +94,6 @@ class Followed:
 
     async def close(self) -> None:
         await self._pieces.aclose()
-
-
-def _cached(handle: int, size: int, position: int) -> Piece | None:
-    """What can be read without waiting for the disk; None when that is nothing, or cannot be told here."""
-    buffer = bytearray(size)
-    try:
-        read = os.preadv(handle, [buffer], position, os.RWF_NOWAIT)
-    except OSError:
-        # EAGAIN: not in the page cache. EOPNOTSUPP: a file system that does not know the flag.
-        return None
-    if read == size:
-        return buffer
-    return memoryview(buffer)[:read] if read else None
 
 
 def _from_disk(handle: int, size: int, position: int) -> bytes:

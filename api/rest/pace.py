@@ -5,7 +5,9 @@ Everything that waits for a reader in our own memory lies there several times ov
 OpenSSL's buffer, which never shrinks. What waits in the kernel costs nothing of that.
 """
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
 from api.protocol import UNSENT_BYTES
@@ -27,40 +29,38 @@ ROOM_BYTES: Final = 128 * 1024
 """A slow reader's next piece goes when the kernel holds fewer unsent bytes than this, so that it takes it at once."""
 LOOK_S: Final = (0.001, 0.5)
 """How long until it is looked again whether there is room: at first, and in the end."""
-UNSENT_FAST_BYTES: Final = 1024 * 1024
-"""Enough for a fast reader to go on with while others have their turn."""
+UNSENT_FAST_BYTES: Final = 2 * 1024 * 1024
+"""Enough for a fast reader to go on with while others have their turn, and half of what the system would take."""
 
 
 @dataclass(slots=True)
 class Pace:
-    """began        when the download began, seconds of any clock; the one that `sent` is told
+    """clock        seconds
+    careful      whether to wait for room before a piece
     size_bytes   of the next piece, at most
     """
 
-    began: float
-    size_bytes: int = SMALL_BYTES
-    _taken: int = 0
+    clock: Callable[[], float] = time.monotonic
+    careful: bool = field(default=True, init=False)
+    size_bytes: int = field(default=SMALL_BYTES, init=False)
+    _taken: int = field(default=0, init=False)
+    _began: float = field(init=False)
 
-    @property
-    def careful(self) -> bool:
-        """Whether to wait for room before a piece."""
-        return self.size_bytes == SMALL_BYTES
+    def __post_init__(self) -> None:
+        self._began = self.clock()
 
     @property
     def unsent_bytes(self) -> int:
         """How much the kernel may hold for the reader that it has not sent."""
         return UNSENT_BYTES if self.careful else UNSENT_FAST_BYTES
 
-    def sent(self, size_bytes: int, waited_s: float, now: float) -> bool:
+    def sent(self, size_bytes: int, waited_s: float) -> bool:
         """A piece went, after it had waited for its reader. Whether that changed what is thought of it."""
-        careful = self.careful
         self._taken += size_bytes
-        if waited_s > PAUSE_S:
-            self._judge(fast=False, now=now)
-        elif self._taken >= EASY_BYTES:
-            self._judge(fast=now - self.began <= (FAST_S if careful else SLOW_S), now=now)
-        return careful is not self.careful
-
-    def _judge(self, *, fast: bool, now: float) -> None:
-        self.size_bytes = LARGE_BYTES if fast else SMALL_BYTES
-        self.began, self._taken = now, 0
+        if self._taken < EASY_BYTES and waited_s <= PAUSE_S:
+            return False
+        before, now = self.careful, self.clock()
+        self.careful = waited_s > PAUSE_S or now - self._began > (FAST_S if before else SLOW_S)
+        self.size_bytes = SMALL_BYTES if self.careful else LARGE_BYTES
+        self._began, self._taken = now, 0
+        return self.careful is not before

@@ -23,60 +23,80 @@ from extract import ExtractBroken
 KIB = 1024
 
 
+@pytest.fixture
+def clock() -> "Clock":
+    return Clock()
+
+
+@pytest.fixture
+def pace(clock: "Clock") -> Pace:
+    return Pace(clock)
+
+
+@pytest.fixture
+def fast(pace: Pace) -> Pace:
+    """Of a reader that has shown that it is fast."""
+    assert pace.sent(EASY_BYTES, 0.0)
+    return pace
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 class TestPace:
     def test_begins_small_and_careful(self) -> None:
-        pace = Pace(0.0)
+        pace = Pace()
         assert (pace.size_bytes, pace.careful, pace.unsent_bytes) == (SMALL_BYTES, True, UNSENT_BYTES)
 
-    def test_who_takes_much_in_little_time_gets_large_pieces(self) -> None:
-        pace = Pace(0.0)
-        assert not pace.sent(EASY_BYTES - 1, 0.0, FAST_S)
-        assert pace.sent(1, 0.0, FAST_S)
+    def test_who_takes_much_in_little_time_gets_large_pieces(self, clock: Clock, pace: Pace) -> None:
+        clock.now = FAST_S
+        assert not pace.sent(EASY_BYTES - 1, 0.0)
+        assert pace.sent(1, 0.0)
         assert (pace.size_bytes, pace.careful) == (LARGE_BYTES, False)
         assert pace.unsent_bytes > UNSENT_BYTES
 
-    def test_who_takes_it_slowly_does_not(self) -> None:
-        pace = Pace(0.0)
-        assert not pace.sent(EASY_BYTES, 0.0, FAST_S + 0.01)
+    def test_who_takes_it_slowly_does_not(self, clock: Clock, pace: Pace) -> None:
+        clock.now = 2 * FAST_S
+        assert not pace.sent(EASY_BYTES, 0.0)
         assert pace.careful
         # Each stretch counts for itself: what was slow once may be fast later.
-        assert pace.sent(EASY_BYTES, 0.0, FAST_S + 0.01 + FAST_S)
+        clock.now = 3 * FAST_S
+        assert pace.sent(EASY_BYTES, 0.0)
 
     @pytest.mark.parametrize("waited_s", [0.0, 0.02, PAUSE_S])
-    def test_a_short_pause_of_a_fast_one_is_forgiven(self, waited_s: float) -> None:
-        pace = Pace(0.0)
-        pace.sent(EASY_BYTES, 0.0, 0.1)
-        assert not pace.sent(LARGE_BYTES, waited_s, 0.1 + waited_s)
-        assert not pace.careful
+    def test_a_short_pause_of_a_fast_one_is_forgiven(self, fast: Pace, waited_s: float) -> None:
+        assert not fast.sent(LARGE_BYTES, waited_s)
+        assert not fast.careful
 
-    def test_a_long_one_is_not(self) -> None:
-        pace = Pace(0.0)
-        pace.sent(EASY_BYTES, 0.0, 0.1)
-        assert pace.sent(LARGE_BYTES, PAUSE_S + 0.01, 1.0)
-        assert pace.careful
+    def test_a_long_one_is_not(self, fast: Pace) -> None:
+        assert fast.sent(LARGE_BYTES, PAUSE_S + 0.01)
+        assert (fast.size_bytes, fast.careful) == (SMALL_BYTES, True)
 
-    def test_nor_are_many_short_ones(self) -> None:
-        pace, now = Pace(0.0), 0.1
-        pace.sent(EASY_BYTES, 0.0, now)
+    def test_nor_are_many_short_ones(self, clock: Clock, fast: Pace) -> None:
         changed = False
         for _ in range(EASY_BYTES // LARGE_BYTES + 1):
-            now += 2 * SLOW_S * LARGE_BYTES / EASY_BYTES
-            changed |= pace.sent(LARGE_BYTES, 0.02, now)
+            clock.now += 2 * SLOW_S * LARGE_BYTES / EASY_BYTES
+            changed |= fast.sent(LARGE_BYTES, 0.02)
         assert changed
-        assert pace.careful
+        assert fast.careful
 
     @settings(deadline=None, max_examples=50)
     @given(st.lists(st.tuples(st.integers(1, LARGE_BYTES), st.floats(0.0, 1.0)), max_size=200))
     def test_nobody_below_the_slow_rate_keeps_large_pieces(self, sent: list[tuple[int, float]]) -> None:
         """After any history, a reader at a quarter of the rate is a slow one within two stretches."""
-        pace, now = Pace(0.0), 0.0
+        clock = Clock()
+        pace = Pace(clock)
         for size_bytes, waited_s in sent:
-            now += waited_s
-            pace.sent(size_bytes, waited_s, now)
+            clock.now += waited_s
+            pace.sent(size_bytes, waited_s)
         for _ in range(3 * EASY_BYTES // LARGE_BYTES):
             waited_s = 4 * SLOW_S * LARGE_BYTES / EASY_BYTES
-            now += waited_s
-            pace.sent(LARGE_BYTES, waited_s, now)
+            clock.now += waited_s
+            pace.sent(LARGE_BYTES, waited_s)
         assert pace.careful
 
 
