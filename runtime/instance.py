@@ -136,6 +136,11 @@ class Instance:
     def pid_file(self) -> Path:
         return self.run / "up.pid"
 
+    @property
+    def beats(self) -> Path:
+        """When each of the worker's jobs last ended."""
+        return self.run / "jobs"
+
     def server_files(self) -> tuple[Path, Path]:
         """Certificate chain and key that the HTTPS server shows."""
         return self.secrets / "server.pem", self.secrets / "server.key"

@@ -3,6 +3,7 @@
 import socket
 
 from api import LiveTls, TlsFiles, make_app, refusals_to_ledger, serve
+from runtime.beats import Beats
 from runtime.clock import CLOCK
 from runtime.delivering import Delivering, with_deliveries
 from runtime.instance import Instance
@@ -41,7 +42,8 @@ def run_worker(instance: Instance, settings: Settings) -> None:
     """Run what is due, take ledger files in and keep house, until told to stop."""
     stop = stop_on_signals()
     with standing_back(idle=settings.worker.idle_time), open_house(instance, settings, "worker") as house:
-        work(Worker(instance, settings, stop, Delivering(house, stop.is_set)).jobs(), stop)
+        jobs = Worker(instance, settings, stop, Delivering(house, stop.is_set)).jobs()
+        work(jobs, stop, Beats(instance.beats))
 
 
 def _socket(handle: int | None, host: str, port: int) -> socket.socket:

@@ -15,6 +15,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from kernel import PlatformError
+from runtime.beats import Beats
 
 _log = structlog.get_logger(__name__)
 
@@ -32,12 +33,15 @@ class Job:
     first_s: float = 0.0
 
 
-def work(jobs: tuple[Job, ...], stop: threading.Event) -> None:
-    """Run `jobs` until `stop` is set; a job that runs then is finished first."""
+def work(jobs: tuple[Job, ...], stop: threading.Event, beats: Beats) -> None:
+    """Run `jobs` until `stop` is set; a job that runs then is finished first.
+
+    beats   hears of each turn that has ended
+    """
     scheduler = BackgroundScheduler(timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1})
     for job in jobs:
         scheduler.add_job(
-            _guarded(job), IntervalTrigger(seconds=job.every_s, timezone=UTC), id=job.name,
+            _guarded(job, beats), IntervalTrigger(seconds=job.every_s, timezone=UTC), id=job.name,
             next_run_time=datetime.now(UTC) + timedelta(seconds=job.first_s), misfire_grace_time=None,
         )  # fmt: skip
     scheduler.start()
@@ -49,14 +53,17 @@ def work(jobs: tuple[Job, ...], stop: threading.Event) -> None:
         scheduler.shutdown(wait=True)
 
 
-def _guarded(job: Job) -> Callable[[], None]:
+def _guarded(job: Job, beats: Beats) -> Callable[[], None]:
     def run() -> None:
+        failed = True
         try:
             job.run()
+            failed = False
         except PlatformError as error:
             _log.warning("job_failed", job=job.name, code=error.code, reason=error.message)
         except Exception:
             # The next turn must come: one job's fault may not end the others.
             _log.exception("job_broke", job=job.name)
+        beats.ended(job.name, failed=failed)
 
     return run

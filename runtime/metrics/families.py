@@ -72,6 +72,8 @@ FAMILIES: Final = {
         Family("delivery_resting_endpoints", "... of which so many are left alone for now (open breakers)."),
         Family("subscriptions", "Subscriptions that have not ended.", ("service", "state")),
         Family("extracts_in_production", "Extracts that are being written, by all processes of this machine."),
+        Family("job_age_seconds", "How long ago a job of the worker last ended, whatever came of it.", ("job",)),
+        Family("job_failing", "Whether a job of the worker failed the last time (1); the log says why.", ("job",)),
         Family("ledger_files", "Ledger files by place: open, sealed (wait for the intake), faulty.", ("place",)),
         Family("ledger_sealed_bytes", "Bytes of the ledger files that wait for the intake."),
         Family("ledger_intake_lag_seconds", "How long the oldest sealed ledger file has waited; 0 when none waits."),

@@ -11,6 +11,7 @@ from control import ListFolder, Trust
 from extract import Database, delivery_figures, made_now
 from kernel import Clock
 from runtime.attempts import Attempts
+from runtime.beats import Beats
 from runtime.instance import Instance
 from runtime.metrics import parts
 from runtime.metrics.page import MetricsPage
@@ -51,6 +52,7 @@ def page_of(instance: Instance, environment: str, stores: Stores, clock: Clock) 
             "mirror": mirror,
             "deliveries": lambda: parts.of_deliveries(delivery_figures(stores.database, clock.now())),
             "extracts": lambda: parts.of_extracts(made_now(instance.extracts / "files")),
+            "jobs": lambda: parts.of_jobs(Beats(instance.beats).last(), clock.now()),
             "ledger": lambda: parts.of_ledger(backlog_of(instance.ledger, clock.now())),
             "certificates": certificates,
         }

@@ -10,6 +10,7 @@ from prometheus_client import Metric
 from control import Trust
 from extract import AlarmKind, DeliveryFigures
 from runtime.attempts import Attempt
+from runtime.beats import Beat
 from runtime.metrics.page import gauge
 from runtime.mirroring import DatasetStatus
 from usage import Backlog
@@ -57,6 +58,12 @@ def of_ledger(backlog: Backlog) -> Iterator[Metric]:
     yield gauge("ledger_files", places)
     yield gauge("ledger_sealed_bytes", backlog.sealed_bytes)
     yield gauge("ledger_intake_lag_seconds", backlog.waited_s)
+
+
+def of_jobs(beats: Mapping[str, Beat], now: datetime) -> Iterator[Metric]:
+    ages = {(job,): max(0.0, (now - beat.ended).total_seconds()) for job, beat in beats.items()}
+    yield gauge("job_age_seconds", ages)
+    yield gauge("job_failing", {(job,): beat.failed for job, beat in beats.items()})
 
 
 def of_extracts(made_now: int) -> Iterator[Metric]:

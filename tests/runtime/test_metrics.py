@@ -22,6 +22,7 @@ from extract.delivery.subscription import Standing
 from extract.place import Place
 from kernel import DatasetId, ServiceName
 from runtime.attempts import Attempt
+from runtime.beats import Beats
 from runtime.cli import app
 from runtime.environment import found_environment
 from runtime.instance import SETTINGS_FILE, Instance
@@ -30,6 +31,7 @@ from runtime.metrics.families import FAMILIES
 from runtime.metrics.page import MetricsBusy, MetricsPage, gauge
 from runtime.migrations import upgrade
 from runtime.mirroring import DatasetStatus
+from runtime.scheduler import Job, work
 from tests.extract.builders import plan
 from tests.prometheus import families
 from usage import Backlog
@@ -103,6 +105,27 @@ class TestTheParts:
         assert set(told["authority_left_seconds"]) == {(each.subject.rfc4514_string(),) for each in cas}
         assert told["revocation_list_left_seconds"] == {("a.crl", lists[0].issuer): 86_400}
         assert told["revocation_lists_ignored"] == {(): 1}
+
+    def test_tell_when_jobs_last_ended_and_which_fail(self, tmp_path: Path) -> None:
+        beats, stop, turns = Beats(tmp_path / "jobs"), threading.Event(), []
+
+        def mail() -> None:
+            turns.append(1)
+            if len(turns) == 1:
+                raise MetricsBusy("the mail server is away", remedy="wait")
+            stop.set()
+
+        def broken() -> None:
+            raise OSError("a fault of ours")
+
+        assert values(parts.of_jobs(beats.last(), NOW)) == {"job_age_seconds": {}, "job_failing": {}}
+        beats.ended("tidy", failed=True)
+        work((Job(name="mail", every_s=0.05, run=mail), Job(name="fold", every_s=3600, run=broken)), stop, beats)
+        assert {job: beat.failed for job, beat in beats.last().items()} == {"mail": False, "fold": True, "tidy": True}
+        ended = beats.last()["tidy"].ended
+        told = values(parts.of_jobs(beats.last(), ended + timedelta(seconds=90)))
+        assert told["job_age_seconds"]["tidy",] == 90
+        assert told["job_failing"] == {("fold",): 1, ("mail",): 0, ("tidy",): 1}
 
     def test_count_what_is_written_now_and_not_what_a_crash_left(self, tmp_path: Path) -> None:
         place = Place(tmp_path, plan())
