@@ -29,13 +29,9 @@ def errors_page() -> str:
         "| code | HTTP | title | branch |",
         "| --- | --- | --- | --- |",
     ]
-    for code, error in sorted(known_errors().items()):
-        branch = (
-            next(base.__name__ for base in error.__mro__[1:] if issubclass(base, PlatformError))
-            if (error is not PlatformError)
-            else ""
-        )
-        lines.append(f"| `{code}` | {error.status} | {error.title} | {branch} |")
+    # Two rooms may say the same word of different things, a source that is mirrored and one that is asked: both stand.
+    rows = [f"| `{each.code}` | {each.status} | {each.title} | {_branch(each)} |" for each in every_error()]
+    lines += dict.fromkeys(rows)
     return "\n".join(lines) + "\n"
 
 
@@ -78,22 +74,28 @@ def metrics_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def known_errors() -> dict[str, type[PlatformError]]:
-    """Every error of every room, by code."""
+def every_error() -> list[type[PlatformError]]:
+    """Every error of every room, by code and room, in whatever order they were imported."""
     for room in ROOMS:
         package = importlib.import_module(room)
         for module in pkgutil.walk_packages(package.__path__, f"{room}."):
             # Alembic runs the migrations; the command line runs when __main__ is imported.
             if ".migrations." not in module.name and not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
-    found: dict[str, type[PlatformError]] = {}
+    found: list[type[PlatformError]] = []
     waiting: list[type[PlatformError]] = [PlatformError]
     while waiting:
         each = waiting.pop()
         if each is not Refused and each.__module__.split(".")[0] in ROOMS:
-            found.setdefault(each.code, each)
+            found.append(each)
         waiting += each.__subclasses__()
-    return found
+    return sorted(found, key=lambda each: (each.code, each.__module__, each.__name__))
+
+
+def _branch(error: type[PlatformError]) -> str:
+    if error is PlatformError:
+        return ""
+    return next(base.__name__ for base in error.__mro__[1:] if issubclass(base, PlatformError))
 
 
 def write_pages() -> None:
