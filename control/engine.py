@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError
+
+from control.errors import ControlUnreachable
 
 BUSY_TIMEOUT_S: Final = 30.0
 _WRITES: Final = "control_writes"
@@ -38,7 +41,7 @@ def open_engine(url: str) -> Engine:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """One consistent picture of the database."""
-    with engine.connect() as db:
+    with _connected(engine) as db:
         if db.dialect.name == "postgresql":
             # Its default gives every statement a picture of its own.
             db.execution_options(isolation_level="REPEATABLE READ")
@@ -49,5 +52,18 @@ def reading(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that changes something: committed when the block ends well, else as if it never began."""
-    with engine.connect().execution_options(**{_WRITES: True}) as db, db.begin():
+    with _connected(engine).execution_options(**{_WRITES: True}) as db, db.begin():
         yield db
+
+
+def _connected(engine: Engine) -> Connection:
+    """Raises ControlUnreachable."""
+    try:
+        return engine.connect()
+    except OperationalError as error:
+        # Without what the driver says: it names the address.
+        raise ControlUnreachable(
+            f"the control database cannot be reached ({type(error.orig).__name__})",
+            remedy="call again later; the operator looks after the database",
+            retry_after_s=10,
+        ) from None

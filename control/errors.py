@@ -231,6 +231,11 @@ class RevocationListInvalid(OperatorMistake):
     title = "The list of revoked certificates cannot be used"
 
 
+class ControlUnreachable(TryAgainLater):
+    code = "control_unreachable"
+    title = "The control database cannot be reached"
+
+
 class ControlNotReady(OperatorMistake):
     code = "control_not_ready"
     title = "The control database cannot be used"

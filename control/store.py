@@ -18,7 +18,7 @@ from control.actors import HOUSE, Actor, Verb, ensure_may
 from control.certificates import Certificate
 from control.certificates.door import Credentials
 from control.engine import open_engine, reading, writing
-from control.errors import ControlNotReady, Unregistered
+from control.errors import ControlNotReady, ControlUnreachable, Unregistered
 from control.organisations import Organisation, OrganisationKind
 from control.systems import SshKey, System
 from control.systems.door import Systems
@@ -49,11 +49,12 @@ class ControlStore:
         try:
             with self.reading() as db:
                 policy_version(db)
-        except DBAPIError as error:
+        except (DBAPIError, ControlUnreachable) as error:
             self.close()
             # Without the address: it may hold a password.
+            why = error.message if isinstance(error, ControlUnreachable) else type(error.orig).__name__
             raise ControlNotReady(
-                f"the control database cannot be read ({type(error.orig).__name__})",
+                f"the control database cannot be read: {why}",
                 remedy="make or finish the instance with `knudepunkt init`; for a database in PostgreSQL check "
                 "`[control] url` in the settings, the server, and the password in secrets/control.password",
             ) from None

@@ -5,9 +5,8 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
-from sqlalchemy.exc import OperationalError
 
-from control.errors import ControlNotReady
+from control.errors import ControlNotReady, ControlUnreachable
 from control.tables import METADATA as CONTROL
 from extract.delivery.outbox_tables import METADATA as DELIVERY
 from integrations import EVENT_TABLES
@@ -38,13 +37,9 @@ def upgrade(url: str) -> None:
     """
     try:
         command.upgrade(config_for(url), "head")
-    except OperationalError as error:
-        if error.statement is not None:
-            # It was reached, and a migration failed.
-            raise
-        # Without what the driver says: it names the address.
+    except ControlUnreachable as error:
         raise ControlNotReady(
-            f"the control database cannot be reached ({type(error.orig).__name__})",
+            error.message,
             remedy="check `[control] url` in the settings, the server, and the password in secrets/control.password",
         ) from None
     except CommandError as error:

@@ -1,11 +1,14 @@
 """The control room on PostgreSQL: the same doors, the same refusals, and writers that queue."""
 
+import os
+import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
+from psycopg import OperationalError
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
@@ -25,7 +28,7 @@ from control import (
     load_policy,
 )
 from control.audit import verify
-from control.errors import AgreementTaken, OrganisationInvalid
+from control.errors import AgreementTaken, ControlUnreachable, OrganisationInvalid
 from control.mail import Post
 from control.mail.server import Answer, Outcome
 from control.reminders import Reminders
@@ -155,3 +158,30 @@ class TestWritersQueue:
                     break
                 time.sleep(0.01)
             assert watcher.current().grants_of(pg.system.id, START) == ()
+
+
+class TestAServerThatGoesAway:
+    def test_changes_wait_and_calls_go_on(self) -> None:
+        with serve_postgres() as server:
+            url = f"postgresql+psycopg://owner@/{DATABASE}?host={server.folder}&port={server.own_port}"
+            upgrade(url)
+            clock = HandClock()
+            with ControlStore(url, environment="production", clock=clock) as store, PolicyWatcher(store) as watcher:
+                cast = Cast.gather(store, clock, url)
+                made = cast.approved()
+                # The connection that the store keeps is one of those that end with the server.
+                assert store.organisations()
+                watcher._look()
+                os.kill(int((server.folder / "data" / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
+                while True:
+                    try:
+                        server.connect().close()
+                    except OperationalError:
+                        break
+                with pytest.raises(ControlUnreachable) as refusal:
+                    store.organisations()
+                assert (refusal.value.status, refusal.value.retry_after_s) == (503, 10)
+                assert str(server.folder) not in refusal.value.message
+                with pytest.raises(ControlUnreachable):
+                    cast.approved()
+                assert watcher.current().grant(cast.call(), clock.now()).agreement == made.id
