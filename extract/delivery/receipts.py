@@ -6,7 +6,9 @@ look, and to have it delivered once more.
 """
 
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -29,6 +31,8 @@ from extract.exchange.xml import MOST_BYTES, Receipt, read_receipt
 from kernel import PlatformError
 
 AT_ONCE: Final = 1_000
+PATIENCE_S: Final = 60.0
+"""With one server at a time: the others wait meanwhile. What is left has its turn next time."""
 
 _log = structlog.get_logger(__name__)
 
@@ -68,7 +72,7 @@ class ReceiptDesk:
         return found
 
     def _waiting(self) -> Mapping[SftpTarget, list[Waiting]]:
-        """What was sent and is not confirmed, by where receipts for it are written; the oldest first."""
+        """What was sent and is not confirmed, by where receipts for it are written."""
         writing = {
             each.id: each
             for each in self.subscriptions.listed(ended=True)
@@ -78,23 +82,26 @@ class ReceiptDesk:
             return {}
         sent = self.outbox.listed(subscriptions=tuple(writing), states=frozenset({State.SENT}), limit=AT_ONCE)
         found: dict[SftpTarget, list[Waiting]] = {}
-        for delivery in reversed(sent):
+        for delivery in sent:
             subscription = writing[SubscriptionId(delivery.subscription)]
             target = subscription.wish.target
             if isinstance(target, SftpTarget):
                 found.setdefault(target, []).append(Waiting(delivery, subscription))
         return found
 
-    def _received(self, target: SftpTarget, waiting: Iterable[Waiting]) -> Iterator[tuple[Waiting, Receipt]]:
+    def _received(self, target: SftpTarget, waiting: Sequence[Waiting]) -> Iterator[tuple[Waiting, Receipt]]:
         """Raises TargetUnreachable, TargetDenied, TargetUntrusted, TargetFaulty, TargetRefused."""
         with in_our_words(), ExitStack() as opening:
             sftp = connect(target, self.key(), self.reach, self.timeout_s, opening)
-            there = set(sftp.listdir(target.receipts))
-            for each in waiting:
-                name = f"{each.delivery.file}{RECEIPT}"
-                if name not in there:
-                    continue
-                path = posixpath.join(target.receipts, name)
+            # Told when it is missing. Not listed: a folder can hold more names than we want to hear.
+            sftp.stat(target.receipts)
+            end = time.monotonic() + PATIENCE_S
+            # In another order each time: a slow server keeps no delivery's turn from coming.
+            for each in random.sample(waiting, len(waiting)):
+                if time.monotonic() > end:
+                    _log.warning("receipts_fetched_in_part", endpoint=target.endpoint)
+                    return
+                path = posixpath.join(target.receipts, f"{each.delivery.file}{RECEIPT}")
                 receipt = _read(sftp, path, each.delivery)
                 if receipt is not None:
                     yield each, receipt

@@ -14,7 +14,7 @@ from extract.delivery.push_https import HttpsSender, Poster, secret_of
 from extract.delivery.targets import HttpsTarget, Reach, target_of
 from extract.errors import ExchangeRefused
 from extract.exchange.names import clean_name
-from extract.exchange.xml import NAMESPACE, read_described
+from extract.exchange.xml import NAMESPACE, read_described, read_receipt
 from kernel import PlatformError, SystemClock
 from tests.api.house import AALBORG, ANNA, BENT, House
 from tests.attacks.harness import Said, attack, case, ensure_on_record, ensure_refused, post, request, talk
@@ -359,3 +359,46 @@ class TestUploads:
     )  # fmt: skip
     def test_names_that_are_none(self, name: str) -> None:
         assert clean_name(name) is None
+
+
+def _receipt(inner: str, before: str = "", root: str = "TechnicalReceipt", namespace: str = NAMESPACE) -> bytes:
+    return f'{before}<n:{root} xmlns:n="{namespace}">{inner}</n:{root}>'.encode()
+
+
+_TAKEN = "<Receipt><Message>SUCCESS</Message></Receipt>"
+_READER = "confirms nothing"
+
+
+class TestReceipts:
+    """What a receiving server writes: a delivery that was not taken must not count as taken."""
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            case("file", "a receipt with an entity that reads a file of ours", _receipt(
+                "<Receipt><Message>&e;</Message></Receipt>", '<!DOCTYPE a [<!ENTITY e SYSTEM "file:///etc/hosts">]>'
+            ), by=_READER),
+            case("address", "a receipt with an entity that asks an address inside", _receipt(
+                _TAKEN, '<!DOCTYPE a SYSTEM "http://169.254.169.254/x">'), by=_READER),
+            case("growing", "entities within entities", _receipt("<Receipt><Message>&c;</Message></Receipt>", (
+                '<!DOCTYPE a [<!ENTITY a "lollol"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;">]>'
+            )), by=_READER),
+            case("long", "a receipt of 10 MB", _receipt(f"<!--{'x' * 10_000_000}-->{_TAKEN}"), by=_READER),
+            case("half", "half a receipt", _receipt(_TAKEN)[:-9], by=_READER),
+            case("both", "success and an error in one", _receipt(
+                f"{_TAKEN}<ErrorMessage><ErrorCode>30</ErrorCode></ErrorMessage>"), by=_READER),
+            case("twice", "two results", _receipt(_TAKEN + _TAKEN), by=_READER),
+            case("nested", "a result within an element that nobody knows", _receipt(f"<Other>{_TAKEN}</Other>"),
+                 by=_READER),
+            case("namespace", "the right words in another namespace", _receipt(_TAKEN, namespace="urn:evil"),
+                 by=_READER),
+            case("trigger", "a trigger in the place of a receipt", _receipt(_TAKEN, root="Trigger"), by=_READER),
+            case("number", "an error whose number is none", _receipt(
+                "<ErrorMessage><ErrorCode>30; DROP TABLE</ErrorCode></ErrorMessage>"), by=_READER),
+            case("nothing", "an empty file", b"", by=_READER),
+        ],
+    )  # fmt: skip
+    def test_that_lie(self, text: bytes) -> None:
+        with pytest.raises(ExchangeRefused) as refusal:
+            read_receipt(text)
+        assert "DROP" not in str(refusal.value)
