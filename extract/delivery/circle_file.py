@@ -38,7 +38,7 @@ MEDIA_TYPE: Final = f"text/plain; charset={ENCODING}"
 FORMAT: Final = "cpr"
 GONE: Final = "A45"
 """The register's event of subscriptions."""
-AT_ONCE: Final = 1_000
+AT_ONCE: Final = 8_192
 """Persons whose lines are made together."""
 _NOBODY: Final = "-"
 _RECEIPT: Final = pa.schema({KEY: pa.string(), "TIMESTAMPU": pa.timestamp("us"), "HAENDELSE": pa.string()})

@@ -30,18 +30,21 @@ def cells(values: pa.Array, width: int) -> Cells:
     """The texts of values, from the left, blanks behind; a null is blank. A truth is `*` and an untruth blank, a
     timestamp is YYYYMMDDHHMM, a date as in ISO 8601.
     """
+    # Registers are sparse: most of what is nowhere needs no look.
+    if values.null_count == len(values):
+        return blank(len(values), width)
     if pa.types.is_boolean(values.type):
         found = blank(len(values), width)
-        found[:, 0] = np.where(pc.fill_null(values, pa.scalar(False)).to_numpy(zero_copy_only=False), ord("*"), _BLANK)
+        found[:, 0] = np.where(_known(values, False).to_numpy(zero_copy_only=False), ord("*"), _BLANK)
         return found
     if pa.types.is_timestamp(values.type):
-        texts = pc.fill_null(values.cast(pa.string()), " " * _TIMESTAMP)
+        texts = _known(values.cast(pa.string()), " " * _TIMESTAMP)
         return _cut(_bytes(texts, _TIMESTAMP)[:, _MINUTES], width)
-    texts = pc.fill_null(values if pa.types.is_string(values.type) else values.cast(pa.string()), "")
-    lengths = pc.utf8_length(texts)
-    if len(texts) and pc.max(lengths).as_py() > width:
+    texts = _known(values if pa.types.is_string(values.type) else values.cast(pa.string()), "")
+    shortest, longest = pc.min_max(pc.utf8_length(texts)).as_py().values()
+    if longest > width:
         texts = pc.utf8_slice_codeunits(texts, 0, width)
-    if len(texts) and pc.min(lengths).as_py() < width:
+    if shortest < width:
         texts = pc.utf8_rpad(texts, width)
     return _bytes(texts, width)
 
@@ -75,10 +78,12 @@ def _lines(matrix: Cells) -> pa.Array:
     return pa.Array.from_buffers(pa.large_binary(), rows, [None, pa.py_buffer(starts), pa.py_buffer(letters)])
 
 
+def _known(values: pa.Array, absent: bool | str) -> pa.Array:
+    return pc.fill_null(values, absent) if values.null_count else values
+
+
 def _bytes(texts: pa.Array, width: int) -> Cells:
     """Of texts of that many letters each, none of which is null."""
-    if not len(texts):
-        return blank(0, width)
     _, places, letters = texts.buffers()
     bounds = np.frombuffer(places, np.int32)[texts.offset : texts.offset + len(texts) + 1]
     raw = letters.slice(int(bounds[0]), int(bounds[-1] - bounds[0])).to_pybytes()
