@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from extract.place import sync_folder
 from kernel import OperatorMistake
 
 
@@ -42,7 +43,7 @@ def replacing(path: Path) -> Iterator[Draft]:
                 os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
                 os.fsync(file.fileno())
                 beside.replace(path)
-                _sync(path.parent)
+                sync_folder(path.parent)
         finally:
             if file.writable() and _is_at(file, beside):
                 beside.unlink()
@@ -70,11 +71,3 @@ def _is_at(file: BinaryIO, path: Path) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), path.lstat())
     except FileNotFoundError:
         return False
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
