@@ -49,8 +49,10 @@ async def file(visit: Visit) -> Answer:
     ending = next((each for each in (SIGNATURE, MANIFEST) if name.endswith(each)), None)
     if ending is not None:
         bare = name.removesuffix(ending)
+        told = await in_thread(lambda: shelf.manifest(grant.agreement, service, bare))
         body = await in_thread(lambda: shelf.document(grant.agreement, service, bare, ending))
-        if body is None:
+        # What an agreement covers no more is as if it did not exist, as in the list and over SFTP.
+        if body is None or told is None or not told.covered_by(grant):
             raise _missing()
         kind = b"application/json" if ending == MANIFEST else b"application/octet-stream"
         return _answer(visit, grant, body, kind)

@@ -40,7 +40,9 @@ async def finished_path(visit: Visit, grant: Grant, known: Manifest, path: Path,
     if matches(request.text("If-None-Match"), etag):
         visit.answered(grant, status=304, snapshot=snapshot)
         return Answer(304, headers, b"")
-    part = wanted_range(request.text("Range"), request.text("If-Range"), etag, known.size_bytes)
+    # A range is a matter of GET alone (RFC 9110, section 14.2).
+    asked = None if request.method == "HEAD" else request.text("Range")
+    part = wanted_range(asked, request.text("If-Range"), etag, known.size_bytes)
     start, stop = part or (0, known.size_bytes)
     headers.append((b"content-length", b"%d" % (stop - start)))
     if part is not None:

@@ -156,6 +156,12 @@ class TestConditionsAndRanges:
         assert (reply.headers["etag"], reply.headers["content-length"]) == (etag, str(len(body)))
         assert deliveries(house) == []
 
+    def test_head_knows_no_ranges(self, ready: tuple[Client, bytes, str]) -> None:
+        client, body, _ = ready
+        for asked in ("bytes=1-2", f"bytes={len(body)}-"):
+            reply = client.call("HEAD", PATH, headers={"Range": asked})
+            assert (reply.status, reply.headers["content-length"]) == (200, str(len(body)))
+
     def test_head_starts_no_production(self, house: House, client: Client) -> None:
         path = f"{PATH}?columns=region,name"
         reply = client.call("HEAD", path)

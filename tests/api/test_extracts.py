@@ -142,6 +142,21 @@ class TestFiles:
         client.get(f"{SERVICE}/extract")
         assert client.get(f"{SERVICE}/files/{name}").code == "file_not_found"
 
+    def test_what_an_agreement_covers_no_more_is_as_if_it_did_not_exist(
+        self, house: House, client: Client, connect: Connect
+    ) -> None:
+        name = client.get(f"{PERSONS}/extract?format=xml").headers["content-disposition"].split('"')[1]
+        wide, narrow = (
+            house.root / "shelves" / house.agreements[each] / "cpr-persons-extract" for each in ("one", "two")
+        )
+        narrow.mkdir(parents=True, exist_ok=True)
+        for ending in ("", ".manifest.json"):
+            # As when the agreement was as wide once.
+            (narrow / f"{name}{ending}").hardlink_to(wide / f"{name}{ending}")
+            assert client.get(f"{PERSONS}/files/{name}{ending}").status == 200
+            assert connect("two").get(f"{PERSONS}/files/{name}{ending}").code == "file_not_found"
+        assert name not in [each["file"] for each in connect("two").get(f"{PERSONS}/files").json["files"]]
+
     def test_a_manifest_is_proved_with_openssl_alone(self, tmp_path: Path) -> None:
         (tmp_path / "house").mkdir()
         with House.open(tmp_path / "house") as house:
