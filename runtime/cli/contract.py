@@ -9,7 +9,7 @@ import typer
 from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption, console, print_json
 
 if TYPE_CHECKING:
-    from runtime.contracts import ContractPlan
+    from runtime.contract_plans import ContractPlan
     from schemas import Finding
 
 app = typer.Typer(help="Check, plan and apply what registers promise; import contracts.", no_args_is_help=True)
@@ -72,7 +72,7 @@ def plan(drafts: Drafts = None, instance: InstanceOption = DEFAULT_INSTANCE, as_
     from replica import DatasetNotReady, Lake
     from runtime.checking import load_among
     from runtime.clock import CLOCK
-    from runtime.contracts import plan_contracts
+    from runtime.contract_plans import plan_contracts
     from runtime.environment import settings_of
     from runtime.instance import Instance
     from runtime.migrated import open_control

@@ -16,13 +16,13 @@ from kernel import DatasetId, ServiceName, SystemClock, Window
 from replica import Lake, Lookups
 from runtime.checking import load_among
 from runtime.cli import app
+from runtime.contract_plans import plan_contracts
 from runtime.contracts import (
     ContractBreaks,
     ContractCannotApply,
     ContractNotApplied,
     apply_contract,
     only_accepted,
-    plan_contracts,
 )
 from runtime.environment import settings_of
 from runtime.founding import found_instance

@@ -34,6 +34,12 @@ def test_a_question_about_usage_loads_the_accounts_alone() -> None:
     assert not loaded & {"cryptography", "lxml", "paramiko", "polars", "schemas", "sqlalchemy", "sync"}
 
 
+def test_the_status_and_a_run_of_a_source_do_without_the_control_database() -> None:
+    loaded = packages(loaded_by("import runtime.environment, runtime.mirroring"))
+
+    assert not loaded & {"alembic", "jinja2", "paramiko", "sqlalchemy", "uvicorn"}
+
+
 def test_a_server_has_all_that_it_uses_and_no_library_that_only_others_use() -> None:
     modules = loaded_by("from kernel.unwanted import leave_out\nleave_out()\nimport runtime.roles")
     loaded = packages(modules)
