@@ -8,21 +8,27 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# Each follows one download that waits for its file to be written; more than that, and downloads wait for each other.
 _threads = ThreadPoolExecutor(max_workers=64, thread_name_prefix="api")
+# Each follows one download that waits for its file to be written; more than that, and downloads wait for each other.
+# Nobody else waits for them.
+_followers = ThreadPoolExecutor(max_workers=64, thread_name_prefix="api-follower")
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(_threads, work)
+    return await _on(_threads, work)
 
 
 async def pulled(pieces: Iterator[bytes]) -> AsyncGenerator[bytes]:
     """Pieces of an iterator that blocks, taken one at a time in a thread; holds at most one."""
     try:
-        while (piece := await in_thread(lambda: next(pieces, None))) is not None:
+        while (piece := await _on(_followers, lambda: next(pieces, None))) is not None:
             yield piece
     finally:
         # A thread may still wait in it when the server stops; then it ends with that thread.
         if isinstance(pieces, Generator):
             with contextlib.suppress(ValueError):
                 pieces.close()
+
+
+async def _on(pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(pool, work)

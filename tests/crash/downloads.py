@@ -177,7 +177,7 @@ def main() -> None:
                       for what, many in rounds.killed_in.most_common())  # fmt: skip
     fetcher = rounds.fetcher
     sys.stdout.write(
-        f"{doing}\n{rounds.line.cuts} lines cut, {fetcher.resumed} times gone on in the middle, {fetcher.jobs} files "
+        f"{doing}\n{rounds.line.cuts} lines cut, {fetcher.resumed} times gone on in the middle, {fetcher.jobs} times "
         f"asked for beforehand: {len(fetcher.taken)} files, each whole, once, in one chain\n"
     )
 
