@@ -6,6 +6,7 @@ from api import LiveTls, TlsFiles, make_app, refusals_to_ledger, serve
 from runtime.beats import Beats
 from runtime.clock import CLOCK
 from runtime.delivering import Delivering, with_deliveries
+from runtime.heap import steady_heap
 from runtime.instance import Instance
 from runtime.politeness import standing_back
 from runtime.processes import listen, stop_on_signals
@@ -18,6 +19,7 @@ from runtime.worker import Worker
 
 def run_api(instance: Instance, settings: Settings, handle: int | None) -> None:
     """Answer REST calls until told to stop; on the parent's socket, or on one of its own."""
+    steady_heap()
     with (
         _socket(handle, settings.api.host, settings.api.port) as listening,
         open_house(instance, settings, "api") as house,
