@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from extract.errors import ExtractCancelled, ExtractJobUnknown, ExtractsClosed, TooManyExtracts
 from extract.following import Extract
+from extract.place import alone
 from extract.plan import ExtractPlan
 from extract.store import ExtractStore
 from kernel import AgreementId, Clock, ServiceName, new_id
@@ -70,6 +71,10 @@ class Jobs:
 
     def begin(self, agreement: AgreementId, plan: ExtractPlan, rows_expected: int | None) -> Job:
         """A job for a plan; the agreement's own one when there is one already. Raises TooManyExtracts."""
+        with alone(self._folder):
+            return self._begun(agreement, plan, rows_expected)
+
+    def _begun(self, agreement: AgreementId, plan: ExtractPlan, rows_expected: int | None) -> Job:
         now = self._clock.now()
         mine = [job for job in self.of(agreement) if not job.cancelled]
         for job in mine:
@@ -133,7 +138,7 @@ class Jobs:
     def tidy(self) -> int:
         """Remove jobs whose time is over; how many went. What a crash left half written goes when it is as old."""
         gone, limit = 0, (self._clock.now() - self._keep).timestamp()
-        for draft in self._folder.glob(".*"):
+        for draft in self._folder.glob(".*.part"):
             with contextlib.suppress(FileNotFoundError):
                 if draft.stat().st_mtime < limit:
                     draft.unlink()

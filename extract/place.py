@@ -9,11 +9,15 @@ import contextlib
 import fcntl
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from extract.plan import ExtractPlan
+
+LOCK: Final = ".lock"
+"""Of a whole folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,19 @@ def _alone_with(path: Path, act: Callable[[], None]) -> bool:
         return False
     else:
         return True
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One at a time, in all processes: who writes what follows from what is there must not miss what another puts there
+    meanwhile.
+    """
+    handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(handle)
 

@@ -9,7 +9,6 @@ and nobody can take one out or put one in between. Each is signed.
 """
 
 import contextlib
-import fcntl
 import functools
 import hashlib
 import json
@@ -24,6 +23,7 @@ from typing import Final
 from extract.delivery.manifest import Manifest
 from extract.errors import ExtractNotReady
 from extract.following import Extract
+from extract.place import LOCK, alone
 from kernel import AgreementId, ServiceName
 
 SUMS: Final = "SHA256SUMS"
@@ -32,7 +32,6 @@ SIGNATURE: Final = ".manifest.json.sig"
 _CHAIN: Final = ".chain"
 RENEWED_S: Final = 60.0
 """How old what stands on a shelf may be before putting it there again writes that down, seconds."""
-_LOCK: Final = ".lock"
 
 Named = Callable[[AgreementId, str], bool]
 """Whether an agreement still waits for an extract, by its plan."""
@@ -81,7 +80,7 @@ class Shelf:
     def _opened(self, agreement: AgreementId, service: ServiceName) -> Iterator[Path]:
         folder = self.folder(agreement, service)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _alone(folder):
+        with alone(folder):
             yield folder
 
     def _add(self, folder: Path, path: Path, manifest: Manifest, full_because: str | None) -> None:
@@ -120,7 +119,7 @@ class Shelf:
             _clear(folder)
         for described in self.root.glob(f"*/*/[!.]*{MANIFEST}"):
             folder, name = described.parent, described.name.removesuffix(MANIFEST)
-            with contextlib.suppress(FileNotFoundError), _alone(folder):
+            with contextlib.suppress(FileNotFoundError), alone(folder):
                 # Not its time of change, which is that of the snapshot.
                 if datetime.fromtimestamp(described.stat().st_ctime, UTC) >= before:
                     continue
@@ -227,8 +226,8 @@ def _clear(folder: Path) -> None:
     """Take away what somebody who died was putting on a shelf, or taking off it: drafts, and what has no manifest. It
     would keep the room of a file for ever.
     """
-    with _alone(folder):
-        left = [path for path in folder.iterdir() if path.name not in {_CHAIN, _LOCK, SUMS} and not _described(path)]
+    with alone(folder):
+        left = [path for path in folder.iterdir() if path.name not in {_CHAIN, LOCK, SUMS} and not _described(path)]
         for path in left:
             path.unlink()
         if left:
@@ -239,19 +238,6 @@ def _described(path: Path) -> bool:
     """Whether it is a manifest, or there is one that tells of it."""
     name = path.name.removesuffix(SIGNATURE)
     return not name.startswith(".") and (name.endswith(MANIFEST) or path.with_name(f"{name}{MANIFEST}").exists())
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One at a time, in all processes: the sums are made from what is there, and must not lose what another puts
-    there meanwhile.
-    """
-    handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _write(path: Path, content: bytes) -> None:

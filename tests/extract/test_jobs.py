@@ -2,14 +2,17 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from extract import ExtractStore, Job, Jobs, Progress, Shelf
+from extract import Extract, ExtractStore, Job, Jobs, Progress, Shelf
 from extract.errors import ExtractCancelled, ExtractJobUnknown, TooManyExtracts
 from extract.place import Place
 from kernel import AgreementId
@@ -63,6 +66,20 @@ class TestJobs:
         assert jobs.begin(OURS, plan(columns="number"), None) != jobs.begin(OURS, plan(), None)
         assert jobs.begin(THEIRS, plan(), None) != jobs.begin(OURS, plan(), None)
         assert [job.plan for job in jobs.of(OURS)] == [plan(), plan(columns="number")]
+
+    def test_the_same_plan_asked_for_many_times_at_once_is_one_job(
+        self, jobs: Jobs, store: ExtractStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        opened = store.open
+
+        def slowly(*given: Any) -> Extract:
+            time.sleep(0.02)
+            return opened(*given)
+
+        monkeypatch.setattr(store, "open", slowly)
+        with ThreadPoolExecutor(8) as threads:
+            begun = list(threads.map(lambda _: jobs.begin(OURS, plan(), None), range(8)))
+        assert len({job.id for job in begun}) == len(jobs.of(OURS)) == 1
 
     def test_another_agreements_is_not_there(self, jobs: Jobs) -> None:
         job = jobs.begin(OURS, plan(), None)
