@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from api.rest.pace import EASY_BYTES, PAUSE_S
 from extract import ExtractStore, Shelf
 from kernel import RowsDelivered
 from runtime.signing import Signer
@@ -176,6 +177,28 @@ class TestFiles:
         checked = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert checked.stdout == "Verified OK\n"
         assert json.loads((tmp_path / "manifest.json").read_bytes())["rows"] == 2
+
+
+def test_a_reader_may_be_fast_pause_and_be_fast_again(tmp_path: Path) -> None:
+    with House.open(tmp_path) as house:
+        house.many = 400_000
+        with serving(house) as (_, port):
+            client = Client(house, port)
+            whole = client.get(f"{SERVICE}/extract").body
+            assert len(whole) > 3 * EASY_BYTES
+            house.facts.clear()
+            connection = client.connected()
+            connection.request("GET", f"{SERVICE}/extract")
+            answer, got = connection.getresponse(), b""
+            for stretch in (EASY_BYTES + 1, 10_000, 70_000, EASY_BYTES, 1):
+                got += answer.read(stretch)
+                time.sleep(1.2 * PAUSE_S)
+            got += answer.read()
+            assert got == whole
+            assert deliveries(house)[0].whole
+            # The connection is as good as new.
+            assert client.get(f"{SERVICE}/extract", Range="bytes=5-9").body == whole[5:10]
+            client.close()
 
 
 def test_a_download_ends_whole_though_the_file_expires_meanwhile(tmp_path: Path) -> None:
