@@ -46,9 +46,9 @@ class Death:
 
     @classmethod
     def any(cls, chance: random.Random, rows: int) -> "Death":
-        """Within two files of so many rows or so."""
+        """Within a file of so many rows or two."""
         return chance.choice(
-            (cls(step=chance.randrange(1, 40)), cls(size=chance.randrange(1, 200 * rows)),
+            (cls(step=chance.randrange(1, 25)), cls(size=chance.randrange(1, 100 * rows)),
              cls(after_s=chance.uniform(0.01, rows / 40_000)))
         )  # fmt: skip
 
@@ -59,7 +59,7 @@ class Downloads:
     def __init__(self, folder: Path, seed: int, stack: ExitStack, *, rows: int = 20_000) -> None:
         self.seed, self.rows, self.chance = seed, rows, random.Random(seed)
         self.killed_in: Counter[str] = Counter()
-        self.town = Town(folder / "instance", seed, rows)
+        self.town = Town(folder / "instance", seed, rows, stack)
         self._log = folder / "server.log"
         self._listening: socket.socket = stack.enter_context(listen("127.0.0.1", 0))
         self.line = stack.enter_context(cutting(self._listening.getsockname()[1], ()))

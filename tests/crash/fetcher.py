@@ -221,6 +221,7 @@ class Fetcher:
         if not self.alive():
             raise Cut
         connection = http.client.HTTPSConnection("localhost", self.port, timeout=_PATIENCE_S, context=self.context)
+        answer: http.client.HTTPResponse | None = None
         try:
             connection.request(method, path, body, dict(headers or {}))
             answer = connection.getresponse()
@@ -245,6 +246,9 @@ class Fetcher:
         except (OSError, http.client.HTTPException) as error:
             raise Cut from error
         finally:
+            if answer is not None:
+                # It may hold the connection's socket.
+                answer.close()
             connection.close()
 
 

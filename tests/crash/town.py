@@ -2,6 +2,7 @@
 
 import random
 import ssl
+from contextlib import ExitStack
 from pathlib import Path
 
 from control import Agreements, OrganisationKind, ServiceTerms, Terms, TestAuthority
@@ -26,7 +27,7 @@ Rows = dict[str, Row]
 class Town:
     """states   what the register holds, by snapshot"""
 
-    def __init__(self, root: Path, seed: int, rows: int) -> None:
+    def __init__(self, root: Path, seed: int, rows: int, stack: ExitStack) -> None:
         self.chance = random.Random(f"town {seed}")
         self.states: dict[int, Rows] = {}
         self._keys = [f"{number:06d}" for number in range(rows)]
@@ -35,6 +36,8 @@ class Town:
         registers = load_registers(SHIPPED, self.instance.registers)
         self._dataset = registers.dataset(DatasetId("municipality.municipalities"))
         self.context = self._cast()
+        self._lake = stack.enter_context(Lake.open(self.instance.lake, self._settings.replica, write=True))
+        self._lake.prepare(self._dataset)
         self._now: Rows = {}
         self.publish()
 
@@ -52,10 +55,8 @@ class Town:
             after = {key: row for key, row in (self._now | rows).items() if key not in gone}
         told = [{"code": key, "name": name, "population": int(many)} for key, (name, many) in rows.items()]
         delivery = a_delivery(told, mode, deletes=gone or None, dataset=self._dataset, content_sha256=f"{step:064d}")
-        with Lake.open(self.instance.lake, self._settings.replica, write=True) as lake:
-            lake.prepare(self._dataset)
-            snapshot: SnapshotId = lake.publish(self._dataset, delivery).snapshot
-            refresh_segments(lake, self._dataset, self.instance.segments, ReplicaSettings())
+        snapshot: SnapshotId = self._lake.publish(self._dataset, delivery).snapshot
+        refresh_segments(self._lake, self._dataset, self.instance.segments, ReplicaSettings())
         self._now = self.states[int(snapshot)] = after
 
     def tidy(self, *, keep: bool) -> None:
