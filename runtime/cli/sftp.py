@@ -12,11 +12,15 @@ def sftp(
 
     Example: `knudepunkt sftp --instance /srv/knudepunkt`
     """
-    from runtime.environment import settings_of
-    from runtime.instance import Instance
-    from runtime.logs import configure_logs
-    from runtime.processes import follow_lifeline
-    from runtime.roles import run_sftp
+    from kernel.unwanted import without
+
+    # structlog would take rich along, to paint what a server writes as JSON.
+    with without("rich"):
+        from runtime.environment import settings_of
+        from runtime.instance import Instance
+        from runtime.logs import configure_logs
+        from runtime.processes import follow_lifeline
+        from runtime.roles import run_sftp
 
     found = Instance.find(instance)
     settings = settings_of(found)

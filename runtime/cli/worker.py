@@ -11,11 +11,15 @@ def worker(
 
     Example: `knudepunkt worker --instance /srv/knudepunkt`
     """
-    from runtime.environment import settings_of
-    from runtime.instance import Instance
-    from runtime.logs import configure_logs
-    from runtime.processes import follow_lifeline
-    from runtime.roles import run_worker
+    from kernel.unwanted import without
+
+    # structlog would take rich along, to paint what a server writes as JSON.
+    with without("rich"):
+        from runtime.environment import settings_of
+        from runtime.instance import Instance
+        from runtime.logs import configure_logs
+        from runtime.processes import follow_lifeline
+        from runtime.roles import run_worker
 
     found = Instance.find(instance)
     settings = settings_of(found)

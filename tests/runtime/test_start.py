@@ -41,9 +41,10 @@ def test_the_status_and_a_run_of_a_source_do_without_the_control_database() -> N
 
 
 def test_a_server_has_all_that_it_uses_and_no_library_that_only_others_use() -> None:
-    modules = loaded_by("from kernel.unwanted import leave_out\nleave_out()\nimport runtime.roles")
+    start = "from kernel.unwanted import leave_out, without\nleave_out()\nwith without('rich'): import runtime.roles\n"
+    modules = loaded_by(f"{start}import runtime.logs\nruntime.logs.configure_logs(role='api', level='info')")
     loaded = packages(modules)
 
     assert loaded >= ROOMS | ENGINES
     assert not modules & UNWANTED
-    assert not loaded & {"alembic", "botocore", "invoke", "pandas", "typer"}
+    assert not loaded & {"alembic", "botocore", "invoke", "pandas", "rich", "typer"}
