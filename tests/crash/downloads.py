@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -97,6 +98,7 @@ class Downloads:
                 got += size
                 if 0 < death.size <= got:
                     server.kill()
+                    server.wait()
 
             self.fetcher.told, self.fetcher.alive = told, lambda: server.poll() is None
             while server.poll() is None:
@@ -113,6 +115,8 @@ class Downloads:
             snapshot = self.fetcher.go_on()
         except Cut:
             snapshot = None
+            # Who has just died is not known to be dead yet, and the next connection would wait for a successor.
+            time.sleep(0.05)
         if snapshot is not None:
             assert self.fetcher.copy == self.town.states[snapshot], f"the copy is not snapshot {snapshot}"
         if snapshot is not None or chance.random() < 0.03:
