@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from typing import Final, Literal
 
@@ -14,7 +14,7 @@ from kernel import DatasetId, Grant, ServiceName, SnapshotId
 from replica import HistoryExpired, SnapshotInfo
 from schemas import ColumnsNotCovered, Dataset, visible_columns
 
-ENCODING: Final = 2
+ENCODING: Final = 3
 """Grows when the encoders write other bytes for the same rows, so that files of two makes never pass for one."""
 
 
@@ -44,6 +44,7 @@ class ExtractPlan:
 
     rows                 column -> the values that a row may hold there
     hide_protected_on    the day on which protection is judged, None when there is nothing to hide
+    hides                hash of how it is judged and which columns it takes; empty when there is nothing to hide
     schema_hash          of the columns and their types
     published            when the snapshot was published; the file bears it as its time
     protected            whether names and addresses of protected persons stand in it
@@ -64,6 +65,7 @@ class ExtractPlan:
     published: datetime
     rows: Mapping[str, frozenset[str]] = field(default_factory=dict)
     hide_protected_on: date | None = None
+    hides: str = ""
     protected: bool = False
     since: Cursor | None = None
     corrections: tuple[SnapshotId, ...] = ()
@@ -88,6 +90,7 @@ class ExtractPlan:
                 "contract": self.contract_version,
                 "rows": self.scope,
                 "hide_protected_on": self.hide_protected_on.isoformat() if self.hide_protected_on else None,
+                "hides": self.hides,
                 "protected": self.protected,
                 "since": str(self.since) if self.since else None,
             },
@@ -104,8 +107,7 @@ class ExtractPlan:
     def view(self) -> str:
         """Hash of which rows and columns it shows, of whatever snapshot and in whatever form; lower-case hex."""
         text = json.dumps(
-            [self.service, self.dataset, self.columns, self.schema_hash, self.scope, self.protected,
-             self.hide_protected_on is not None]
+            [self.service, self.dataset, self.columns, self.schema_hash, self.scope, self.protected, self.hides]
         )  # fmt: skip
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -253,7 +255,8 @@ def _full(request: ExtractRequest, grant: Grant, dataset: Dataset, info: Snapsho
             remedy=f"ask for {dataset.key} too, have the agreement extended with it, or take another format",
             rule="parameter.format",
         )
-    guarded = bool(set(columns) & set(dataset.protected_columns))
+    guarded = [name for name in columns if name in dataset.protected_columns]
+    hidden = bool(guarded) and not grant.protected
     # Each type as text of its own: the text of a whole schema leaves out what is deep in a long one.
     types = [f"{name} {dataset.arrow.field(name).type}" for name in columns]
     return ExtractPlan(
@@ -267,8 +270,17 @@ def _full(request: ExtractRequest, grant: Grant, dataset: Dataset, info: Snapsho
         contract_version=dataset.version,
         published=info.published,
         rows=grant.rows,
-        hide_protected_on=today if guarded and not grant.protected else None,
-        protected=guarded and grant.protected,
+        hide_protected_on=today if hidden else None,
+        hides=_hides(dataset, guarded) if hidden else "",
+        protected=bool(guarded) and grant.protected,
         keyed=dataset.key in columns,
         types=tuple(str(dataset.arrow.field(name).type) for name in columns),
     )
+
+
+def _hides(dataset: Dataset, guarded: Sequence[str]) -> str:
+    # Classification is no part of a schema: without this, a column that is withheld from today on would still stand
+    # in the file that was made before.
+    rule = dataset.protection
+    judged = None if rule is None else {**asdict(rule), "types": sorted(rule.types)}
+    return hashlib.sha256(json.dumps([guarded, judged], sort_keys=True).encode()).hexdigest()

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SftpSettings:
-    """workers        processes that share the port; two per core that is free for it spread connections well
-    connections       at once, in one process
-    logins            connections at once that have not proved yet who they are
-    attempts          keys that one connection may offer in vain
-    login_s           how long a client may take to prove who it is, seconds
-    idle_s            a session without a request for this long is closed, seconds
-    grace_s           how long running transfers may take when the server stops, seconds
+    """workers          processes that share the port; two per core that is free for it spread connections well
+    connections         at once, in one process
+    logins              connections at once that have not proved yet who they are
+    address_logins      as many of them from one address, so that one caller does not keep all others out
+    attempts            keys that one connection may offer in vain
+    login_s             how long a client may take to prove who it is, seconds
+    idle_s              a session without a request for this long is closed, seconds
+    grace_s             how long running transfers may take when the server stops, seconds
     """
 
     host: str = "127.0.0.1"
@@ -19,6 +20,7 @@ class SftpSettings:
     workers: int = 1
     connections: int = 100
     logins: int = 20
+    address_logins: int = 10
     attempts: int = 6
     login_s: float = 30.0
     idle_s: float = 600.0

@@ -111,7 +111,8 @@ class Reception:
 class Connection(threading.Thread):
     def __init__(self, reception: Reception, client: socket.socket, peer: str) -> None:
         super().__init__(name="sftp-connection", daemon=True)
-        self._reception, self._client, self._peer = reception, client, peer
+        self.peer = peer
+        self._reception, self._client = reception, client
         self._door = _Door(reception, peer, self.close)
         self._began = time.monotonic()
         self._transport: paramiko.Transport | None = None

@@ -93,10 +93,11 @@ class SftpServer:
                 _log.warning("sftp_not_accepted", reason=type(error).__name__)
                 time.sleep(_LOOK_EVERY_S)
                 continue
-            if self._full(connections):
+            peer = str(address[0])
+            if self._full(connections, peer):
                 client.close()
                 continue
-            connection = Connection(self._reception, client, str(address[0]))
+            connection = Connection(self._reception, client, peer)
             connections.append(connection)
             connection.start()
         self._finish(connections)
@@ -109,11 +110,14 @@ class SftpServer:
         if select.select([listening], [], [], _LOOK_EVERY_S)[0]:
             time.sleep(min(connections, 10) * _SHARE_S)
 
-    def _full(self, connections: list[Connection]) -> bool:
-        waiting = sum(not each.proved for each in connections)
-        full = len(connections) >= self._settings.connections or waiting >= self._settings.logins
+    def _full(self, connections: list[Connection], peer: str) -> bool:
+        settings, waiting = self._settings, [each.peer for each in connections if not each.proved]
+        full = len(connections) >= settings.connections or len(waiting) >= settings.logins
         if full:
-            _log.warning("sftp_full", connections=len(connections), logins=waiting)
+            _log.warning("sftp_full", connections=len(connections), logins=len(waiting))
+        elif waiting.count(peer) >= settings.address_logins:
+            full = True
+            _log.warning("sftp_address_full", logins=waiting.count(peer))
         return full
 
     def _kept(self, connections: list[Connection]) -> list[Connection]:

@@ -105,6 +105,9 @@ class Subsystem(paramiko.SFTPServer):
             # For instance a ledger that cannot be written: nothing leaves, and the client is told to come again.
             self._send_status(request, Refusal(SFTP_FAILURE, f"{error.code}: {error.message}"))
         except Exception as error:
+            if isinstance(error, OSError) and self.sock.closed:
+                # The client has hung up: there is nobody to answer, and nothing for an operator to look into.
+                return
             _log.error("sftp_request_failed", kind=kind, **told(error))
             self._send_status(request, FAILED)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from extract import ExtractRequest, Format, plan_extract
 from kernel import Grant, SnapshotId
-from schemas import ColumnsNotCovered, ColumnUnknown
+from schemas import Classification, ColumnsNotCovered, ColumnUnknown, ProtectionRule
 from tests.extract.builders import CVR, FORMATS, RESIDENTS, TODAY, grant, info, plan
 
 columns = st.none() | st.sets(st.sampled_from(RESIDENTS.names), min_size=1).map(" ".join)
@@ -83,6 +83,22 @@ class TestPlanExtract:
         changed = replace(RESIDENTS, columns=(*RESIDENTS.columns[:-1], other))
         request = ExtractRequest()
         assert plan_extract(request, grant(), changed, info(), TODAY).id != plan().id
+
+    @pytest.mark.parametrize("changed", ["column", "rule"])
+    def test_is_another_when_more_is_withheld_under_the_same_version(self, changed: str) -> None:
+        hidden = [
+            replace(each, classification=Classification.PROTECTED) if each.name == "municipality" else each
+            for each in RESIDENTS.columns
+        ]
+        stricter = {
+            "column": replace(RESIDENTS, columns=tuple(hidden)),
+            "rule": replace(RESIDENTS, protection=ProtectionRule(types=frozenset({"0001", "0002"}))),
+        }[changed]
+        now = plan_extract(ExtractRequest(), grant(), stricter, info(), TODAY)
+        assert now.id != plan().id
+        assert now.view != plan().view
+        lifted = plan_extract(ExtractRequest(), grant(protected=True), stricter, info(), TODAY)
+        assert lifted.id == plan(grant(protected=True)).id
 
     @given(rights, st.sampled_from(FORMATS))
     def test_equal_rights_share_one_file(

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import paramiko
@@ -170,6 +171,22 @@ class TestTime:
         with open_hall(tmp_path / "impatient", source, settings) as hall:
             hall.allow(grant(), plan(grant()))
             yield hall
+
+    def test_from_one_address_takes_no_other_addresss_places(self, tmp_path: Path, source: Source) -> None:
+        settings = SftpSettings(login_s=30, logins=4, address_logins=2)
+        with open_hall(tmp_path / "besieged", source, settings) as hall, ExitStack() as stack:
+            hall.allow(grant(), plan(grant()))
+            flood = [
+                stack.enter_context(socket.create_connection(("127.0.0.1", hall.port), source_address=("127.0.0.2", 0)))
+                for _ in range(6)
+            ]
+            greeted = 0
+            for each in flood:
+                each.settimeout(10)
+                with suppress(ConnectionError):
+                    greeted += each.recv(4) == b"SSH-"
+            assert greeted == 2
+            hall.connect().close()
 
     def test_to_log_in_is_limited(self, impatient: Hall) -> None:
         with socket.create_connection(("127.0.0.1", impatient.port)) as silent:
