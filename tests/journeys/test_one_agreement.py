@@ -4,8 +4,10 @@ REST, SOAP, SFTP, push, Delta Sharing and SQL, on a platform that runs as an ope
 """
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import delta_sharing
+import pandas as pd  # type: ignore[import-untyped]
 import pytest
 from lxml import etree
 
@@ -111,15 +113,13 @@ def agree(platform: Platform, folder: Path, place: str) -> AgreementId:
     return made
 
 
-def test_every_door_shows_the_same_and_keeps_the_same_account(
-    walk: Walk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_door_shows_the_same_and_keeps_the_same_account(walk: Walk, tmp_path: Path) -> None:
     with walk.client() as http:
         file = over_rest(walk, http)
         over_soap(walk, http)
         pushed(walk, http)
     over_sftp(walk, *file, tmp_path)
-    shared(walk, tmp_path, monkeypatch)
+    shared(walk, tmp_path)
     accounted(walk)
 
 
@@ -189,10 +189,14 @@ def pushed(walk: Walk, http: Any) -> None:
     assert http.patch(made.headers["location"], json={"state": "ended"}).status_code == 200
 
 
-def shared(walk: Walk, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+ANALYST = """
+import sys, delta_sharing
+delta_sharing.load_as_pandas(sys.argv[1]).to_pickle(sys.argv[2])
+"""
+
+
+def shared(walk: Walk, folder: Path) -> None:
     trusted = str(walk.platform.stage.profile.authority)
-    monkeypatch.setenv("SSL_CERT_FILE", trusted)
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", trusted)
     instance = walk.platform.instance
     with open_control(instance, settings_of(instance)) as control:
         _, token = Sharing(control).make(walk.agreement, timedelta(hours=1))
@@ -200,7 +204,11 @@ def shared(walk: Walk, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     endpoint = f"{walk.platform.url}/sharing"
     profile.write_text(json.dumps({"shareCredentialsVersion": 1, "endpoint": endpoint, "bearerToken": token}))
     time.sleep(1.0)
-    frame = delta_sharing.load_as_pandas(f"{profile}#{walk.agreement}.cpr.{EXTRACT}")
+    # In a process of its own: the client's libraries read whom to trust once, when they are imported.
+    table, answer = f"{profile}#{walk.agreement}.cpr.{EXTRACT}", folder / "frame.pickle"
+    trusting = os.environ | {"SSL_CERT_FILE": trusted, "REQUESTS_CA_BUNDLE": trusted}
+    subprocess.run([sys.executable, "-c", ANALYST, table, str(answer)], check=True, env=trusting)
+    frame = pd.read_pickle(answer)
     assert set(frame.columns) == set(COLUMNS)
     told = frame.astype(object).where(frame.notna(), None).to_dict("records")
     # Times are values there, and texts elsewhere.

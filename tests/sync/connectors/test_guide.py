@@ -60,7 +60,7 @@ HTTP = next(example for example in examples() if "kind: http" in example and "pa
         (HTTP, ("https://", "http://"), "clear_text"),
         (HTTP, ("https://", "https://us:password@"), "holds no password"),
         (HTTP, ("https://", "file://"), "https://"),
-        (HTTP, ("links.next", "links[.next"), "paging"),
+        (HTTP, ("links.next", "'links[.next'"), "paging"),
         (HTTP, ("kind: next", "kind: guess"), "'link', 'next', 'number', 'cursor'"),
         (HTTP, ("  paging:", "  format: csv\n  paging:"), "CSV has no body"),
         (HTTP, ("secret: libraries.token", "token: abc"), "secret"),
