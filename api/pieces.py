@@ -75,25 +75,34 @@ class FileSlices:
 
 
 class Followed:
-    """Pieces of an iterator, whose end shows only when there is no next one: it is always one piece ahead.
+    """Pieces of an iterator, whose end shows only when there is no next run of it: it is always one run ahead.
 
-    first   a piece that was taken before
+    A run is what the iterator gives at once. Each costs a visit to another thread, so for who reads fast it is longer
+    than a piece.
+
+    first   a run that was taken before
     """
 
-    def __init__(self, pieces: AsyncGenerator[bytes], first: bytes) -> None:
-        self._pieces, self._next = pieces, first
-        self.ended = False
+    def __init__(self, runs: AsyncGenerator[bytes], first: bytes) -> None:
+        self._runs, self._run, self._next = runs, memoryview(b""), first
+        self._over = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the piece that was taken last is the end of the body."""
+        return self._over and not self._run
 
     async def take(self, most: int) -> Piece:
-        """A piece as large as the iterator gives it."""
-        del most
-        piece, following = self._next, await anext(self._pieces, None)
-        self.ended = following is None
-        self._next = following or b""
+        """The next piece of a run; another run is taken when that is at its end."""
+        if not self._run:
+            following = await anext(self._runs, None)
+            self._over = following is None
+            self._run, self._next = memoryview(self._next), following or b""
+        piece, self._run = self._run[:most], self._run[most:]
         return piece
 
     async def close(self) -> None:
-        await self._pieces.aclose()
+        await self._runs.aclose()
 
 
 def _from_disk(handle: int, size: int, position: int) -> bytes:

@@ -25,6 +25,7 @@ from extract.formats.cpr_records import RecordForm
 from extract.formats.record_lines import Records
 from extract.place import Place, sync_folder
 from extract.plan import ExtractPlan
+from extract.writeback import Writeback
 from kernel import COPENHAGEN, AgreementId, Clock
 
 _TELL_EVERY_S: Final = 0.5
@@ -121,6 +122,7 @@ class Production:
             ahead = stack.enter_context(read_ahead(reader))
             records = Records(self.forms, plan.snapshot, plan.published.astimezone(COPENHAGEN).date())
             texts = encode(plan.format, reader.schema, counted(ahead), plan.compression, plan.dataset, records)
+            towards_disk = Writeback(file.fileno())
             # What makes text ends before what it reads from does.
             for piece in stack.enter_context(contextlib.closing(texts)):
                 view = memoryview(piece)
@@ -128,6 +130,7 @@ class Production:
                     view = view[file.write(view) :]
                 digest.update(piece)
                 size += len(piece)
+                towards_disk.wrote(len(piece))
                 with self._news:
                     self._news.notify_all()
             os.fsync(file.fileno())

@@ -22,7 +22,7 @@ class Draft:
         self._file = file
         self.kept = True
 
-    def write(self, piece: bytes) -> None:
+    def write(self, piece: bytes | memoryview) -> None:
         self._file.write(piece)
 
     def abandon(self) -> None:

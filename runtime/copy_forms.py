@@ -54,7 +54,7 @@ class Form(ABC):
     def taken(self, answer: bytes) -> pa.RecordBatch:
         """The rows of an answer with Arrow in it."""
 
-    def written(self, batches: Batches) -> Iterator[bytes]:
+    def written(self, batches: Batches) -> Iterator[bytes | memoryview]:
         """The pieces of a file of the same form."""
         return encode(self.file.format, self.schema, batches, self.file.compression)
 
@@ -85,7 +85,7 @@ class Lines(Form):
             text = b"".join(map(json_lines, reader))
         return self._batch(text.splitlines(keepends=True), 0)
 
-    def written(self, batches: Batches) -> Iterator[bytes]:
+    def written(self, batches: Batches) -> Iterator[bytes | memoryview]:
         return compressed(map(self.text, batches), self.file.compression)
 
     def _batch(self, lines: Sequence[bytes], before: int) -> pa.RecordBatch:

@@ -36,7 +36,7 @@ async def extract(visit: Visit) -> Answer:
         visit.answered(grant, status=200, snapshot=info.snapshot)
         return Answer(200, headers, nothing)
     flow = Outflow(request, visit.doors.stall_s)
-    pieces = pulled(file.chunks(slice_bytes=lambda: flow.pace.size_bytes))
+    pieces = pulled(file.chunks(slice_bytes=lambda: flow.pace.run_bytes))
     # Before anything is promised: a production that fails at once is a refusal, not a cut download.
     first = await anext(pieces, b"")
     visit.answered(grant, status=200, snapshot=info.snapshot)

@@ -16,6 +16,8 @@ SMALL_BYTES: Final = 16 * 1024
 LARGE_BYTES: Final = 112 * 1024
 """Seven records of TLS. Much less, and the calls for each piece cost more than its bytes; much more, and it leaves the
 processor's cache; from 128 KiB on, the C library may ask the system for each piece and give it back."""
+RUN: Final = 2
+"""Pieces that are read at once for a fast reader; more, and the C library asks the system for each run."""
 EASY_BYTES: Final = 4 * 1024 * 1024
 """More than the buffers between us and a reader hold, so that the time it takes is the reader's own."""
 FAST_S: Final = 0.5
@@ -48,6 +50,11 @@ class Pace:
 
     def __post_init__(self) -> None:
         self._began = self.clock()
+
+    @property
+    def run_bytes(self) -> int:
+        """How much is read at once of a file that is being made, where each reading means waiting for a thread."""
+        return self.size_bytes if self.careful else RUN * self.size_bytes
 
     @property
     def unsent_bytes(self) -> int:

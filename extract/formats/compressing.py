@@ -7,6 +7,7 @@ import pyarrow as pa
 from isal import isal_zlib
 
 from extract.form import Compression
+from extract.formats.rows import Text
 
 _AT_ONCE: Final = 1024 * 1024
 _GZIP_LEVEL: Final = 1
@@ -14,7 +15,7 @@ _GZIP: Final = 31
 """Window bits that mean: gzip's own head and tail, of which the time is zero."""
 
 
-def compressed(pieces: Iterable[bytes], compression: Compression) -> Iterator[bytes]:
+def compressed(pieces: Iterable[Text], compression: Compression) -> Iterator[Text]:
     """The pieces of the compressed file; what is held back stays below a megabyte or so."""
     # Cut anew, so that where the encoder cut does not show in what is packed.
     if compression is Compression.GZIP:
@@ -24,7 +25,7 @@ def compressed(pieces: Iterable[bytes], compression: Compression) -> Iterator[by
     return iter(pieces)
 
 
-def _cut(pieces: Iterable[bytes]) -> Iterator[bytes]:
+def _cut(pieces: Iterable[Text]) -> Iterator[bytes]:
     held = bytearray()
     for piece in pieces:
         held += piece

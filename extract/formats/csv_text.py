@@ -14,7 +14,7 @@ import pyarrow.csv
 
 from extract.ahead import in_order
 from extract.formats.json_text import iso_times, json_texts
-from extract.formats.rows import Batches, small
+from extract.formats.rows import Batches, Text, small
 
 # As many rows at once as come: the writer would cut them to a smaller size of its own.
 _OPTIONS = pyarrow.csv.WriteOptions(include_header=False, eol="\r\n", batch_size=8_192)
@@ -22,30 +22,29 @@ _END = pa.scalar("\r\n")
 _NOTHING = pa.scalar("")
 
 
-def csv_lines(schema: pa.Schema, batches: Batches) -> Iterator[bytes]:
+def csv_lines(schema: pa.Schema, batches: Batches) -> Iterator[Text]:
     yield _header(schema, ",")
     yield from in_order(_lines, small(batches))
 
 
-def danish_lines(schema: pa.Schema, batches: Batches) -> Iterator[bytes]:
+def danish_lines(schema: pa.Schema, batches: Batches) -> Iterator[Text]:
     yield _header(schema, ";")
     yield from in_order(_danish_lines, small(batches))
 
 
-def _lines(batch: pa.RecordBatch) -> bytes:
+def _lines(batch: pa.RecordBatch) -> Text:
     flat = pa.record_batch([_flat(column) for column in batch], names=batch.schema.names)
     sink = pa.BufferOutputStream()
     pyarrow.csv.write_csv(flat, sink, _OPTIONS)
-    written: bytes = sink.getvalue().to_pybytes()
-    return written
+    return memoryview(sink.getvalue())
 
 
-def _danish_lines(batch: pa.RecordBatch) -> bytes:
+def _danish_lines(batch: pa.RecordBatch) -> Text:
     cells = [_danish_cell(column) for column in batch]
     # A null is an empty field: join would make the whole line null of it.
     lines = pc.binary_join_element_wise(*cells, ";", null_handling="replace", null_replacement="")
     _, _, text = pc.binary_join_element_wise(lines, _END, _NOTHING).buffers()
-    return bytes(text)
+    return memoryview(text)
 
 
 def _header(schema: pa.Schema, delimiter: str) -> bytes:

@@ -6,6 +6,8 @@ from typing import Final
 import pyarrow as pa
 
 Batches = Iterable[pa.RecordBatch]
+Text = bytes | memoryview
+"""Bytes of a file, not copied out of the memory that they were made in where that can be."""
 
 _ROWS: Final = 4_096
 """Of these, each thread that makes text has as many in memory. A person's JSON is a few KB, so a whole batch of them

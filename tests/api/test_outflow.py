@@ -202,6 +202,25 @@ class TestFollowed:
         assert [piece for piece, _ in taken] == (parts or [b""])
         assert [ended for _, ended in taken] == [False] * (len(taken) - 1) + [True]
 
+    @settings(deadline=None, max_examples=30)
+    @given(st.lists(st.binary(min_size=1, max_size=50), max_size=6), st.integers(min_value=1, max_value=60))
+    def test_a_run_goes_out_in_pieces(self, runs: list[bytes], most: int) -> None:
+        async def made() -> AsyncGenerator[bytes]:
+            for run in runs[1:]:
+                yield run
+
+        async def take() -> list[Piece]:
+            pieces = Followed(made(), runs[0] if runs else b"")
+            taken = [await pieces.take(most)]
+            while not pieces.ended:
+                taken.append(await pieces.take(most))
+            await pieces.close()
+            return taken
+
+        taken = asyncio.run(take())
+        assert b"".join(taken) == b"".join(runs)
+        assert all(0 < len(piece) <= most for piece in taken) or not runs
+
 
 @dataclass
 class Line:
