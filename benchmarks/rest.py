@@ -146,11 +146,14 @@ class LoadClient:
     """A load client that is running."""
 
     process: subprocess.Popen[str]
+    file: Path
 
     def finish(self) -> dict[str, Any]:
         """Wait until it is through; gives what it saw."""
         assert self.process.stdout is not None
-        seen: dict[str, Any] = json.loads(self.process.stdout.readline())
+        if self.process.stdout.readline() != "done\n":
+            raise RuntimeError("the load client failed; see its output above")
+        seen: dict[str, Any] = json.loads(self.file.read_text())
         return seen
 
     def stop(self) -> dict[str, Any]:
@@ -185,7 +188,7 @@ def load_client(target: Target, *, seconds: float, rate: float) -> Iterator[Load
                 raise RuntimeError("the load client did not get ready; see its output above")
             client.stdin.write("go\n")
             client.stdin.flush()
-            yield LoadClient(client)
+            yield LoadClient(client, Path(file.name))
 
 
 @contextmanager
