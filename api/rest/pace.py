@@ -12,7 +12,7 @@ from typing import Final
 
 from api.protocol import UNSENT_BYTES
 
-SMALL_BYTES: Final = 16 * 1024
+SMALL_BYTES: Final = 8 * 1024
 LARGE_BYTES: Final = 112 * 1024
 """Seven records of TLS. Much less, and the calls for each piece cost more than its bytes; much more, and it leaves the
 processor's cache; from 128 KiB on, the C library may ask the system for each piece and give it back."""
