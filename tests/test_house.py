@@ -35,3 +35,10 @@ def test_no_document_or_module_names_a_machine() -> None:
         if ".venv" not in path.parts and any(hint in path.read_text(encoding="utf-8") for hint in hints)
     ]
     assert not named
+
+
+def test_each_decision_has_a_number_of_its_own() -> None:
+    pages = [page for page in (ROOT / "docs" / "decisions").glob("*.md") if page.name != "README.md"]
+    numbers = [int(page.name[:4]) for page in pages]
+    assert len(set(numbers)) == len(numbers)
+    assert [int(page.read_text().split(".")[0].removeprefix("# ")) for page in pages] == numbers
