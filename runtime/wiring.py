@@ -229,4 +229,4 @@ def _writable(instance: Instance) -> bool:
     return True
 
 
-__all__ = ["CLOCK", "House", "doors_of", "open_control", "open_house", "sftp_server_of"]
+__all__ = ["House", "doors_of", "open_house", "sftp_server_of"]

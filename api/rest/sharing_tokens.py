@@ -181,9 +181,7 @@ def _act(name: str, summary: str, status: str, schema: Schema | None) -> dict[st
     answer: dict[str, Any] = {"description": "Done."}
     if schema is not None:
         answer["content"] = {"application/json": {"schema": schema}}
-    refusals = {
-        str(each): reference("responses", f"Refused{each}") for each in (400, 401, 403, 404, 409, 415, 422, 500, 503)
-    }
+    refusals = {str(each): reference("responses", f"Refused{each}") for each in _REFUSALS}
     return {
         "operationId": name, "summary": summary, "tags": ["delta sharing"],
         "security": [{"certificate": []}], "responses": {status: answer, **refusals},

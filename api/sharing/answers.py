@@ -146,8 +146,7 @@ class Question:
             self.asker.doors,
             CallAnswered(
                 event=new_event_id(), at=request.received, trace=request.trace, channel=Channel.SHARING,
-                service=grant.service, operation=Operation.EXTRACT, system=grant.system, agreement=grant.agreement,
-                terms_hash=grant.terms_hash, municipality_cvr=grant.municipality_cvr, status=200,
+                service=grant.service, operation=Operation.EXTRACT, **grant.on_record, status=200,
                 timing=request.timing(), snapshot=snapshot,
             ),
         )  # fmt: skip
@@ -161,8 +160,7 @@ class Question:
             self.asker.doors,
             RowsDelivered(
                 event=new_event_id(), at=request.received, trace=request.trace, channel=Channel.SHARING,
-                service=grant.service, system=grant.system, agreement=grant.agreement, terms_hash=grant.terms_hash,
-                municipality_cvr=grant.municipality_cvr, extract=plan.id, snapshot=plan.snapshot, rows=rows,
+                service=grant.service, **grant.on_record, extract=plan.id, snapshot=plan.snapshot, rows=rows,
                 size_bytes=size_bytes, whole=True, timing=request.timing(),
             ),
         )  # fmt: skip

@@ -22,11 +22,11 @@ from lxml import etree
 
 from control import Agreements, OrganisationKind, ServiceTerms, Sharing, Terms, TestAuthority
 from kernel import AgreementId, Limits, ServiceName, SystemId, Window
+from runtime.clock import CLOCK
 from runtime.demo import MUNICIPALITY, SUPPLIER
 from runtime.environment import settings_of
 from runtime.migrated import open_control
 from runtime.ssh_keys import new_ssh_key
-from runtime.wiring import CLOCK
 from tests.delivery.receivers import Sshd, openssh
 from tests.journeys.platform import Platform, knudepunkt
 from tests.soap.post import SOAP_11, authority, enveloped
