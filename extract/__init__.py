@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from extract.delivery.circles import Circles, Seal
     from extract.delivery.desk import DeliveryDesk, told_delivery, told_subscription, wish_of
     from extract.delivery.figures import DeliveryFigures, Waiting, delivery_figures
-    from extract.delivery.manifest import Manifest
+    from extract.delivery.manifest import MANIFEST, SIGNATURE, Manifest
     from extract.delivery.outbox_states import State
     from extract.delivery.outbox_tables import Database
     from extract.delivery.sftp_server import SftpServer
-    from extract.delivery.shelf import MANIFEST, SIGNATURE, Shelf, Sign
+    from extract.delivery.shelf import Shelf, Sign
     from extract.delivery.subscription import Kind, Standing
     from extract.errors import (
         CopyTooLarge,

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from extract.delivery.manifest import MANIFEST
 from extract.plan import ExtractPlan
 
 LOCK: Final = ".lock"
@@ -35,7 +36,7 @@ class Place:
 
     @property
     def manifest(self) -> Path:
-        return self.folder / f"{self.plan.id}.manifest.json"
+        return self.folder / f"{self.plan.id}{MANIFEST}"
 
     @property
     def part(self) -> Path:

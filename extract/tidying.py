@@ -3,11 +3,9 @@
 import contextlib
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 
+from extract.delivery.manifest import MANIFEST
 from extract.place import read_now, take_away
-
-_MANIFEST: Final = ".manifest.json"
 
 
 def tidy(folder: Path, before: datetime) -> int:
@@ -16,8 +14,8 @@ def tidy(folder: Path, before: datetime) -> int:
     What a crash left goes too, when it is as old: a part, a draft, a lock, a file that never got its manifest.
     """
     limit, gone = before.timestamp(), 0
-    for described in folder.glob(f"[!.]*{_MANIFEST}"):
-        name = described.name.removesuffix(_MANIFEST)
+    for described in folder.glob(f"[!.]*{MANIFEST}"):
+        name = described.name.removesuffix(MANIFEST)
         files = [path for path in folder.glob(f"{name}.*") if path != described]
         with contextlib.suppress(FileNotFoundError):
             used = described.stat().st_mtime
@@ -41,4 +39,4 @@ def tidy(folder: Path, before: datetime) -> int:
 
 
 def _described(path: Path) -> bool:
-    return path.name.endswith(_MANIFEST) or path.with_name(f"{path.name.partition('.')[0]}{_MANIFEST}").exists()
+    return path.name.endswith(MANIFEST) or path.with_name(f"{path.name.partition('.')[0]}{MANIFEST}").exists()

@@ -4,11 +4,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date, datetime
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from extract.plan import ExtractPlan
 from kernel import Grant
 from replica import OPERATION
+
+MANIFEST: Final = ".manifest.json"
+"""What the name of a manifest has behind that of its file, and its signature behind that."""
+SIGNATURE: Final = f"{MANIFEST}.sig"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

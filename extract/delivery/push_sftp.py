@@ -18,10 +18,10 @@ from paramiko.sftp_attr import SFTPAttributes
 from paramiko.ssh_exception import IncompatiblePeer
 
 from extract.delivery.faults import TargetDenied, TargetFaulty, TargetUnreachable, TargetUntrusted
+from extract.delivery.manifest import MANIFEST, SIGNATURE
 from extract.delivery.parcel import Handover, Parcel
 from extract.delivery.push_documents import last_words
 from extract.delivery.push_pipeline import read_ahead, write_ahead
-from extract.delivery.shelf import SIGNATURE
 from extract.delivery.ssh_keys import public_key
 from extract.delivery.targets import Reach, SftpTarget
 from extract.exchange.names import RECEIPT
@@ -184,7 +184,7 @@ class _Sending:
 
     @property
     def _manifest(self) -> str:
-        return f"{self._file}.manifest.json"
+        return f"{self._file}{MANIFEST}"
 
     @property
     def _trigger(self) -> str:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from extract.delivery.manifest import Manifest
-from extract.delivery.shelf import MANIFEST, SIGNATURE, SUMS, Shelf
+from extract.delivery.manifest import MANIFEST, SIGNATURE, Manifest
+from extract.delivery.shelf import SUMS, Shelf
 from kernel import Grant, ServiceName
 
 FOLDER_MODE: Final = stat.S_IFDIR | 0o555

@@ -20,15 +20,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from extract.delivery.manifest import Manifest
+from extract.delivery.manifest import MANIFEST, SIGNATURE, Manifest
 from extract.errors import ExtractNotReady
 from extract.following import Extract
 from extract.place import LOCK, alone
 from kernel import AgreementId, ServiceName
 
 SUMS: Final = "SHA256SUMS"
-MANIFEST: Final = ".manifest.json"
-SIGNATURE: Final = ".manifest.json.sig"
 _CHAIN: Final = ".chain"
 RENEWED_S: Final = 60.0
 """How old what stands on a shelf may be before putting it there again writes that down, seconds."""
