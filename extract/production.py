@@ -159,7 +159,9 @@ class Production:
             self._told = now
             draft = self.place.progress.with_suffix(".told")
             draft.write_text(str(self.rows))
-            draft.replace(self.place.progress)
+            # Somebody may tidy it away meanwhile: the file does not fail for that.
+            with contextlib.suppress(FileNotFoundError):
+                draft.replace(self.place.progress)
 
     def _ensure_wanted(self) -> None:
         """Raises ExtractsClosed, ExtractCancelled."""
