@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from extract.delivery.manifest import MANIFEST
-from extract.plan import ExtractPlan
+
+if TYPE_CHECKING:
+    from extract.plan import ExtractPlan
 
 LOCK: Final = ".lock"
 """Of a whole folder."""
@@ -28,7 +30,7 @@ class Place:
     """
 
     folder: Path
-    plan: ExtractPlan
+    plan: "ExtractPlan"
 
     @property
     def file(self) -> Path:

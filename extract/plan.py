@@ -11,7 +11,7 @@ from extract.cursor import Cursor
 from extract.errors import CursorRefused, DeltaNeedsKey, FormatImpossible, ViewChanged
 from extract.form import Compression, Format
 from kernel import DatasetId, Grant, ServiceName, SnapshotId
-from replica import HistoryExpired, SnapshotInfo
+from replica import OPERATION, HistoryExpired, SnapshotInfo
 from schemas import ColumnsNotCovered, Dataset, visible_columns
 
 ENCODING: Final = 3
@@ -102,6 +102,12 @@ class ExtractPlan:
     @property
     def kind(self) -> Literal["full", "delta"]:
         return "full" if self.since is None else "delta"
+
+    @property
+    def schema(self) -> dict[str, str]:
+        """Column -> type, in Arrow's words, in the order in which they stand in the file."""
+        operation = {} if self.since is None else {OPERATION: "string"}
+        return operation | dict(zip(self.columns, self.types, strict=False))
 
     @property
     def view(self) -> str:

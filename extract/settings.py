@@ -1,11 +1,18 @@
 """What an operator may set about handing out in bulk."""
 
+import os
 from dataclasses import dataclass
+from typing import Annotated, Final
+
+from pydantic import Field
+
+MOST_SFTP_PROCESSES: Final = 16
+"""That are begun by themselves: they fill any line, and a container's share of a large machine is not to be seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SftpSettings:
-    """workers          processes that share the port; two per core that is free for it spread connections well
+    """workers          processes that share the port; 0 for two per core of the machine, 16 at most
     connections         at once, in one process
     logins              connections at once that have not proved yet who they are
     address_logins      as many of them from one address, so that one caller does not keep all others out
@@ -17,7 +24,7 @@ class SftpSettings:
 
     host: str = "127.0.0.1"
     port: int = 2222
-    workers: int = 1
+    workers: Annotated[int, Field(ge=0, le=64)] = 0
     connections: int = 100
     logins: int = 20
     address_logins: int = 10
@@ -25,6 +32,13 @@ class SftpSettings:
     login_s: float = 30.0
     idle_s: float = 600.0
     grace_s: float = 25.0
+
+    @property
+    def processes(self) -> int:
+        """How many there are: a connection stays with the process that took it, by chance, and with one per core a core
+        is often idle while two clients share the other.
+        """
+        return self.workers or min(2 * len(os.sched_getaffinity(0)), MOST_SFTP_PROCESSES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ and they stop by themselves, so that nothing is left behind on the ports.
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -14,9 +15,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 
@@ -28,6 +29,7 @@ _log = structlog.get_logger(__name__)
 
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
+_PAUSE_S: Final = 0.2
 STEADY_AFTER_S: Final = 20.0
 """A child that lived this long was healthy: its next restart starts from the first pause again."""
 
@@ -55,12 +57,25 @@ def listen(host: str, port: int) -> socket.socket:
     return sock
 
 
+def listening_on(handle: int | None, host: str, port: int) -> socket.socket:
+    """The socket that a parent handed on, or one of its own. Raises AddressTaken."""
+    return listen(host, port) if handle is None else socket.socket(fileno=handle)
+
+
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where an instance answers, as (host, port); written by the parent once the sockets are bound."""
+    """Where an instance answers, as (host, port), and in how many processes; written by the parent once the sockets
+    are bound.
+    """
 
     api: tuple[str, int]
     sftp: tuple[str, int]
+    api_processes: int = 1
+    sftp_processes: int = 1
+
+    def __str__(self) -> str:
+        api, sftp = _processes(self.api_processes), _processes(self.sftp_processes)
+        return f"https port {self.api[1]} ({api}), sftp port {self.sftp[1]} ({sftp})"
 
     @classmethod
     def of(cls, instance: Instance) -> "Addresses | None":
@@ -71,10 +86,14 @@ class Addresses:
             known = json.loads((instance.run / "addresses.json").read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             return None
-        return cls(api=tuple(known["api"]), sftp=tuple(known["sftp"]))
+        return cls(**known | {"api": tuple(known["api"]), "sftp": tuple(known["sftp"])})
 
     def write(self, instance: Instance) -> None:
-        write_whole(instance.run / "addresses.json", json.dumps({"api": self.api, "sftp": self.sftp}).encode())
+        write_whole(instance.run / "addresses.json", json.dumps(asdict(self)).encode())
+
+
+def _processes(count: int) -> str:
+    return "1 process" if count == 1 else f"{count} processes"
 
 
 def running_parent(instance: Instance) -> int | None:
@@ -91,12 +110,28 @@ def running_parent(instance: Instance) -> int | None:
     return pid if b"up" in command and str(instance.root).encode() in command else None
 
 
+class Running(Protocol):
+    """A child, as `subprocess.Popen` has it."""
+
+    @property
+    def pid(self) -> int: ...
+
+    returncode: int | None
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, number: int, /) -> None: ...
+
+    def kill(self) -> None: ...
+
+
 @dataclass(slots=True)
 class _Child:
     name: str
-    arguments: tuple[str, ...]
-    handles: tuple[int, ...]
-    process: subprocess.Popen[bytes] | None = None
+    begin: Callable[[], Running]
+    process: Running | None = None
     started: float = 0.0
     pause_s: float = FIRST_PAUSE_S
     due: float = 0.0
@@ -104,17 +139,42 @@ class _Child:
 
 @dataclass(slots=True)
 class Parent:
-    """Starts children and keeps them running until `stop` is set, then stops them within `grace_s`."""
+    """Starts children and keeps them running until `stop` is set, then stops them within `grace_s`.
+
+    lifeline   of this process itself, when it is somebody's child: it stops when that pipe ends. It is looked at here,
+               and not by a thread, so that children can be forked
+    """
 
     instance: Instance
     grace_s: float
     stop: threading.Event = field(default_factory=threading.Event)
+    lifeline: int | None = None
     _children: list[_Child] = field(default_factory=list)
-    _lifeline: tuple[int, int] = field(default_factory=os.pipe)
+    _pipe: tuple[int, int] = field(default_factory=os.pipe)
 
-    def add(self, name: str, *arguments: str, handles: Sequence[int] = ()) -> None:
+    def add(self, name: str, begin: Callable[[], Running]) -> None:
+        """A child that `begin` starts, each time anew."""
+        self._children.append(_Child(name, begin))
+
+    def add_verb(self, name: str, *arguments: str, handles: Sequence[int] = ()) -> None:
         """A child that runs `knudepunkt <arguments>` and inherits the file descriptors `handles`."""
-        self._children.append(_Child(name, arguments, tuple(handles)))
+        command = [
+            sys.executable, "-P", "-m", "runtime.cli", *arguments,
+            "--instance", str(self.instance.root), "--lifeline", str(self._pipe[0]),
+        ]  # fmt: skip
+
+        def begin() -> Running:
+            # A session of its own: Ctrl-C reaches the parent alone, which then stops the children in good order.
+            return subprocess.Popen(
+                command, pass_fds=(*handles, self._pipe[0]), stdin=subprocess.DEVNULL, start_new_session=True
+            )
+
+        self.add(name, begin)
+
+    def handed_on(self) -> int:
+        """The lifeline of a child that was forked, for the child to ask for: from then on it ends with its parent."""
+        os.close(self._pipe[1])
+        return self._pipe[0]
 
     def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Run until stopped. `ready` is called once, after the first start of every child."""
@@ -122,21 +182,20 @@ class Parent:
             self._start(child)
         ready()
         try:
-            while not self.stop.wait(0.2):
+            while not self._over():
                 self._revive()
         finally:
             self._stop_all()
 
+    def _over(self) -> bool:
+        """Whether to stop, known after a pause at the latest."""
+        if self.lifeline is None:
+            return self.stop.wait(_PAUSE_S)
+        cut = bool(select.select([self.lifeline], [], [], _PAUSE_S)[0])
+        return cut or self.stop.is_set()
+
     def _start(self, child: _Child) -> None:
-        lifeline = self._lifeline[0]
-        command = [
-            sys.executable, "-P", "-m", "runtime.cli", *child.arguments,
-            "--instance", str(self.instance.root), "--lifeline", str(lifeline),
-        ]  # fmt: skip
-        # A session of its own: Ctrl-C reaches the parent alone, which then stops the children in good order.
-        child.process = subprocess.Popen(
-            command, pass_fds=(*child.handles, lifeline), stdin=subprocess.DEVNULL, start_new_session=True
-        )
+        child.process = child.begin()
         child.started = time.monotonic()
         _log.info("child_started", child=child.name, pid=child.process.pid)
 

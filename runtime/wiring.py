@@ -4,32 +4,25 @@ Rooms get functions and values, never a place to look things up in.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
-from typing import Literal
 
 import pyarrow as pa
 
 from api import Doors, Proxies
-from control import ControlStore, Counters, PolicyWatcher, TestAuthority, Trust
-from extract import Database, Exchange, ExtractPlan, ExtractStore, Jobs, SftpServer, Shelf
-from extract.delivery.outbox import Outbox
-from extract.delivery.outbox_patience import Patience
+from control import Counters, TestAuthority, Trust
+from extract import ExtractPlan, ExtractStore, Jobs
 from integrations import EventSubscriptions
-from kernel import Caller, Observation, Observe
 from replica import DatasetNotReady, Lake, Lookups
 from runtime.asking import decisions_of
 from runtime.clock import CLOCK
 from runtime.documents import documents_of
-from runtime.exchange import AddressBook
-from runtime.fetched import noticed
+from runtime.hall import Hall, Role, open_hall
 from runtime.instance import Instance
-from runtime.logs import write_log
 from runtime.mastering import Master
-from runtime.migrated import open_control
 from runtime.mirroring import Mirroring
 from runtime.record_forms import record_forms
 from runtime.scanner import Scanner
@@ -37,43 +30,26 @@ from runtime.settings import Settings
 from runtime.sharing import sharing_of
 from runtime.signing import Signer
 from runtime.tokens import tokens_of
-from runtime.trials import TrialRecorder
 from schemas import SHIPPED, Registers, load_registers
-from usage import Ledger
 
 
-@dataclass(frozen=True, slots=True)
-class House:
-    """What the processes that answer have in common. `observe` returns when a fact is in the ledger."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House(Hall):
+    """What the processes that know the registers and their mirror have in common."""
 
-    instance: Instance
-    settings: Settings
     registers: Registers
-    control: ControlStore
-    watcher: PolicyWatcher
     counters: Counters
-    observe: Observe
     extracts: ExtractStore
-    shelf: Shelf
-    exchange: Exchange
-    users: AddressBook
     scanner: Scanner
     master: Master
 
 
 @contextmanager
-def open_house(instance: Instance, settings: Settings, role: Literal["api", "sftp", "worker"]) -> Iterator[House]:
-    """Open what a process needs, in order, and close it in the other order: the ledger last, so that it hears
-    everything.
-    """
+def open_house(instance: Instance, settings: Settings, role: Role) -> Iterator[House]:
+    """Open what a process needs, in order, and close it in the other order: the hall last."""
     registers = load_registers(SHIPPED, instance.registers)
     with (
-        Ledger(
-            instance.ledger, role=role, subject_key=instance.subject_key(), clock=CLOCK, settings=settings.usage
-        ) as ledger,
-        open_control(instance, settings) as control,
-        PolicyWatcher(control) as watcher,
-        _trials_of(control, watcher) as trials,
+        open_hall(instance, settings, role) as hall,
         Counters(instance.rates, nodes=settings.limits.nodes) as counters,
         Scanner(instance, settings, registers) as scanner,
         # Its productions end before the lake that they read is closed.
@@ -86,19 +62,11 @@ def open_house(instance: Instance, settings: Settings, role: Literal["api", "sft
             forms=record_forms(),
         ) as extracts,
     ):
-        users = AddressBook(control, lambda: watcher.current().version)
         yield House(
-            instance=instance,
-            settings=settings,
+            **{part.name: getattr(hall, part.name) for part in fields(hall)},
             registers=registers,
-            control=control,
-            watcher=watcher,
             counters=counters,
-            observe=partial(_observe, ledger, _outbox_of(control), trials),
             extracts=extracts,
-            shelf=Shelf(instance.extracts / "agreements", Signer.open(instance.signing_key).sign),
-            exchange=Exchange(instance.exchange, users.user_of, CLOCK, settings.exchange),
-            users=users,
             scanner=scanner,
             master=master,
         )
@@ -166,23 +134,6 @@ def jobs_of(instance: Instance, settings: Settings, extracts: ExtractStore) -> J
     return Jobs(instance.extracts / "jobs", extracts, CLOCK, timedelta(hours=settings.extracts.keep_hours))
 
 
-def sftp_server_of(house: House) -> SftpServer:
-    def authenticate(fingerprint: str) -> Caller:
-        return house.watcher.current().identify_key(fingerprint, CLOCK.now())
-
-    return SftpServer(
-        host_key=house.instance.host_key,
-        shelf=house.shelf,
-        authenticate=authenticate,
-        grants_of=lambda system: house.watcher.current().grants_of(system, CLOCK.now()),
-        observe=house.observe,
-        clock=CLOCK,
-        settings=house.settings.sftp,
-        exchange=house.exchange,
-        system_of=house.users.system_of,
-    )
-
-
 def readiness(house: House, lookups: Lookups) -> Mapping[str, bool]:
     """What must hold before calls are sent here: what was mirrored can be looked up, and the ledger can be written.
 
@@ -200,25 +151,6 @@ def readiness(house: House, lookups: Lookups) -> Mapping[str, bool]:
     return checks
 
 
-def _trials_of(control: ControlStore, watcher: PolicyWatcher) -> AbstractContextManager[TrialRecorder | None]:
-    """In production nothing is tried."""
-    return TrialRecorder(control, watcher.current) if control.environment == "test" else nullcontext()
-
-
-def _observe(ledger: Ledger, outbox: Outbox, trials: TrialRecorder | None, fact: Observation) -> None:
-    # The ledger first, and alone may it fail: what the log drops is not lost.
-    ledger.record(fact)
-    write_log(fact)
-    noticed(outbox, fact)
-    if trials is not None:
-        trials.notice(fact)
-
-
-def _outbox_of(control: ControlStore) -> Outbox:
-    """For hearing of what was fetched; who sends has one with the patience of the settings."""
-    return Outbox(Database(control.reading, control.noting), CLOCK, Patience())
-
-
 def _writable(instance: Instance) -> bool:
     probe = instance.ledger / ".probe"
     try:
@@ -229,4 +161,4 @@ def _writable(instance: Instance) -> bool:
     return True
 
 
-__all__ = ["House", "doors_of", "open_house", "sftp_server_of"]
+__all__ = ["House", "doors_of", "open_house"]

@@ -4,16 +4,11 @@ The moment is called `time`, as in CloudEvents: `at` is a reserved word in DuckD
 in every question.
 """
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 import pyarrow as pa
-
-from kernel import NOTHING_SAID, CallAnswered, CallRefused, Observation, RowsDelivered, Said, Timing
-
-KINDS: Final = frozenset({"answered", "refused", "delivered"})
 
 _text = pa.string()
 _count = pa.int64()
@@ -60,113 +55,8 @@ credential  SHA-256 fingerprint of the certificate or key
 node, role  the machine and the kind of process that wrote the line
 """
 
-LINE_ALONE: Final = frozenset({"rule", "owner", "remedy", "to_source_us", "on_behalf_of", "call_id", "accounting"})
-"""What a ledger line says beyond its row: why a call was refused, which whoever opens the decision reads there; when a
-source was asked; and what the caller said of its call, its end user as a keyed hash.
-"""
-
-_PERSONAL_NUMBER: Final = re.compile(r"(?<![0-9A-Za-z])[0-9]{6}[- ]?[0-9]{4}(?![0-9A-Za-z])")
-
 STORED: Final = pa.schema([*SCHEMA, pa.field("file", _text, nullable=False), pa.field("line", _count, nullable=False)])
 """As kept in the usage lake: the row, and where in the ledger it came from."""
-
-
-def row_of(observation: Observation, hashed: Callable[[str], str]) -> dict[str, Any]:
-    """The row of one observation, without node and role, which are the ledger file's. Pure.
-
-    Fields that the observation does not have are left out. `hashed` gives the keyed hash of an identifier.
-    """
-    match observation:
-        case CallAnswered() as seen:
-            return {
-                "event": seen.event,
-                "time": seen.at,
-                "kind": "answered",
-                "trace": seen.trace,
-                "channel": seen.channel,
-                "service": seen.service,
-                "operation": seen.operation,
-                "system": seen.system,
-                "agreement": seen.agreement,
-                "terms_hash": seen.terms_hash,
-                "municipality_cvr": seen.municipality_cvr,
-                "status": seen.status,
-                "snapshot": seen.snapshot,
-                "keys": seen.keys,
-                "rows": seen.rows,
-                "size_bytes": seen.size_bytes,
-                **_spent(seen.timing),
-                "subjects": [hashed(subject) for subject in seen.subjects],
-                **_said(seen.said, hashed),
-            }
-        case CallRefused() as seen:
-            return {
-                "event": seen.event,
-                "time": seen.at,
-                "kind": "refused",
-                "trace": seen.trace,
-                "channel": seen.channel,
-                "service": seen.service,
-                "operation": seen.operation,
-                "system": seen.system,
-                "agreement": seen.agreement,
-                "municipality_cvr": seen.municipality_cvr,
-                "status": seen.status,
-                "code": seen.code,
-                "reason": seen.reason,
-                "rule": seen.rule,
-                "owner": seen.owner,
-                "remedy": seen.remedy,
-                **_spent(seen.timing),
-                "subjects": [hashed(subject) for subject in seen.subjects],
-                "credential": seen.credential,
-                "peer": seen.peer,
-                **_said(seen.said, hashed),
-            }
-        case RowsDelivered() as seen:
-            return {
-                "event": seen.event,
-                "time": seen.at,
-                "kind": "delivered",
-                "trace": seen.trace,
-                "channel": seen.channel,
-                "service": seen.service,
-                "operation": seen.operation,
-                "system": seen.system,
-                "agreement": seen.agreement,
-                "terms_hash": seen.terms_hash,
-                "municipality_cvr": seen.municipality_cvr,
-                "snapshot": seen.snapshot,
-                "extract": seen.extract,
-                "rows": seen.rows,
-                "size_bytes": seen.size_bytes,
-                "whole": seen.whole,
-                **_spent(seen.timing),
-                "subjects": [],
-            }
-
-
-def _said(said: Said, hashed: Callable[[str], str]) -> dict[str, str]:
-    """What looks like a personal number in a caller's free text is not kept."""
-    if said is NOTHING_SAID:
-        return {}
-    made = {} if said.on_behalf_of is None else {"on_behalf_of": hashed(said.on_behalf_of)}
-    for name, value in (("call_id", said.call_id), ("accounting", said.accounting)):
-        if value is not None:
-            made[name] = _PERSONAL_NUMBER.sub("[number]", value)
-    return made
-
-
-def _spent(timing: Timing | None) -> dict[str, int]:
-    if timing is None:
-        return {}
-    spent = {
-        "own_us": timing.own_us,
-        "source_us": timing.from_source_us - timing.to_source_us,
-        "total_us": timing.out_us,
-    }
-    # With `time`, the fourth of four time stamps: in, to the source, from the source, out.
-    return spent | {"to_source_us": timing.to_source_us} if timing.from_source_us else spent
 
 
 def table_of(rows: Iterable[Mapping[str, Any]], *, file: str, node: str, role: str) -> pa.Table:

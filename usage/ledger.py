@@ -23,10 +23,10 @@ import orjson
 import structlog
 
 from kernel import Clock, Observation, new_id
-from usage.calls import row_of
 from usage.chain import START, link
 from usage.errors import LedgerUnavailable
 from usage.folder import SUFFIX, LedgerFolder, sync_folder
+from usage.line import row_of
 from usage.record import FORMAT
 from usage.settings import UsageSettings
 from usage.subject import subject_hash

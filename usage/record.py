@@ -11,8 +11,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from usage.calls import KINDS
 from usage.chain import Broken, Fault, lines
+from usage.line import KINDS
 
 FORMAT: Final = 1
 

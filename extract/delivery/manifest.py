@@ -4,11 +4,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import date, datetime
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from extract.plan import ExtractPlan
 from kernel import Grant
-from replica import OPERATION
+
+if TYPE_CHECKING:
+    # Who reads manifests has no plans, nor what plans are made with.
+    from extract.plan import ExtractPlan
 
 MANIFEST: Final = ".manifest.json"
 """What the name of a manifest has behind that of its file, and its signature behind that."""
@@ -62,7 +64,7 @@ class Manifest:
     full_because: str | None = None
 
     @classmethod
-    def of(cls, plan: ExtractPlan, *, rows: int, size_bytes: int, sha256: str, created: datetime) -> Self:
+    def of(cls, plan: "ExtractPlan", *, rows: int, size_bytes: int, sha256: str, created: datetime) -> Self:
         return cls(
             plan=plan.id,
             file=plan.file_name,
@@ -86,7 +88,7 @@ class Manifest:
             size_bytes=size_bytes,
             sha256=sha256,
             created=created,
-            schema=({OPERATION: "string"} if plan.since else {}) | dict(zip(plan.columns, plan.types, strict=False)),
+            schema=plan.schema,
         )
 
     def numbered(self, number: int, previous: str | None, full_because: str | None) -> Self:

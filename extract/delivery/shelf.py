@@ -18,13 +18,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from extract.delivery.manifest import MANIFEST, SIGNATURE, Manifest
 from extract.errors import ExtractNotReady
-from extract.following import Extract
 from extract.place import LOCK, alone
 from kernel import AgreementId, ServiceName
+
+if TYPE_CHECKING:
+    from extract.following import Extract
 
 SUMS: Final = "SHA256SUMS"
 _CHAIN: Final = ".chain"
@@ -49,7 +51,7 @@ class Shelf:
     def folder(self, agreement: AgreementId, service: ServiceName) -> Path:
         return self.root / agreement / service
 
-    def put(self, agreement: AgreementId, extract: Extract) -> None:
+    def put(self, agreement: AgreementId, extract: "Extract") -> None:
         """Put a finished extract on an agreement's shelf; putting it there again makes it young again.
 
         Raises ExtractNotReady.

@@ -20,7 +20,7 @@ def api(
         from runtime.instance import Instance
         from runtime.logs import configure_logs
         from runtime.processes import follow_lifeline
-        from runtime.roles import run_api
+        from runtime.roles.api import run_api
 
     found = Instance.find(instance)
     settings = settings_of(found)

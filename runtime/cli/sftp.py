@@ -19,11 +19,9 @@ def sftp(
         from runtime.environment import settings_of
         from runtime.instance import Instance
         from runtime.logs import configure_logs
-        from runtime.processes import follow_lifeline
-        from runtime.roles import run_sftp
+        from runtime.roles.sftp import run_sftp
 
     found = Instance.find(instance)
     settings = settings_of(found)
     configure_logs(role="sftp", level=settings.logs.level)
-    follow_lifeline(lifeline)
-    run_sftp(found, settings, fd)
+    run_sftp(found, settings, fd, lifeline)

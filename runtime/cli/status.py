@@ -1,5 +1,6 @@
 """`knudepunkt status`: how the instance is."""
 
+from dataclasses import asdict
 from datetime import datetime
 
 from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption, console, print_json, print_table
@@ -27,11 +28,11 @@ def status(instance: InstanceOption = DEFAULT_INSTANCE, as_json: JsonOption = Fa
     datasets = status_now(Mirroring.of(found, settings, CLOCK))
     addresses = Addresses.of(found)
     if as_json:
-        running = None if addresses is None else {"api": addresses.api, "sftp": addresses.sftp}
+        running = None if addresses is None else asdict(addresses)
         told = [each.as_dict() for each in datasets]
         print_json({"environment": settings.environment, "running": running, "datasets": told})
         return
-    where = "not running" if addresses is None else f"https port {addresses.api[1]}, sftp port {addresses.sftp[1]}"
+    where = "not running" if addresses is None else addresses
     console().print(f"{found.root} ({settings.environment}): {where}", markup=False)
     now = CLOCK.now()
     print_table(

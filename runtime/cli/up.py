@@ -66,8 +66,8 @@ def start_detached(instance: "Instance") -> None:
     addresses = Addresses.of(instance)
     if addresses is not None:
         console().print(
-            f"Running: https://localhost:{addresses.api[1]} and sftp port {addresses.sftp[1]}, "
-            f"answering after {time.monotonic() - began:.1f} s. Logs: {log}"
+            f"Running: {addresses}, answering after {time.monotonic() - began:.1f} s. "
+            f"https://localhost:{addresses.api[1]}  Logs: {log}"
         )
     if waiting:
         console().print(

@@ -19,7 +19,7 @@ def worker(
         from runtime.instance import Instance
         from runtime.logs import configure_logs
         from runtime.processes import follow_lifeline
-        from runtime.roles import run_worker
+        from runtime.roles.worker import run_worker
 
     found = Instance.find(instance)
     settings = settings_of(found)

@@ -31,6 +31,7 @@ class TestLoadSettings:
             ("[api\n", "not TOML"),
             ("environment = 'prod'\n", "environment"),
             ("[usage]\nfsync_ms = -1\n", "fsync_ms"),
+            ("[sftp]\nworkers = -1\n", "sftp.workers"),
         ],
     )
     def test_names_what_cannot_be_used(self, tmp_path: Path, text: str, named: str) -> None:
@@ -38,3 +39,12 @@ class TestLoadSettings:
             load_settings(settings_file(tmp_path, text))
         assert named in refusal.value.message
         assert refusal.value.remedy
+
+    def test_gives_sftp_as_many_processes_as_the_machine_can_use_unless_told(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = settings_file(tmp_path, "[sftp]\nport = 2022\n")
+        for cores, processes in ((1, 2), (2, 4), (8, 16), (64, 16)):
+            monkeypatch.setattr("os.sched_getaffinity", lambda _, cores=cores: set(range(cores)))
+            assert load_settings(file).sftp.processes == processes
+        assert load_settings(settings_file(tmp_path, "[sftp]\nworkers = 3\n")).sftp.processes == 3

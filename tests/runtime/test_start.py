@@ -40,9 +40,28 @@ def test_the_status_and_a_run_of_a_source_do_without_the_control_database() -> N
     assert not loaded & {"alembic", "jinja2", "paramiko", "sqlalchemy", "uvicorn"}
 
 
+def started(role: str) -> set[str]:
+    """What a role has loaded before it opens anything."""
+    alone = "from kernel.unwanted import leave_out, without\nleave_out()\n"
+    begin = f"with without('rich'): import runtime.logs, runtime.roles.{role}\n"
+    return loaded_by(f"{alone}{begin}runtime.logs.configure_logs(role='{role}', level='info')")
+
+
+def test_the_sftp_server_hands_out_files_and_loads_nothing_that_makes_them() -> None:
+    modules = started("sftp")
+    loaded = packages(modules)
+
+    assert loaded >= {"control", "cryptography", "extract", "lxml", "paramiko", "sqlalchemy", "usage"}
+    assert not loaded & {"duckdb", "numpy", "polars", "pyarrow", "sqlglot"}
+    assert not loaded & {"httpx2", "jinja2", "joserfc", "msgspec", "schemas", "signxml", "sync", "uvicorn", "yaml"}
+    assert not {name for name in modules if name.startswith(("api.", "integrations.", "replica."))} - {
+        # Of other rooms, it reads the settings.
+        "api.settings", "api.tokens", "api.tokens.settings", "integrations.sources", "replica.settings",
+    }  # fmt: skip
+
+
 def test_a_server_has_all_that_it_uses_and_no_library_that_only_others_use() -> None:
-    start = "from kernel.unwanted import leave_out, without\nleave_out()\nwith without('rich'): import runtime.roles\n"
-    modules = loaded_by(f"{start}import runtime.logs\nruntime.logs.configure_logs(role='api', level='info')")
+    modules = started("api")
     loaded = packages(modules)
 
     assert loaded >= ROOMS | ENGINES

@@ -2,7 +2,8 @@ import pytest
 
 from kernel import Observation
 from tests.usage.builders import NOON, a_delivery, a_refusal, an_answer
-from usage.calls import LINE_ALONE, SCHEMA, STORED, row_of, table_of
+from usage.calls import SCHEMA, STORED, table_of
+from usage.line import LINE_ALONE, row_of
 
 
 def as_read(observation: Observation) -> dict[str, object]:
