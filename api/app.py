@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable
 
 from api.doors import Doors
-from api.problem import problem
 from api.request import ClientGone, Receive, Request, Scope, Send
 from api.routes import Routes
 from api.unexpected import unexpected
@@ -29,11 +28,11 @@ def make_app(doors: Doors) -> App:
             _receive(doors, request)
             answer = await routes.find(request.path)(request)
         except PlatformError as error:
-            answer = problem(error, request.trace)
+            answer = routes.refusal(error, request)
         except ClientGone:
             return
         except Exception as error:
-            answer = problem(unexpected(error, request), request.trace)
+            answer = routes.refusal(unexpected(error, request), request)
         await answer.send(send)
 
     return app

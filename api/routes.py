@@ -33,6 +33,7 @@ from api.rest import (
     sharing_tokens,
     subscriptions,
 )
+from api.sharing.refusals import sharing_problem
 from api.sharing.routes import PREFIX as SHARING
 from api.sharing.routes import SharingRoutes
 from api.soap.faces import soap_doors
@@ -123,6 +124,11 @@ class Routes:
             prefix, _, name = path.rpartition("/")
             found = self._prefixed.get(f"{prefix}/") if name else None
         return found or self._missing(path)
+
+    def refusal(self, error: PlatformError, request: Request) -> Answer:
+        """What a caller is told whom nobody below has told."""
+        shared = self._sharing is not None and request.path.startswith(SHARING)
+        return (sharing_problem if shared else problem)(error, request.trace)
 
     def _add(self, service: Service, dataset: Dataset) -> None:
         base = f"/v1/services/{service.name}"

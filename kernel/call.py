@@ -20,6 +20,7 @@ class Operation(StrEnum):
     RECORD = "record"
     SEARCH = "search"
     EXTRACT = "extract"
+    DESCRIBE = "describe"
     CALL = "call"
     LOCATION = "location"
     UPDATE = "update"

@@ -1,4 +1,9 @@
+from typing import Final
+
 from kernel import NotFound, NotIdentified, RequestInvalid
+
+BODY: Final = "sharing.body"
+"""The rule that a question's body is a JSON object."""
 
 
 class SharingTokenMissing(NotIdentified):
@@ -14,3 +19,10 @@ class SharingUnknown(NotFound):
 class SharingRequestInvalid(RequestInvalid):
     code = "sharing_request_invalid"
     title = "The question to the share cannot be understood"
+
+
+class SharingUnsupported(RequestInvalid):
+    """The protocol has it, and not every server must."""
+
+    code = "sharing_unsupported"
+    title = "The share does not offer this"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from api.sharing.errors import SharingRequestInvalid
+from api.sharing.errors import SharingRequestInvalid, SharingUnsupported
 from kernel import SnapshotId
 
 SPAN = ("startingVersion", "startingTimestamp", "endingVersion", "endingTimestamp")
@@ -54,12 +54,20 @@ def asked_span(asked: Mapping[str, str]) -> AskedSpan:
 
 def ensure_no_feed(asked: Mapping[str, Any]) -> None:
     """The protocol lets a query ask for what was added since a version. Rows here are replaced and leave too, so that
-    would be half an answer. Raises SharingRequestInvalid.
+    would be half an answer. Raises SharingUnsupported.
     """
     if any(asked.get(name) is not None for name in SPAN):
-        raise invalid("a query gives a table at one version, not what came since", "ask for changes: GET .../changes")
+        raise SharingUnsupported(
+            "a query gives a table at one version, not what came since", remedy="ask for changes: GET .../changes",
+            rule="sharing.request",
+        )  # fmt: skip
+    ensure_one_page(asked)
+
+
+def ensure_one_page(asked: Mapping[str, Any]) -> None:
+    """An answer has one file, so `maxFiles` leaves nothing for a second page. Raises SharingRequestInvalid."""
     if asked.get("pageToken") is not None:
-        raise invalid("a query's answer has one page, and no token leads to another", "leave pageToken out")
+        raise invalid("an answer with files has one page, and no token leads to another", "leave pageToken out")
 
 
 def not_yet() -> SharingRequestInvalid:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -12,27 +13,38 @@ from api.doors import Doors
 from api.errors import MethodNotAllowed, RouteUnknown
 from api.lasting import while_allowed
 from api.pieces import FileSlices
-from api.request import Request, Send
+from api.request import ClientGone, Request, Send
 from api.rest.outflow import Outflow
 from api.rest.ranges import wanted_range
 from api.rest.transfer import nothing
 from api.sharing.answers import Question
-from api.sharing.capabilities import HEADER, ResponseFormat, response_format, told_back
+from api.sharing.capabilities import HEADER, capabilities_of
 from api.sharing.desk import SIGNATURE, FileAddress, SharingDesk, no_file
-from api.sharing.errors import SharingRequestInvalid, SharingUnknown
+from api.sharing.errors import BODY, SharingRequestInvalid, SharingUnknown, SharingUnsupported
 from api.sharing.moments import SPAN
 from api.sharing.pages import PARAMETERS, page_of
-from api.sharing.tables import Asker, asker, asker_again
+from api.sharing.tables import Asker, SharedTable, asker, asker_again
 from api.sharing.words import VERSION_HEADER
 from api.threads import in_thread
+from api.unexpected import unexpected
 from api.visit import refusal_on_record
 from extract import Manifest
-from kernel import PlatformError
+from kernel import Caller, Channel, Operation, PlatformError
 
 PREFIX: Final = "/sharing/"
 _HOST: Final = re.compile(r"[A-Za-z0-9.\-\[\]:]{1,255}")
 _NDJSON: Final = b"application/x-ndjson; charset=utf-8"
+_OF_CHANGES: Final = ("includeHistoricalMetadata", "maxFiles", "pageToken")
 _TABLE = r"/shares/(?P<share>[^/]+)/schemas/(?P<schema>[^/]+)/tables/(?P<table>[^/]+)"
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is known of a call by now, for its refusal in the record."""
+
+    caller: Caller | None = None
+    table: SharedTable | None = None
+    operation: Operation | None = None
 
 
 class SharingRoutes:
@@ -41,19 +53,39 @@ class SharingRoutes:
 
     async def __call__(self, request: Request) -> Answer:
         """Whatever is refused is on record first."""
-        path, who = request.path.removeprefix(PREFIX.rstrip("/")), None
+        path, seen = request.path.removeprefix(PREFIX.rstrip("/")), _Seen()
         try:
             if path.startswith("/files/"):
-                return await self._file(request, path.removeprefix("/files/"))
+                return await self._file(request, path.removeprefix("/files/"), seen)
             who = asker(self._doors, self._desk, request)
-            return await self._answer(who, path)
+            seen.caller = who.caller
+            return await self._answer(who, path, seen)
+        except ClientGone:
+            raise
         except PlatformError as error:
-            raise refusal_on_record(self._doors, request, error, caller=who.caller if who else None) from None
+            refusal = error
+        except Exception as error:
+            refusal = unexpected(error, request)
+        table = seen.table
+        raise refusal_on_record(
+            self._doors, request, refusal,
+            service=table.service.name if table else None,
+            operation=seen.operation,
+            caller=seen.caller,
+            grant=table.grant if table else None,
+            channel=Channel.SHARING,
+        )  # fmt: skip
 
-    async def _answer(self, who: Asker, path: str) -> Answer:
+    async def _answer(self, who: Asker, path: str, seen: _Seen) -> Answer:
         request = who.request
         if found := re.fullmatch(_TABLE + "/(?P<what>version|metadata|query|changes)", path):
-            return await self._table(who, **found.groupdict())
+            return await self._table(who, seen, **found.groupdict())
+        if found := re.fullmatch(_TABLE + "/(queries(/.*)?|temporary-table-credentials)", path):
+            who.table(found["share"], found["schema"], found["table"])
+            raise SharingUnsupported(
+                "queries are answered at once, and files have addresses of their own", remedy="POST .../query",
+                rule="sharing.request",
+            )  # fmt: skip
         if request.method not in {"GET", "HEAD"}:
             raise MethodNotAllowed(("GET", "HEAD"))
         asked = request.parameters(*PARAMETERS)
@@ -82,7 +114,7 @@ class SharingRoutes:
             raise SharingUnknown("the share has no such schema", remedy=f"GET /sharing/shares/{who.share}/schemas")
         return items
 
-    async def _table(self, who: Asker, *, share: str, schema: str, table: str, what: str) -> Answer:
+    async def _table(self, who: Asker, seen: _Seen, *, share: str, schema: str, table: str, what: str) -> Answer:
         request = who.request
         posts = what == "query"
         if request.method not in ({"POST"} if posts else {"GET", "HEAD"}):
@@ -90,14 +122,16 @@ class SharingRoutes:
         host = request.text("Host") or ""
         if not _HOST.fullmatch(host):
             raise SharingRequestInvalid("the header Host names no host", remedy="send it", rule="sharing.request")
-        form = response_format(request.joined(HEADER))
-        question = Question(self._desk, who, who.table(share, schema, table), host, form or ResponseFormat.PARQUET)
+        seen.operation = Operation.EXTRACT if what in {"query", "changes"} else Operation.DESCRIBE
+        seen.table = who.table(share, schema, table)
+        client = capabilities_of(request.joined(HEADER))
+        question = Question(self._desk, who, seen.table, host, client)
         work: Callable[[], tuple[int, bytes]]
         if posts:
             request.parameters()
             work = partial(question.query, _document(await request.body()))
         elif what == "changes":
-            work = partial(question.changes, request.parameters(*SPAN, "includeHistoricalMetadata"))
+            work = partial(question.changes, request.parameters(*SPAN, *_OF_CHANGES))
         elif what == "metadata":
             work = partial(question.metadata, request.parameters("version", "timestamp"))
         else:
@@ -105,16 +139,16 @@ class SharingRoutes:
 
         version, body = await in_thread(work)
         headers = [(b"content-type", _NDJSON), (b"cache-control", b"no-store"), (VERSION_HEADER, b"%d" % version)]
-        return Answer(200, headers + told_back(form), body)
+        return Answer(200, headers + client.told_back(ends=what in {"query", "changes"}), body)
 
-    async def _file(self, request: Request, name: str) -> Answer:
+    async def _file(self, request: Request, name: str, seen: _Seen) -> Answer:
         """The address says it all; it opens nothing that the agreement, as it stands now, does not cover."""
         if request.method not in {"GET", "HEAD"}:
             raise MethodNotAllowed(("GET", "HEAD"))
         signature = request.parameters(SIGNATURE).get(SIGNATURE, "")
         desk, doors = self._desk, self._doors
         address = FileAddress.read(name, signature, desk.key, request.received.timestamp())
-        table = asker_again(doors, desk, request, address.token, address.service)
+        table = seen.table = asker_again(doors, desk, request, address.token, address.service)
         path = (desk.changes if address.changes else desk.files) / f"{address.plan}.parquet"
 
         def looked() -> tuple[Manifest, int]:
@@ -160,7 +194,11 @@ class SharingRoutes:
 
 
 def _json(value: dict[str, Any]) -> Answer:
-    return Answer(200, [(b"content-type", b"application/json"), (b"cache-control", b"no-store")], orjson.dumps(value))
+    return Answer(
+        200,
+        [(b"content-type", b"application/json; charset=utf-8"), (b"cache-control", b"no-store")],
+        orjson.dumps(value),
+    )
 
 
 def _document(body: bytes) -> dict[str, Any]:
@@ -169,5 +207,5 @@ def _document(body: bytes) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         asked = None
     if not isinstance(asked, dict):
-        raise SharingRequestInvalid("the body is no JSON object", remedy="send one", rule="sharing.request")
+        raise SharingRequestInvalid("the body is no JSON object", remedy="send one", rule=BODY)
     return asked

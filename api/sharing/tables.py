@@ -75,6 +75,15 @@ class Asker:
         grant = table.grant
         return self.doors.counters.admit(grant, purpose_of(grant, None), self.request.received)
 
+    def ensure_left(self, table: SharedTable) -> None:
+        """Count nothing, and tell who has used up the agreement's limits: the query that would come next is refused.
+        Raises RateLimited, QuotaExhausted, PurposeUnclear.
+        """
+        grant = table.grant
+        refusal = self.doors.counters.refusal(grant, purpose_of(grant, None), self.request.received)
+        if refusal is not None:
+            raise refusal
+
     def _table(self, grant: Grant) -> SharedTable | None:
         service = next((each for each in self.doors.registers.services if each.name == grant.service), None)
         if service is None or service.dataset is None or service.service_type is not ServiceType.EXTRACT:

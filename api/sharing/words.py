@@ -96,6 +96,18 @@ class Words:
         return {"file": of_file | {"deltaSingleAction": {"cdc" if kind == "cdf" else "add": action}}}
 
 
+def end_line(refresh: str | None, expires: int | None) -> Line:
+    """The last line of an answer that is whole.
+
+    refresh   with which a query is asked for new addresses of the same file
+    expires   the first time at which an address of the answer is over, seconds since 1970
+    """
+    said: Line = {} if refresh is None else {"refreshToken": refresh}
+    if expires is not None:
+        said["minUrlExpirationTimestamp"] = expires * 1_000
+    return {"endStreamAction": said}
+
+
 def lines_of(values: list[dict[str, Any]]) -> bytes:
     return b"".join(orjson.dumps(each) + b"\n" for each in values)
 

@@ -4,7 +4,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,22 +12,20 @@ from uuid import uuid4
 
 import delta_sharing
 import pytest
-from delta_sharing.protocol import DeltaSharingProfile, Table
+from delta_sharing.protocol import DeltaSharingProfile
 from delta_sharing.rest_client import DataSharingRestClient
 from requests.exceptions import HTTPError
 
-from api import make_app
-from api.sharing import SharingDesk, tidy_changes
+from api.sharing import tidy_changes
 from api.sharing.desk import FileAddress
 from api.sharing.errors import SharingUnknown
 from control import ServiceTerms, Sharing
 from control.errors import SharingTokenInvalid
 from kernel import Channel, Limits, RowsDelivered, ServiceName
-from runtime.sharing import TokenBook
-from tests.api.house import AALBORG, ANNA, BENT, CARL, MUNICIPALITIES, PERSONS, Client, House, serving
+from tests.api.house import AALBORG, ANNA, BENT, CARL, MUNICIPALITIES, PERSONS, Client, House
+from tests.api.shared import KEY, profile, profile_text, sharing, table
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-KEY = b"k" * 32
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +36,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 @pytest.fixture(scope="module")
 def port(house: House) -> Iterator[int]:
-    book = TokenBook(house.control, lambda: house._watcher[0].current().version)
-    desk = SharingDesk(book.find, KEY, house.root / "extracts", house.root / "changes")
-    with serving(house, make_app(replace(house.doors(), sharing=desk))) as (_, port):
+    with sharing(house) as port:
         yield port
 
 
@@ -52,22 +48,9 @@ def trusting(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", authority)
 
 
-def profile(house: House, port: int, agreement: str = "one") -> DeltaSharingProfile:
-    _, text = Sharing(house.control).make(house.agreements[agreement], timedelta(days=1))
-    house.settle()
-    return DeltaSharingProfile(1, f"https://localhost:{port}/sharing", text, None)
-
-
-def table(house: House, service: str, schema: str = "municipality", agreement: str = "one") -> Table:
-    return Table(name=service, share=house.agreements[agreement], schema=schema)
-
-
 def url(house: House, port: int, tmp_path: Path, service: str, schema: str, agreement: str = "one") -> str:
-    made = profile(house, port, agreement)
     file = tmp_path / f"{agreement}.share"
-    file.write_text(
-        json.dumps({"shareCredentialsVersion": 1, "endpoint": made.endpoint, "bearerToken": made.bearer_token})
-    )
+    file.write_text(profile_text(profile(house, port, agreement)))
     return f"{file}#{house.agreements[agreement]}.{schema}.{service}"
 
 
@@ -352,9 +335,15 @@ class TestTokens:
         house.agree(name, name, AALBORG, {"municipalities-extract": ServiceTerms()}, Limits(calls_per_minute=2))
         house.settle()
         text = profile(house, port, name).bearer_token
-        version = f"/sharing/shares/{house.agreements[name]}/schemas/municipality/tables/municipalities-extract/version"
-        said = [self.ask(house, port, version, text) for _ in range(3)]
+        of_table = f"/sharing/shares/{house.agreements[name]}/schemas/municipality/tables/municipalities-extract"
+        # What a table is, and its version, is asked before it is used.
+        for what in ("version", "metadata") * 2:
+            assert self.ask(house, port, f"{of_table}/{what}", text) == (200, "")
+        said = [self.ask(house, port, f"{of_table}/query", text, "POST") for _ in range(3)]
         assert said == [(200, ""), (200, ""), (429, "rate_limited")]
+        # Who has nothing left is told before the query.
+        for what in ("version", "metadata", "changes?startingVersion=1"):
+            assert self.ask(house, port, f"{of_table}/{what}", text) == (429, "rate_limited")
         # Lists are free.
         assert self.ask(house, port, "/sharing/shares", text) == (200, "")
 
@@ -408,8 +397,13 @@ class TestTokens:
             ("changes?startingVersion=1&startingTimestamp=2031-01-01T00:00:00Z", None, "sharing_request_invalid"),
             ("changes?startingVersion=9&endingVersion=8", None, "sharing_request_invalid"),
             ("version?startingTimestamp=2931-01-01T00:00:00Z", None, "sharing_request_invalid"),
-            ("query", b'{"startingVersion": 1}', "sharing_request_invalid"),
+            ("query", b'{"startingVersion": 1}', "sharing_unsupported"),
             ("query", b'{"pageToken": "x"}', "sharing_request_invalid"),
+            ("query", b'{"refreshToken": "x.y"}', "sharing_request_invalid"),
+            ("query", b'{"refreshToken": ["\\u00e6"]}', "sharing_request_invalid"),
+            ("changes?startingVersion=1&pageToken=x", None, "sharing_request_invalid"),
+            ("queries/1", b"{}", "sharing_unsupported"),
+            ("temporary-table-credentials", b"{}", "sharing_unsupported"),
             ("version?x=1", None, "parameter_invalid"),
         ],
     )

@@ -12,14 +12,12 @@ from uuid import uuid4
 import pyarrow.parquet as pq
 import pytest
 
-from api import make_app
-from api.sharing import SharingDesk
 from api.sharing.desk import FileAddress
 from control import Agreements, ServiceTerms, Sharing
 from kernel import SystemId
-from runtime.sharing import TokenBook
 from tests.api.administration.staff import Office
-from tests.api.house import AALBORG, EVERYTHING, House, serving
+from tests.api.house import AALBORG, EVERYTHING, House
+from tests.api.shared import KEY, PUBLIC, sharing
 from tests.attacks.harness import (
     CANARIES,
     Said,
@@ -33,8 +31,6 @@ from tests.attacks.harness import (
     talk,
 )  # fmt: skip
 
-KEY: Final = b"k" * 32
-PUBLIC: Final = "schemas/municipality/tables/municipalities-extract"
 PERSONS: Final = "schemas/cpr/tables/cpr-persons-extract"
 Ask = Callable[..., Said]
 
@@ -42,10 +38,7 @@ Ask = Callable[..., Said]
 @pytest.fixture(scope="module")
 def shared(office: Office) -> Iterator[int]:
     """The port of a server of the same house that has the open bulk face."""
-    house = office.house
-    book = TokenBook(house.control, lambda: house._watcher[0].current().version)
-    desk = SharingDesk(book.find, KEY, house.root / "extracts", house.root / "changes")
-    with serving(house, make_app(replace(house.doors(), sharing=desk))) as (_, port):
+    with sharing(office.house) as port:
         yield port
 
 
