@@ -125,15 +125,30 @@ class Extract:
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[int]:
-        while (handle := self._open()) is None:
+        while (handle := self._living()) is None:
             self._ensure_made()
             self._wait()
         try:
-            # A part can be a dead maker's: nothing of it is given out.
-            self._ended(handle, 0)
             yield handle
         finally:
             os.close(handle)
+
+    def _living(self) -> int | None:
+        """The file, or the part that somebody writes; None as long as there is neither. Raises ExtractBroken, or
+        _MakerDied for a dead maker's part: nothing of it is given out.
+        """
+        handle = self._open()
+        if handle is None:
+            return None
+        try:
+            self._ended(handle, 0)
+        except BaseException as error:
+            os.close(handle)
+            # Another process has taken over, and is about to take away what the dead one left.
+            if isinstance(error, _MakerDied) and self._production is None and self._place.held:
+                return None
+            raise
+        return handle
 
     def _open(self) -> int | None:
         for path in (self._place.part, self._place.file):

@@ -2,5 +2,11 @@
 
 import os
 
+from hypothesis import HealthCheck, settings
+
 # Tests share their processors with each other: syncs that wait for idle time would wait for all the other tests.
 os.environ.setdefault("KNUDEPUNKT_WORKER__IDLE_TIME", "false")
+
+# For the same reason no example is wrong because it took long.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")

@@ -122,7 +122,7 @@ class Serving:
     @contextmanager
     def _server(self) -> Iterator[subprocess.Popen[str]]:
         log = self.folder / "server.log"
-        with begun("tests.crash.shelf_server", str(self.folder), str(self._port), log=log) as server:
+        with begun("tests.crash.shelf_server", str(self.folder), log=log) as server:
             assert server.stdout is not None
             said = server.stdout.readline()
             assert said, log.read_text()[-2000:]

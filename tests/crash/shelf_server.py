@@ -1,4 +1,4 @@
-"""An SFTP server over a shelf, as a program: to be killed and started again. Arguments: a folder, a port or 0."""
+"""An SFTP server over a shelf, as a program: to be killed and started again. Argument: a folder."""
 
 import socket
 import sys
@@ -13,7 +13,7 @@ from tests.extract.builders import grant
 from tests.extract.hall import StoppedClock, fingerprint
 
 
-def main(folder: Path, port: int) -> None:
+def main(folder: Path) -> None:
     known = fingerprint(paramiko.Ed25519Key.from_private_key_file(str(folder / "client_key")))
 
     def authenticate(asked: str) -> Caller:
@@ -29,10 +29,10 @@ def main(folder: Path, port: int) -> None:
         clock=StoppedClock(),
         settings=SftpSettings(),
     )
-    with socket.create_server(("127.0.0.1", port)) as listening:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
         print(listening.getsockname()[1], flush=True)  # noqa: T201
         server.serve(listening, threading.Event())
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]))

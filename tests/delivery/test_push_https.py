@@ -37,7 +37,7 @@ def endpoint(authority: Authority) -> Iterator[Endpoint]:
 def sender(authority: Authority, url: str, reach: Reach = LOCAL, **more: Any) -> HttpsSender:
     target = HttpsTarget(url=url, **more)
     poster = Poster(
-        url=url, secret=SECRET, tls=client_context(authority), reach=reach, clock=SystemClock(), timeout_s=10
+        url=url, secret=SECRET, tls=client_context(authority), reach=reach, clock=SystemClock(), timeout_s=60
     )
     return HttpsSender(target=target, poster=poster, source="https://hub.example", pull=lambda each: f"/f/{each.name}")
 

@@ -32,7 +32,7 @@ def sshd(server: Sshd) -> Sshd:
 
 
 def sender(sshd: Sshd, **target: Any) -> SftpSender:
-    return SftpSender(target=sshd.target(**target), key=sshd.key, reach=LOCAL, timeout_s=10)
+    return SftpSender(target=sshd.target(**target), key=sshd.key, reach=LOCAL, timeout_s=60)
 
 
 class TestWhole:
@@ -128,7 +128,7 @@ class TestRefusals:
 
     def test_a_server_that_does_not_know_our_key(self, sshd: Sshd, tmp_path: Path) -> None:
         (tmp_path / "other").write_bytes(new_ssh_key("other")[0])
-        stranger = SftpSender(target=sshd.target(), key=private_key(tmp_path / "other"), reach=LOCAL, timeout_s=10)
+        stranger = SftpSender(target=sshd.target(), key=private_key(tmp_path / "other"), reach=LOCAL, timeout_s=60)
         with pytest.raises(TargetDenied):
             stranger.send(a_parcel(tmp_path), handover())
 
@@ -151,6 +151,6 @@ class TestRefusals:
             sender(sshd, port=1).send(a_parcel(tmp_path), handover())
 
     def test_nothing_goes_to_an_inner_address_unless_the_operator_allows_it(self, sshd: Sshd, tmp_path: Path) -> None:
-        closed = SftpSender(target=sshd.target(), key=sshd.key, reach=Reach(), timeout_s=10)
+        closed = SftpSender(target=sshd.target(), key=sshd.key, reach=Reach(), timeout_s=60)
         with pytest.raises(TargetRefused):
             closed.send(a_parcel(tmp_path), handover())

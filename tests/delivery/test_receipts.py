@@ -55,7 +55,7 @@ class Office:
 
     def send(self) -> None:
         def sender(subscription: Any, _: Any) -> SftpSender:
-            return SftpSender(target=subscription.wish.target, key=self.sshd.key, reach=LOCAL, timeout_s=10)
+            return SftpSender(target=subscription.wish.target, key=self.sshd.key, reach=LOCAL, timeout_s=60)
 
         replace(self.desk.courier, sender_of=sender).turn()
 
@@ -78,7 +78,7 @@ class Office:
         return ReceiptDesk(
             outbox=desk.outbox, subscriptions=desk.subscriptions,
             notice=lambda _, subject, text: desk.notices.append((subject, text)),
-            key=lambda: self.sshd.key, reach=LOCAL, timeout_s=10,
+            key=lambda: self.sshd.key, reach=LOCAL, timeout_s=60,
         ).fetch()  # fmt: skip
 
     @property

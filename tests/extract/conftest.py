@@ -36,7 +36,7 @@ class Source:
         def batches() -> Iterator[pa.RecordBatch]:
             for number, batch in enumerate(chosen.to_batches(max_chunksize=self.batch_rows)):
                 if number:
-                    self.gate.wait(10)
+                    self.gate.wait(120)
                     if self.failing:
                         raise OSError("the disk of the lake is gone")
                 yield batch

@@ -1,4 +1,4 @@
-"""An SFTP server with an exchange, as a program: to be killed and started again. Arguments: a folder, a port or 0."""
+"""An SFTP server with an exchange, as a program: to be killed and started again. Argument: a folder."""
 
 import socket
 import sys
@@ -19,7 +19,7 @@ class Clock:
         return datetime.now(UTC)
 
 
-def main(folder: Path, port: int) -> None:
+def main(folder: Path) -> None:
     keys = {SENDER: folder / "client_key", RECEIVER: folder / f"key-{RECEIVER}", "host": folder / "host_key"}
     for each in keys.values():
         if not each.exists():
@@ -46,10 +46,10 @@ def main(folder: Path, port: int) -> None:
         exchange=Exchange(folder / "exchange", str, Clock(), ExchangeSettings()),
         system_of=lambda user: SystemId(user) if user in {SENDER, RECEIVER} else None,
     )
-    with socket.create_server(("127.0.0.1", port)) as listening:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
         print(listening.getsockname()[1], flush=True)  # noqa: T201
         server.serve(listening, threading.Event())
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]))

@@ -105,6 +105,7 @@ class Hall:
 
     def connect(self, key: paramiko.PKey | None = None) -> paramiko.Transport:
         transport = paramiko.Transport(socket.create_connection(("127.0.0.1", self.port)))
+        transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = 60
         transport.connect(username="anyone", pkey=key or paramiko.Ed25519Key.from_private_key_file(str(self.key_file)))
         return transport
 
@@ -155,7 +156,7 @@ def open_hall(
                 grants_of=hall.grants_of,
                 observe=hall.observe,
                 clock=StoppedClock(),
-                settings=settings or SftpSettings(grace_s=5),
+                settings=settings or SftpSettings(grace_s=60),
                 exchange=hall.exchange,
                 system_of=hall.system_of,
             )

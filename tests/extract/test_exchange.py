@@ -1,6 +1,5 @@
 """The established exchange over SFTP, with paramiko as the client."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from lxml import etree
 
 from extract import ExchangeSettings, InMetadata
 from extract.exchange.xml import NAMESPACE
+from extract.place import read_now
 from kernel import CallAnswered, CallRefused, Operation, RowsDelivered, SystemId
 from tests.extract.builders import CVR, SERVICE, grant, plan
 from tests.extract.conftest import Source
@@ -29,6 +29,7 @@ from tests.extract.exchanging import (
     write,
 )
 from tests.extract.hall import Hall
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -52,6 +53,11 @@ def receiver(hall: Hall) -> Iterator[paramiko.SFTPClient]:
 def read(client: paramiko.SFTPClient, path: str) -> bytes:
     with client.open(path) as file:
         return file.read()
+
+
+def out_of(hall: Hall, system: str) -> Path:
+    assert hall.exchange is not None
+    return hall.exchange.box(SystemId(system)).out
 
 
 def canonical(element: Any) -> bytes:
@@ -361,7 +367,7 @@ class TestUploads:
         file.flush()
         assert client.stat(f"OUT/{FILE}").st_size == 100_000
         transport.close()
-        time.sleep(0.3)
+        eventually(lambda: not read_now(out_of(hall, SENDER) / FILE))
         with hall.client(key_of(hall, SENDER)) as again:
             with again.open(f"OUT/{FILE}", "r+b") as rest:
                 rest.seek(100_000)
@@ -377,8 +383,9 @@ class TestUploads:
         file = client.open(f"OUT/{FILE}.trigger", "wb")
         file.write(trigger())
         file.flush()
+        assert len(list(out_of(hall, SENDER).iterdir())) == 2
         transport.close()
-        time.sleep(0.3)
+        eventually(lambda: [each.name for each in out_of(hall, SENDER).iterdir()] == [FILE])
         hall.sending().resume(SystemId(SENDER))
         assert receiver.listdir("IN") == []
         with hall.client(key_of(hall, SENDER)) as again:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import paramiko
@@ -16,8 +17,8 @@ from tests.extract.builders import CVR, SERVICE, grant, plan
 from tests.extract.conftest import Source
 from tests.extract.exchanging import FILE, RECEIVER, SENDER, TEXT, key_of, open_exchange, receipt, trigger, write
 from tests.extract.hall import Hall
-from tests.extract.test_sftp_attacks import until
 from tests.extract.test_sftp_openssh import sftp
+from tests.waiting import eventually
 
 TREE = Path(__file__).parents[2]
 needs_lftp = pytest.mark.skipif(shutil.which("lftp") is None, reason="lftp is not installed")
@@ -158,7 +159,7 @@ def test_a_server_that_is_killed_in_upload_and_at_the_trigger_delivers_once(tmp_
             client = served.client(SENDER)
             if f"{name}.sftpreceipt" not in client.listdir("IN"):
                 write(client, f"OUT/{name}.trigger", trigger(file=name))
-            until(lambda client=client, name=name: f"{name}.sftpreceipt" in client.listdir("IN"))
+            eventually(partial(has_receipt, client, name))
             assert receipt(client, name).get("Message") == "SUCCESS", receipt(client, name)
             sent.append(name)
         landed = served.client(RECEIVER)
@@ -166,8 +167,12 @@ def test_a_server_that_is_killed_in_upload_and_at_the_trigger_delivers_once(tmp_
         assert all(landed.open(f"IN/{name}").read() == TEXT for name in sent)
 
 
+def has_receipt(client: paramiko.SFTPClient, name: str) -> bool:
+    return f"{name}.sftpreceipt" in client.listdir("IN")
+
+
 class Served:
-    """The server in a process of its own, that can be killed and is started again on the same port."""
+    """The server in a process of its own, that can be killed and is started again."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -184,7 +189,7 @@ class Served:
 
     def _start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.extract.exchange_server", str(self._folder), str(self._port)],
+            [sys.executable, "-m", "tests.extract.exchange_server", str(self._folder)],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=TREE,
         )  # fmt: skip
         assert self._process.stdout is not None
@@ -205,6 +210,7 @@ class Served:
     def client(self, system: str) -> paramiko.SFTPClient:
         key = self._folder / ("client_key" if system == SENDER else f"key-{system}")
         transport = paramiko.Transport(socket.create_connection(("127.0.0.1", self._port)))
+        transport.banner_timeout = transport.handshake_timeout = transport.auth_timeout = 60
         self._transports.append(transport)
         transport.connect(username="x", pkey=paramiko.Ed25519Key.from_private_key_file(str(key)))
         client = paramiko.SFTPClient.from_transport(transport)

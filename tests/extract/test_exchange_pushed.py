@@ -34,7 +34,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def target_in(hall: Hall) -> SftpTarget:
     with socket.create_connection(("127.0.0.1", hall.port)) as line, paramiko.Transport(line) as transport:
-        transport.start_client(timeout=20)
+        transport.start_client(timeout=60)
         key = transport.get_remote_server_key()
     return SftpTarget(
         host="127.0.0.1", port=hall.port, user=SENDER, folder="OUT", receipts="IN", document="xml", manifest=False,
@@ -50,13 +50,13 @@ def in_of(hall: Hall, system: str) -> dict[str, bytes]:
 def receipts(hall: Hall, desk: Desk) -> int:
     return ReceiptDesk(
         outbox=desk.outbox, subscriptions=desk.subscriptions, key=lambda: key_of(hall, SENDER), reach=LOCAL,
-        notice=lambda _, subject, text: desk.notices.append((subject, text)), timeout_s=10,
+        notice=lambda _, subject, text: desk.notices.append((subject, text)), timeout_s=60,
     ).fetch()  # fmt: skip
 
 
 def push(hall: Hall, desk: Desk) -> None:
     def sender(subscription: object, _: object) -> SftpSender:
-        return SftpSender(target=target_in(hall), key=key_of(hall, SENDER), reach=LOCAL, timeout_s=10)
+        return SftpSender(target=target_in(hall), key=key_of(hall, SENDER), reach=LOCAL, timeout_s=60)
 
     replace(desk.courier, sender_of=sender).turn()
 
@@ -94,5 +94,5 @@ def test_a_cut_in_the_middle_is_gone_on_with_there_too(hall: Hall, tmp_path: Pat
         client.open(f"OUT/town.csv.{parcel.sha256[:8]}.part", "wb") as half,
     ):
         half.write(content[:400_000])
-    SftpSender(target=target, key=key_of(hall, SENDER), reach=LOCAL, timeout_s=10).send(parcel, handover())
+    SftpSender(target=target, key=key_of(hall, SENDER), reach=LOCAL, timeout_s=60).send(parcel, handover())
     assert in_of(hall, RECEIVER)["town.csv"] == content

@@ -18,7 +18,8 @@ from extract.place import Place
 from kernel import AgreementId
 from tests.extract.builders import SERVICE, plan
 from tests.extract.conftest import Source
-from tests.extract.test_store import eventually
+from tests.extract.test_store import UNTIL_KILLED_S, making
+from tests.waiting import eventually
 
 OURS, THEIRS = AgreementId("agreement-1"), AgreementId("agreement-2")
 
@@ -113,16 +114,13 @@ class TestJobs:
         assert jobs.tidy() == 1
 
     def test_goes_on_in_another_process_when_its_maker_died(
-        self, jobs: Jobs, source: Source, store: ExtractStore, folder: Path, tmp_path: Path, clock: Hands
+        self, jobs: Jobs, source: Source, folder: Path, tmp_path: Path, clock: Hands
     ) -> None:
-        maker = os.fork()
-        if maker == 0:
-            source.gate.clear()
-            with ExtractStore(folder, source.scan) as theirs:
-                next(theirs.open(plan()).chunks())
-                Jobs(tmp_path / "jobs", theirs, clock, timedelta(hours=1)).begin(OURS, plan(), None)
-                os.kill(os.getpid(), 9)
-        os.waitpid(maker, 0)
+        with making(folder, pause_s=UNTIL_KILLED_S) as maker, ExtractStore(folder, source.scan) as theirs:
+            begun = Jobs(tmp_path / "jobs", theirs, clock, timedelta(hours=1)).begin(OURS, plan(), None)
+            assert (jobs.look(begun).progress, source.reads) == (Progress.RUNNING, 0)
+            maker.kill()
+            maker.wait()
         (job,) = jobs.of(OURS)
         eventually(is_(jobs, job, Progress.READY))
         assert jobs.look(job).rows == 20_000

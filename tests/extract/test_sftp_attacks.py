@@ -4,7 +4,6 @@ import hashlib
 import socket
 import stat
 import struct
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from kernel import CallAnswered, CallRefused, RowsDelivered
 from tests.extract.builders import CVR, SERVICE, grant, plan, residents
 from tests.extract.conftest import Source
 from tests.extract.hall import Hall, fingerprint, new_key, open_hall
+from tests.waiting import eventually
 
 OTHER_CVR = "33333333"
 PLACE = f"/{CVR}/{SERVICE}"
@@ -214,10 +214,7 @@ class TestRequestsThatCost:
             transport.open_session()
         assert clients[0] is not None
         clients[0].close()
-        time.sleep(0.2)
-        again = paramiko.SFTPClient.from_transport(transport)
-        assert again is not None
-        assert again.listdir("/") == [CVR]
+        eventually(lambda: listed(transport) == [CVR])
         transport.close()
 
 
@@ -277,7 +274,7 @@ class TestLogin:
         with pytest.raises((paramiko.AuthenticationException, paramiko.SSHException)):
             transport.connect(username="x", pkey=Impostor(theirs, mine))
         transport.close()
-        until(lambda: "ssh_key_not_proved" in {fact.code for fact in hall.of(CallRefused)})
+        eventually(lambda: "ssh_key_not_proved" in {fact.code for fact in hall.of(CallRefused)})
 
     def test_hangs_up_on_who_tries_key_after_key(self, hall: Hall, tmp_path: Path) -> None:
         before = len(hall.of(CallRefused))
@@ -290,7 +287,7 @@ class TestLogin:
                 continue
             except (paramiko.SSHException, EOFError):
                 break
-        until(lambda: not transport.is_active())
+        eventually(lambda: not transport.is_active())
         assert len(hall.of(CallRefused)) - before == SftpSettings().attempts
         transport.close()
 
@@ -325,7 +322,7 @@ def test_after_all_that_nothing_has_changed_and_nothing_unaccounted_left(hall: H
     manifest = hall.shelf.manifest(grant().agreement, SERVICE, NAME)
     assert manifest is not None
     assert hashlib.sha256((shelf / NAME).read_bytes()).hexdigest() == manifest.sha256
-    until(lambda: len(hall.of(CallAnswered)) == len(hall.of(RowsDelivered)))
+    eventually(lambda: len(hall.of(CallAnswered)) == len(hall.of(RowsDelivered)))
     assert {each.trace for each in hall.of(CallAnswered)} == {each.trace for each in hall.of(RowsDelivered)}
 
 
@@ -344,6 +341,16 @@ def test_an_agreement_that_was_narrowed_no_longer_shows_what_it_showed(hall: Hal
         with pytest.raises(FileNotFoundError):
             client.open(f"{place}/{plan(wide).file_name}")
     hall.grants.pop()
+
+
+def listed(transport: paramiko.Transport) -> list[str] | None:
+    """What a channel of its own shows; None when no channel is given."""
+    try:
+        client = paramiko.SFTPClient.from_transport(transport)
+    except paramiko.ChannelException:
+        return None
+    assert client is not None
+    return client.listdir("/")
 
 
 def preload(channel: paramiko.Channel) -> None:
@@ -390,11 +397,3 @@ def raw(client: paramiko.SFTPClient, kind: int, *words: object, wide: tuple[int,
     assert message.get_int() == 4_711
     message.get_int()
     return message.get_text()
-
-
-def until(true: object, patience_s: float = 10.0) -> None:
-    assert callable(true)
-    deadline = time.monotonic() + patience_s
-    while not true():
-        assert time.monotonic() < deadline, "it did not come to be"
-        time.sleep(0.02)

@@ -14,11 +14,12 @@ from paramiko.packet import Packetizer
 from paramiko.sftp import CMD_CLOSE
 
 from extract import SftpSettings
-from kernel import CallAnswered, Operation, RowsDelivered
+from extract.delivery.sftp_transfer import RECHECK_S
+from kernel import CallAnswered, CallRefused, Operation, RowsDelivered
 from tests.extract.builders import CVR, SERVICE, grant, plan
 from tests.extract.conftest import Source
 from tests.extract.hall import Hall, open_hall
-from tests.extract.test_sftp_attacks import until
+from tests.waiting import eventually
 
 PLACE = f"/{CVR}/{SERVICE}"
 NAME = plan(grant()).file_name
@@ -79,7 +80,7 @@ class TestLedger:
         assert client is not None
         assert len(client.open(FILE).read(100_000)) == 100_000
         transport.close()
-        until(lambda: hall.of(RowsDelivered))
+        eventually(lambda: hall.of(RowsDelivered))
         (delivered,) = hall.of(RowsDelivered)
         assert not delivered.whole
         assert delivered.size_bytes >= 100_000
@@ -146,7 +147,7 @@ class TestPermission:
             file = client.open(FILE)
             file.read(1_000)
             hall.grants.clear()
-            time.sleep(0.3)
+            time.sleep(RECHECK_S + 0.05)
             file.seek(0)
             with pytest.raises(PermissionError, match="agreement_not_live"):
                 file.read(40_000)
@@ -158,7 +159,7 @@ class TestPermission:
         with hall.client() as client:
             file = client.open(FILE)
             hall.keys.clear()
-            time.sleep(0.3)
+            time.sleep(RECHECK_S + 0.05)
             assert client.listdir("/") == []
             with pytest.raises(PermissionError):
                 file.read(1_000)
@@ -166,9 +167,9 @@ class TestPermission:
 
 class TestTime:
     @pytest.fixture
-    def impatient(self, tmp_path: Path, source: Source) -> Iterator[Hall]:
-        settings = SftpSettings(login_s=0.5, idle_s=0.8, connections=3, logins=2, grace_s=2)
-        with open_hall(tmp_path / "impatient", source, settings) as hall:
+    def impatient(self, tmp_path: Path, source: Source, request: pytest.FixtureRequest) -> Iterator[Hall]:
+        """With settings that the test names; all others are generous."""
+        with open_hall(tmp_path / "impatient", source, SftpSettings(**request.param)) as hall:
             hall.allow(grant(), plan(grant()))
             yield hall
 
@@ -188,12 +189,14 @@ class TestTime:
             assert greeted == 2
             hall.connect().close()
 
+    @pytest.mark.parametrize("impatient", [{"login_s": 0.5}], indirect=True)
     def test_to_log_in_is_limited(self, impatient: Hall) -> None:
         with socket.create_connection(("127.0.0.1", impatient.port)) as silent:
-            silent.settimeout(5)
+            silent.settimeout(60)
             while silent.recv(1_000):
                 pass
 
+    @pytest.mark.parametrize("impatient", [{"login_s": 3.0}], indirect=True)
     def test_to_log_in_is_limited_also_for_who_names_a_bound_key(self, impatient: Hall) -> None:
         transport = paramiko.Transport(socket.create_connection(("127.0.0.1", impatient.port)))
         transport.start_client()
@@ -210,27 +213,31 @@ class TestTime:
         service.add_string("ssh-userauth")
         transport._send_message(service)  # type: ignore[attr-defined]
         transport._send_message(ask)  # type: ignore[attr-defined]
-        until(lambda: not transport.is_active(), 5)
+        eventually(lambda: not transport.is_active())
+        assert "ssh_key_not_proved" in {fact.code for fact in impatient.of(CallRefused)}
         transport.close()
 
+    @pytest.mark.parametrize("impatient", [{"idle_s": 0.8}], indirect=True)
     def test_without_a_request_is_limited(self, impatient: Hall) -> None:
-        with impatient.client() as client:
-            client.listdir("/")
-            transport = client.get_channel().get_transport()  # type: ignore[union-attr]
-            until(lambda: not transport.is_active(), 5)
+        transport = impatient.connect()
+        eventually(lambda: not transport.is_active())
+        transport.close()
 
+    @pytest.mark.parametrize("impatient", [{"idle_s": 2.0}], indirect=True)
     def test_with_requests_is_not(self, impatient: Hall) -> None:
         with impatient.client() as client:
-            for _ in range(8):
-                time.sleep(0.25)
+            end = time.monotonic() + 2.5
+            while time.monotonic() < end:
+                time.sleep(0.05)
                 assert client.listdir("/") == [CVR]
 
+    @pytest.mark.parametrize("impatient", [{"connections": 3, "logins": 2}], indirect=True)
     def test_connections_are_limited_and_come_back(self, impatient: Hall) -> None:
         held = [impatient.connect() for _ in range(3)]
         with pytest.raises((paramiko.SSHException, EOFError, OSError)):
             impatient.connect()
         held.pop().close()
-        time.sleep(0.8)
+        eventually(lambda: impatient.connections() == [2])
         impatient.connect().close()
         for each in held:
             each.close()
@@ -255,12 +262,13 @@ class TestStop:
             transport = hall.connect()
             client = paramiko.SFTPClient.from_transport(transport)
             assert client is not None
-            client.open(FILE).read(1_000)
-            began = time.monotonic()
+            file = client.open(FILE)
+            file.read(1_000)
             hall.stop.set()
-            until(lambda: not transport.is_active())
-            assert time.monotonic() - began < 5
+            # In less than it is given where nothing else is set.
+            eventually(lambda: not transport.is_active(), patience_s=20)
             transport.close()
+            assert file.readable()
         (delivered,) = hall.of(RowsDelivered)
         assert not delivered.whole
 
@@ -308,4 +316,4 @@ def test_leaves_no_thread_behind(tmp_path: Path, source: Source) -> None:
         for _ in range(5):
             with hall.client() as client:
                 client.listdir("/")
-    until(lambda: threading.active_count() <= before)
+    eventually(lambda: threading.active_count() <= before)

@@ -15,7 +15,7 @@ from extract.delivery.sftp_connection import CIPHERS
 from tests.extract.builders import CVR, SERVICE, grant, plan
 from tests.extract.conftest import Source
 from tests.extract.hall import Hall, new_key, open_hall
-from tests.extract.test_sftp_attacks import until
+from tests.waiting import eventually
 
 FILE = f"/{CVR}/{SERVICE}/{plan(grant()).file_name}"
 
@@ -73,7 +73,7 @@ def test_a_client_that_does_not_read_is_waited_for_and_then_let_go(hall: Hall) -
         message.add_int(200_000)
         client._send_packet(5, message)  # type: ignore[attr-defined]
     transport.close()
-    until(lambda: not any(each.name == "sftp-connection" for each in threading.enumerate()))
+    eventually(lambda: not any(each.name == "sftp-connection" for each in threading.enumerate()))
 
 
 def test_a_packet_that_claims_to_be_huge_ends_the_connection(hall: Hall) -> None:
@@ -96,7 +96,7 @@ def test_workers_share_one_port_and_its_connections(tmp_path: Path, source: Sour
     with open_hall(tmp_path, source, workers=2) as hall:
         hall.allow(grant(), plan(grant()))
         held = [hall.connect() for _ in range(8)]
-        until(lambda: sum(each.name == "sftp-connection" for each in threading.enumerate()) == 8)
+        eventually(lambda: sum(each.name == "sftp-connection" for each in threading.enumerate()) == 8)
         assert all(count > 0 for count in hall.connections())
         for each in held:
             each.close()

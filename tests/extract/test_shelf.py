@@ -15,6 +15,7 @@ from extract import SIGNATURE, Extract, ExtractNotReady, ExtractStore, Format, S
 from kernel import AgreementId, Grant
 from tests.extract.builders import FORMATS, PUBLISHED, SERVICE, grant, plan
 from tests.extract.conftest import Source
+from tests.waiting import eventually
 
 OURS, THEIRS = AgreementId("agreement-1"), AgreementId("agreement-2")
 
@@ -29,6 +30,11 @@ def made(store: ExtractStore, kind: Format = Format.CSV, columns: str | None = N
     for _ in extract.chunks():
         pass
     return extract
+
+
+def touched(path: Path) -> int:
+    path.touch()
+    return path.stat().st_ctime_ns
 
 
 class TestTime:
@@ -56,13 +62,15 @@ class TestTime:
         assert manifest.number == 2
 
     def test_putting_it_there_again_makes_it_young_again(
-        self, shelf: Shelf, store: ExtractStore, monkeypatch: pytest.MonkeyPatch
+        self, shelf: Shelf, store: ExtractStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("extract.delivery.shelf.RENEWED_S", -1.0)
         extract = made(store)
         shelf.put(OURS, extract)
         described = shelf.folder(OURS, SERVICE) / f"{plan().file_name}.manifest.json"
-        before = described.stat()
+        before, probe = described.stat(), tmp_path / "probe"
+        # The file system's clock goes in steps.
+        eventually(lambda: touched(probe) > before.st_ctime_ns)
         shelf.put(OURS, extract)
         after = described.stat()
         assert (after.st_mtime_ns, after.st_ctime_ns > before.st_ctime_ns) == (before.st_mtime_ns, True)

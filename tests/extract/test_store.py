@@ -1,6 +1,7 @@
 """One production per plan, any number of readers, and never a file that looks whole and is not."""
 
 import hashlib
+import itertools
 import os
 import resource
 import signal
@@ -15,27 +16,22 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from extract import ExtractBroken, ExtractNotReady, ExtractStore, Format
+from extract import ExtractBroken, ExtractNotReady, ExtractPlan, ExtractStore, Format
 from extract.errors import TooManyExtracts
 from extract.formats import SLICE_BYTES
+from extract.place import Place
 from extract.store import MOST_AT_ONCE
 from kernel import AgreementId
 from tests.extract.builders import FORMATS, PUBLISHED, plan
 from tests.extract.conftest import Source
+from tests.waiting import eventually
 
 
 def whole(store: ExtractStore, kind: Format = Format.CSV) -> bytes:
     return b"".join(store.open(plan(kind=kind)).chunks())
-
-
-def eventually(true: object, patience_s: float = 10.0) -> None:
-    assert callable(true)
-    deadline = time.monotonic() + patience_s
-    while not true():
-        assert time.monotonic() < deadline, "it did not come to be"
-        time.sleep(0.01)
 
 
 class TestExtract:
@@ -198,11 +194,13 @@ class TestFailures:
         assert source.reads == 2
 
     def test_closing_the_house_cuts_its_readers(self, folder: Path, source: Source) -> None:
-        source.gate.clear()
-        with ExtractStore(folder, source.scan) as store:
+        def without_end(wanted: ExtractPlan) -> pa.RecordBatchReader:
+            batches = list(source.scan(wanted))
+            return pa.RecordBatchReader.from_batches(batches[0].schema, itertools.cycle(batches))
+
+        with ExtractStore(folder, without_end) as store:
             pieces = store.open(plan()).chunks()
             next(pieces)
-            source.gate.set()
         with pytest.raises(ExtractBroken):
             list(pieces)
         assert not any(name.suffix == ".part" for name in folder.iterdir())
@@ -212,7 +210,7 @@ class TestKilledMaker:
     """`kill -9` of the process that makes a file."""
 
     def test_leaves_the_next_request_to_make_it_whole(self, store: ExtractStore, source: Source, folder: Path) -> None:
-        with making(folder, pause_s=0.05) as maker:
+        with making(folder, pause_s=UNTIL_KILLED_S) as maker:
             maker.kill()
             maker.wait()
         assert any(path.suffix == ".part" for path in folder.iterdir())
@@ -222,7 +220,7 @@ class TestKilledMaker:
         assert store.open(plan()).rows == 20_000
 
     def test_cuts_a_follower_that_had_something(self, store: ExtractStore, folder: Path) -> None:
-        with making(folder, pause_s=0.05) as maker:
+        with making(folder, pause_s=UNTIL_KILLED_S) as maker:
             pieces = store.open(plan()).chunks()
             next(pieces)
             maker.kill()
@@ -231,7 +229,7 @@ class TestKilledMaker:
                 list(pieces)
 
     def test_is_replaced_by_a_follower_that_had_nothing_yet(self, store: ExtractStore, folder: Path) -> None:
-        with making(folder, pause_s=0.05) as maker:
+        with making(folder, pause_s=UNTIL_KILLED_S) as maker:
             extract = store.open(plan())
             maker.kill()
             maker.wait()
@@ -252,7 +250,7 @@ class TestKilledMaker:
 
     def test_followed_by_many_is_replaced_by_one(self, folder: Path, source: Source) -> None:
         with ExtractStore(folder, source.scan) as one, ExtractStore(folder, source.scan) as other:
-            with making(folder, pause_s=0.05) as maker:
+            with making(folder, pause_s=UNTIL_KILLED_S) as maker:
                 extracts = [store.open(plan()) for store in (one, other) for _ in range(4)]
                 maker.kill()
                 maker.wait()
@@ -260,6 +258,40 @@ class TestKilledMaker:
                     texts = set(threads.map(lambda each: b"".join(each.chunks()), extracts))
             assert len(texts) == 1
             assert source.reads == 1
+
+    def test_is_waited_for_until_the_next_maker_has_cleared_away_what_it_left(
+        self, folder: Path, source: Source, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with making(folder, pause_s=UNTIL_KILLED_S) as maker:
+            maker.kill()
+            maker.wait()
+        begun, go_on, clear = threading.Event(), threading.Event(), Place.clear
+
+        def slowly(place: Place) -> None:
+            begun.set()
+            assert go_on.wait(60)
+            clear(place)
+
+        monkeypatch.setattr(Place, "clear", slowly)
+        with (
+            ExtractStore(folder, source.scan) as one,
+            ExtractStore(folder, source.scan) as other,
+            ThreadPoolExecutor(2) as threads,
+        ):
+            first = threads.submit(whole, one)
+            assert begun.wait(60)
+            second = threads.submit(whole, other)
+            try:
+                with pytest.raises(TimeoutError):
+                    second.result(0.3)
+            finally:
+                go_on.set()
+            assert first.result(60) == second.result(60)
+        assert source.reads == 1
+
+
+UNTIL_KILLED_S = 60.0
+"""The pause of a maker that is to be killed at its first batch, however long that takes."""
 
 
 @contextmanager
@@ -272,7 +304,7 @@ def making(folder: Path, *, pause_s: float) -> Iterator[subprocess.Popen[str]]:
         try:
             yield maker
             if maker.poll() is None:
-                maker.wait(20)
+                maker.wait(60)
         finally:
             if maker.poll() is None:
                 os.kill(maker.pid, signal.SIGKILL)
@@ -280,14 +312,16 @@ def making(folder: Path, *, pause_s: float) -> Iterator[subprocess.Popen[str]]:
 
 def test_productions_wait_for_their_turn(folder: Path, source: Source) -> None:
     at_once = most = 0
-    counting = threading.Lock()
+    counting, pairs = threading.Lock(), threading.Barrier(2)
 
     def scan(wanted: object) -> object:
         nonlocal at_once, most
         with counting:
             at_once += 1
             most = max(most, at_once)
-        time.sleep(0.05)
+        # There are as many as may be, and a moment for one too many.
+        pairs.wait(60)
+        time.sleep(0.02)
         with counting:
             at_once -= 1
         return source.scan(wanted)  # type: ignore[arg-type]
@@ -301,6 +335,7 @@ def test_productions_wait_for_their_turn(folder: Path, source: Source) -> None:
 
 def test_one_agreement_cannot_have_everything_made(store: ExtractStore, source: Source) -> None:
     source.gate.clear()
+    source.table = source.table.slice(0, 2_000)
     ours, theirs = AgreementId("agreement-1"), AgreementId("agreement-2")
     many = [replace(plan(), contract_version=str(number)) for number in range(MOST_AT_ONCE)]
     for each in many:
