@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from extract.delivery.alarms import AlarmKind
     from extract.delivery.circle import KEY as CIRCLE_KEY
     from extract.delivery.circle import Circle, Filter, FilterKind, Outcome
-    from extract.delivery.circles import Circles, Seal
+    from extract.delivery.circle_numbers import Seal
+    from extract.delivery.circles import Circles
     from extract.delivery.desk import DeliveryDesk, told_delivery, told_subscription, wish_of
     from extract.delivery.figures import DeliveryFigures, Waiting, delivery_figures
     from extract.delivery.manifest import MANIFEST, SIGNATURE, Manifest

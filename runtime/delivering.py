@@ -8,6 +8,7 @@ from functools import partial
 from ipaddress import ip_network
 
 import structlog
+from sqlalchemy import Connection
 
 from api import Doors
 from control import Agreements, Role
@@ -17,6 +18,7 @@ from extract.delivery.circle_file import CircleMaker
 from extract.delivery.courier import Courier
 from extract.delivery.desk import DeliveryDesk
 from extract.delivery.making import Maker
+from extract.delivery.notices import Notice
 from extract.delivery.outbox import Outbox
 from extract.delivery.outbox_patience import Patience
 from extract.delivery.outbox_rows import Delivery
@@ -43,7 +45,7 @@ from kernel import (
     SystemId,
     new_trace_id,
 )
-from replica import DatasetNotReady, SnapshotInfo
+from replica import DatasetNotReady, Lookups, SnapshotInfo
 from runtime.clock import CLOCK
 from runtime.delivery_keys import circle_key, delivery_key, delivery_ssh_key, platform_tls
 from runtime.delivery_limits import Limits, served_purpose
@@ -68,10 +70,13 @@ class Delivering:
     house: House
     stopping: Callable[[], bool] = lambda: False
     database: Database = field(init=False)
+    lookups: Lookups = field(init=False)
 
     def __post_init__(self) -> None:
         control = self.house.control
         object.__setattr__(self, "database", Database(control.reading, control.noting))
+        segments, datasets = self.house.instance.segments, self.house.registers.datasets
+        object.__setattr__(self, "lookups", Lookups(segments, [each.id for each in datasets]))
 
     @property
     def settings(self) -> DeliverySettings:
@@ -133,7 +138,7 @@ class Delivering:
             make=self._make,
             quota=Limits(self.house.counters, CLOCK),
             sender_of=self._sender_of,
-            notice=partial(notice, self.house),
+            tell=partial(tell_owner, self.house),
             observe=self.house.observe,
             clock=CLOCK,
             stopping=self.stopping,
@@ -204,10 +209,13 @@ class Delivering:
     def _info_of(self, dataset: Dataset, snapshot: SnapshotId | None) -> SnapshotInfo:
         return self.house.scanner.info(dataset, snapshot)
 
-    def _exists(self, grant: Grant, number: str) -> bool:
-        dataset = self._dataset_of(grant.service)
-        rows = {**grant.rows, dataset.key: frozenset({number})}
-        return self.house.scanner.any_row(dataset, rows)
+    def _exists(self, grant: Grant, numbers: frozenset[str]) -> frozenset[str]:
+        # Where lookups find them: the lake takes a tenth of a second for a question.
+        reader = self.lookups.reader(self._dataset_of(grant.service).id)
+        found, _ = reader.get_many(sorted(numbers), tuple(grant.rows))
+        return frozenset(
+            key for key, row in found.items() if all(row[name] in values for name, values in grant.rows.items())
+        )
 
     def _sender_of(self, subscription: Subscription, grant: Grant) -> Sender | None:
         instance, given = self.house.instance, self.settings
@@ -254,15 +262,15 @@ class ServiceGivesNoFiles(PlatformError):
     title = "The service gives no files"
 
 
-def notice(house: House, subscription: Subscription, subject: str, text: str) -> None:
-    """Into the inbox of the organisation that owns the system of a subscription."""
+def tell_owner(house: House, db: Connection, subscription: Subscription, notice: Notice) -> None:
+    """Into the inbox of the organisation that owns the system of a subscription, in a transaction of the deliveries:
+    they lie in the same database.
+    """
     owner = next((each for each in house.control.systems() if each.id == subscription.wish.system), None)
-    if owner is None:
-        return
-    with house.control.noting() as db:
+    if owner is not None:
         tell(
-            db, to=owner.organisation, roles=frozenset({Role.ADMINISTRATOR, Role.USER}), subject=subject, text=text,
-            about=f"subscription {subscription.id}", at=CLOCK.now(),
+            db, to=owner.organisation, roles=frozenset({Role.ADMINISTRATOR, Role.USER}), subject=notice.subject,
+            text=notice.text, about=f"subscription {subscription.id}", at=CLOCK.now(),
         )  # fmt: skip
 
 

@@ -4,14 +4,16 @@ from functools import partial
 from typing import Final
 
 import structlog
+from sqlalchemy import Connection
 
 from extract.delivery.alarms import Alarm, find_alarms
+from extract.delivery.notices import of_alarm
 from extract.delivery.push_https import EVENTS, Letter, event_of
 from extract.delivery.receipts import ReceiptDesk
 from extract.delivery.ssh_keys import private_key
 from kernel import PlatformError
 from runtime.clock import CLOCK
-from runtime.delivering import Delivering, notice, poster_of, reach_of
+from runtime.delivering import Delivering, poster_of, reach_of, tell_owner
 from runtime.delivery_keys import delivery_ssh_key
 from runtime.scheduler import Job
 
@@ -41,7 +43,7 @@ def receipts_of(delivering: Delivering) -> ReceiptDesk:
         subscriptions=delivering.subscriptions,
         key=lambda: private_key(delivery_ssh_key(delivering.house.instance)),
         reach=reach_of(delivering.settings),
-        notice=partial(notice, delivering.house),
+        tell=partial(tell_owner, delivering.house),
         timeout_s=delivering.settings.timeout_s,
         stopping=delivering.stopping,
     )
@@ -52,15 +54,22 @@ def _fetch_receipts(delivering: Delivering) -> None:
 
 
 def raise_alarms(delivering: Delivering) -> None:
-    """Say aloud what nobody took: to the supplier's inbox, the log, and the operator's own address."""
-    for each in find_alarms(delivering.database, CLOCK):
+    """Say aloud what nobody took: to the supplier's inbox, unless it was told there when it happened, the log, and the
+    operator's own address.
+    """
+
+    def tell(db: Connection, alarm: Alarm) -> None:
+        notice = of_alarm(alarm)
+        if notice is not None:
+            subscription = delivering.subscriptions.get(alarm.delivery.subscription)
+            tell_owner(delivering.house, db, subscription, notice)
+
+    for each in find_alarms(delivering.database, CLOCK, tell):
         found = each.delivery
         _log.warning(
             "delivery_not_taken", delivery=found.id, subscription=found.subscription, state=found.state,
             since=each.since.isoformat(),
         )  # fmt: skip
-        subscription = delivering.subscriptions.get(found.subscription)
-        notice(delivering.house, subscription, "A delivery waits", each.words)
         _post(delivering, each)
 
 

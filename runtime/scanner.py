@@ -1,6 +1,5 @@
 """The reader of the lake that a process has, and what the rooms ask it."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from threading import Lock
 
@@ -62,10 +61,6 @@ class Scanner:
         if found is None:
             raise DatasetNotReady(f"{dataset.id} has not been mirrored yet", remedy="wait for its first delivery")
         return found
-
-    def any_row(self, dataset: Dataset, rows: Mapping[str, frozenset[str]]) -> bool:
-        """Whether there is a row that holds one of those values in each of those columns."""
-        return any(batch.num_rows for batch in self.lake().scan(dataset, columns=[dataset.key], rows=rows))
 
     def estimate(self, plan: ExtractPlan) -> int | None:
         return estimate(self.lake(), self._registers.dataset(plan.dataset), plan)

@@ -32,7 +32,7 @@ async def shown(visit: Visit) -> Answer:
 
 
 async def changed(visit: Visit) -> Answer:
-    """What became of each, in the order given: those to add, then those to remove."""
+    """What became of each, in the order given: those to add, then those to remove; all of it, or nothing."""
     caller = visit.identify()
     visit.request.parameters()
     told = object_of(await json_body(visit.request))
@@ -47,13 +47,8 @@ async def changed(visit: Visit) -> Answer:
     _, grant = visit.admit(caller)
     circles = _circles(visit)
 
-    def change() -> dict[str, Any]:
-        return {
-            "added": [circles.add(grant, each) for each in added],
-            "removed": [circles.remove(grant, each) for each in removed],
-        }
-
-    return _answer(visit, grant, await in_thread(change))
+    said = await in_thread(lambda: circles.change(grant, add=added, remove=removed))
+    return _answer(visit, grant, dict(zip(("added", "removed"), said, strict=True)))
 
 
 async def cleared(visit: Visit) -> Answer:

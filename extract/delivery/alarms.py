@@ -2,12 +2,13 @@
 and said aloud.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, ScalarSelect, Select, and_, func, or_, select, update
+from sqlalchemy import Connection, RowMapping, ScalarSelect, Select, and_, func, or_, select, update
 
 from extract.delivery.faults import QuotaUsedUp
 from extract.delivery.outbox_rows import Delivery, delivery_of
@@ -53,8 +54,13 @@ class Alarm:
         return f"Delivery {found.number} has not arrived; something has waited since {since}{why}."
 
 
-def find_alarms(database: Database, clock: Clock) -> tuple[Alarm, ...]:
-    """Those that became alarms now; each is found once, in one process."""
+def find_alarms(
+    database: Database, clock: Clock, tell: Callable[[Connection, Alarm], None] = lambda *_: None
+) -> tuple[Alarm, ...]:
+    """Those that became alarms now; each is found once, in one process.
+
+    tell   called with each in the transaction that says that it is found
+    """
     now = clock.now()
     timed = or_(SUBSCRIPTIONS.c.confirm_within_s.is_not(None), DELIVERIES.c.fault_code == QuotaUsedUp.code)
     unsaid = waiting().where(timed, DELIVERIES.c.alarmed.is_(None))
@@ -64,7 +70,9 @@ def find_alarms(database: Database, clock: Clock) -> tuple[Alarm, ...]:
             if overdue(row, now):
                 delivery = delivery_of(row)
                 db.execute(update(DELIVERIES).where(DELIVERIES.c.id == delivery.id).values(alarmed=text_of(now)))
-                found.append(Alarm(delivery, kind_of(row), waits_since(row)))
+                alarm = Alarm(delivery, kind_of(row), waits_since(row))
+                tell(db, alarm)
+                found.append(alarm)
     return tuple(found)
 
 

@@ -6,7 +6,7 @@ outside the agreement's scope is in the circle. Pure.
 
 import re
 from calendar import isleap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
@@ -104,31 +104,46 @@ _FORMS: Final[Mapping[FilterKind, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circle:
-    """Filters as they are asked of a row. `numbers` are keyed hashes; `hashed` makes one of a number."""
+    """Filters as they are asked of rows.
 
-    numbers: frozenset[str] = frozenset()
+    numbers   which of some personal numbers are followed by number; None when none is
+    """
+
+    numbers: Callable[[Collection[str]], frozenset[str]] | None = None
     municipalities: frozenset[str] = frozenset()
     ages: tuple[tuple[int, int], ...] = ()
     events: frozenset[str] = frozenset()
     everybody: bool = False
-    hashed: Callable[[str], str] = str
 
     @property
     def empty(self) -> bool:
         return not (self.numbers or self.municipalities or self.ages or self.events or self.everybody)
 
-    def takes(self, row: Mapping[str, Any], today: date) -> bool:
-        """Whether a person is in the circle; ages are those of `today`."""
-        if self.everybody or row.get("municipality_code") in self.municipalities or self.takes_event(row):
+    @property
+    def looks_at(self) -> frozenset[str]:
+        """The columns without which nobody can be judged."""
+        asked = {
+            FilterKind.MUNICIPALITY: self.municipalities, FilterKind.AGE: self.ages, FilterKind.EVENT: self.events,
+        }  # fmt: skip
+        return frozenset({KEY, *(JUDGED_BY[kind] for kind, filters in asked.items() if filters)})
+
+    def among(self, rows: Sequence[Mapping[str, Any]], today: date) -> frozenset[str]:
+        """The keys of those who are in the circle; ages are those of `today`.
+
+        rows   with the columns that it looks at, as far as the agreement shows them
+        """
+        found = frozenset(row[KEY] for row in rows if self._takes(row, today))
+        if self.numbers is None or len(found) == len(rows):
+            return found
+        return found | self.numbers([row[KEY] for row in rows if row[KEY] not in found])
+
+    def _takes(self, row: Mapping[str, Any], today: date) -> bool:
+        if self.everybody or row.get("municipality_code") in self.municipalities:
+            return True
+        if self.events and any(each.get("code") in self.events for each in row.get("events") or ()):
             return True
         age = age_on(row.get("birth_date"), today) if self.ages else None
-        if age is not None and any(youngest <= age <= oldest for youngest, oldest in self.ages):
-            return True
-        return bool(self.numbers) and self.hashed(row[KEY]) in self.numbers
-
-    def takes_event(self, row: Mapping[str, Any]) -> bool:
-        """Whether a person is in the circle for what happened to it last."""
-        return bool(self.events) and any(each.get("code") in self.events for each in row.get("events") or ())
+        return age is not None and any(youngest <= age <= oldest for youngest, oldest in self.ages)
 
 
 def age_on(born: date | None, today: date) -> int | None:

@@ -2,17 +2,15 @@
 
 Whoever is followed and has changed, or is followed since, is told with all that the agreement shows. Whoever is
 followed no more is told by number alone, once: moved out of what the agreement covers, out of a municipality that is
-followed, too old, gone from the register, or because the filter was removed. Where such a person went is not told.
-
-An event filter follows events, not persons: that nothing of the kind happened to somebody again ends nothing. Whom
-such a filter brought is told to be gone when that person's newest record before had the event.
+followed, too old, gone from the register, without an event that is followed in the newest record, or because the
+filter was removed. Where such a person went is not told.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,8 +27,7 @@ AT_ONCE: Final = 20_000
 
 _BORN: Final = JUDGED_BY[FilterKind.AGE]
 _PLACE: Final = JUDGED_BY[FilterKind.MUNICIPALITY]
-
-Row = Mapping[str, Any]
+_NOBODY: Final = Circle()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +46,27 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """One person of the file.
+    """Some persons of the file. Each stands in it once.
 
-    row   everything that is shown; None of somebody who is followed no more
+    rows   those who are followed, with everything that is shown
+    gone   the numbers of those who are followed no more
     """
 
-    key: str
-    row: Row | None
+    rows: pa.RecordBatch | None = None
+    gone: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A plan that reads no more than has to be looked at.
+
+    circle   whom of its rows the file tells
+    but      who is told already
+    """
+
+    plan: ExtractPlan
+    circle: Circle
+    but: Circle = _NOBODY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,88 +83,88 @@ class CircleChanges:
     known: Known | None
 
     def told(self, alive: Callable[[], None]) -> Iterator[Told]:
-        """Each person once; those who are gone last, by number. `alive` is called often, also when nobody is told."""
+        """Each person once; those who are gone last. `alive` is called often, also when nobody is told."""
         if self.known is None:
-            yield from self._new(self.book.now, set(), None, alive)
+            yield from self._new(self.book.now, frozenset(), None, alive)
         else:
             yield from self._compared(self.known, alive)
 
     def _compared(self, known: Known, alive: Callable[[], None]) -> Iterator[Told]:
         circle, before = self.book.now, self.book.at(known.changed)
-        written: set[str] = set()
-        perhaps: set[str] = set()
-        for row in self._rows(self.plan, alive):
-            if row[OPERATION] != "delete" and circle.takes(row, self.day):
-                written.add(row[KEY])
-                yield Told(key=row[KEY], row=row)
-            else:
-                perhaps.add(row[KEY])
-        for row in self._birthdays(known, circle, before, alive):
-            if not circle.takes(row, self.day):
-                perhaps.add(row[KEY])
-            elif row[KEY] not in written and not before.takes(row, known.day):
-                written.add(row[KEY])
-                yield Told(key=row[KEY], row=row)
-        came = self.book.came(known.changed)
-        yield from self._new(came, written, known.changed, alive)
+        written, perhaps = set[str](), set[str]()
+        for batch in self._batches(self.plan, alive):
+            there = batch.filter(pc.not_equal(batch[OPERATION], "delete"))
+            taken = _among(circle, there, self.day)
+            written |= taken
+            perhaps.update(key for key in batch[KEY].to_pylist() if key not in taken)
+            yield from self._of(there, taken)
+        for batch in self._birthdays(known, circle, before, alive):
+            taken = _among(circle, batch, self.day)
+            perhaps.update(key for key in batch[KEY].to_pylist() if key not in taken)
+            came = taken - written - _among(before, batch, known.day)
+            written |= came
+            yield from self._of(batch, came)
+        yield from self._new(self.book.came(known.changed), written, known.changed, alive)
         for keys in _batched(self._candidates(known, perhaps, alive)):
-            yield from (Told(key=each, row=None) for each in self._gone(known, frozenset(keys), circle, before, alive))
+            if gone := self._gone(known, frozenset(keys), circle, before, alive):
+                yield Told(gone=gone)
 
     def _new(
-        self, circle: Circle, written: set[str], after: datetime | None, alive: Callable[[], None]
+        self, circle: Circle, written: Set[str], after: datetime | None, alive: Callable[[], None]
     ) -> Iterator[Told]:
         """Who is followed since a moment, or at all (None), and is not written yet."""
-        if circle.empty:
-            return
-        for narrowed in self._narrowed(circle, after):
-            for row in self._rows(narrowed, alive):
-                if row[KEY] not in written and circle.takes(row, self.day):
-                    written.add(row[KEY])
-                    yield Told(key=row[KEY], row=row)
+        for reading in self._readings(circle, after):
+            for batch in self._batches(reading.plan, alive):
+                taken = _among(reading.circle, batch, self.day) - written
+                yield from self._of(batch, taken - _among(reading.but, batch, self.day))
 
-    def _birthdays(self, known: Known, circle: Circle, before: Circle, alive: Callable[[], None]) -> Iterator[Row]:
+    def _of(self, batch: pa.RecordBatch, taken: Set[str]) -> Iterator[Told]:
+        """Some of a batch, by what is shown."""
+        if taken:
+            rows = batch.select(list(self.plan.columns))
+            if len(taken) < len(rows):
+                rows = rows.filter(pa.array([key in taken for key in batch[KEY].to_pylist()]))
+            yield Told(rows=rows)
+
+    def _birthdays(
+        self, known: Known, circle: Circle, before: Circle, alive: Callable[[], None]
+    ) -> Iterator[pa.RecordBatch]:
         """Who came into an age or grew out of it although nobody delivered anything."""
         born = birthdays((*circle.ages, *before.ages), known.day, self.day)
         if not born or _BORN not in self.plan.columns:
             return
         narrow = replace(self._whole, columns=(KEY, _BORN))
         days, found = pa.array(sorted(born), pa.date32()), set[str]()
-        for batch in self.scan(narrow):
-            alive()
+        for batch in self._batches(narrow, alive):
             among = pc.is_in(batch[_BORN], value_set=days)
             found.update(batch.filter(among)[KEY].to_pylist())
         for keys in _batched(sorted(found)):
-            yield from self._rows(_with(self._whole, KEY, frozenset(keys)), alive)
+            yield from self._batches(_with(self._whole, KEY, frozenset(keys)), alive)
 
     def _candidates(self, known: Known, perhaps: set[str], alive: Callable[[], None]) -> Iterable[str]:
         """Who may be followed no more; sorted, each once. All who are gone are among them."""
         gone = self.book.gone(known.changed)
         if gone.everybody or gone.ages or gone.events:
             # Everybody whom the agreement showed then: more than a set should hold.
-            return (row[KEY] for row in self._rows(replace(self._former(known), columns=(KEY,)), alive))
-        perhaps |= self.book.numbers_gone(known.changed)
+            return self._keys(self._former(known), alive)
+        if gone.numbers is not None:
+            for numbers in self.book.numbers_gone(known.changed):
+                perhaps |= numbers
         if gone.municipalities:
-            there = _with(self._former(known), _PLACE, gone.municipalities)
-            perhaps.update(row[KEY] for row in self._rows(replace(there, columns=(KEY,)), alive))
+            perhaps.update(self._keys(_with(self._former(known), _PLACE, gone.municipalities), alive))
         return sorted(perhaps)
 
     def _gone(
         self, known: Known, keys: frozenset[str], circle: Circle, before: Circle, alive: Callable[[], None]
-    ) -> Iterator[str]:
+    ) -> tuple[str, ...]:
         """Of some persons those who were followed and are not any more, sorted."""
-        followed = {
-            row[KEY]: row
-            for row in self._rows(_with(self._former(known), KEY, keys), alive)
-            if before.takes(row, known.day)
-        }
-        if not followed:
-            return
-        still = {
-            row[KEY]
-            for row in self._rows(_with(self._judged(self._whole), KEY, frozenset(followed)), alive)
-            if circle.takes(row, self.day) or circle.takes_event(followed[row[KEY]])
-        }
-        yield from sorted(followed.keys() - still)
+        followed, still = set[str](), set[str]()
+        for batch in self._batches(_with(self._former(known), KEY, keys), alive):
+            followed |= _among(before, batch, known.day)
+        if followed:
+            for batch in self._batches(_with(self._judged(self._whole), KEY, frozenset(followed)), alive):
+                still |= _among(circle, batch, self.day)
+        return tuple(sorted(followed - still))
 
     @property
     def _whole(self) -> ExtractPlan:
@@ -168,21 +179,35 @@ class CircleChanges:
         looked_at = {KEY, *JUDGED_BY.values()}
         return replace(plan, columns=tuple(each for each in plan.columns if each in looked_at))
 
-    def _narrowed(self, circle: Circle, after: datetime | None) -> Iterator[ExtractPlan]:
-        """Plans that read no more than has to be looked at: nobody reads nine million for one who came."""
+    def _readings(self, circle: Circle, after: datetime | None) -> Iterator[_Reading]:
+        """Nobody reads nine million for one who came."""
         whole = self._whole
         if circle.everybody or circle.ages or circle.events:
-            yield whole
+            yield _Reading(whole, circle)
             return
+        there = Circle(municipalities=circle.municipalities)
         if circle.municipalities:
-            yield _with(whole, _PLACE, circle.municipalities)
-        for keys in _batched(sorted(self.book.numbers_came(after)) if circle.numbers else ()):
-            yield _with(whole, KEY, frozenset(keys))
+            yield _Reading(_with(whole, _PLACE, circle.municipalities), there)
+        if circle.numbers is not None:
+            for numbers in self.book.numbers_came(after):
+                yield _Reading(_with(whole, KEY, numbers), Circle(everybody=True), but=there)
 
-    def _rows(self, plan: ExtractPlan, alive: Callable[[], None]) -> Iterator[Row]:
+    def _keys(self, plan: ExtractPlan, alive: Callable[[], None]) -> Iterator[str]:
+        for batch in self._batches(replace(plan, columns=(KEY,)), alive):
+            yield from batch[KEY].to_pylist()
+
+    def _batches(self, plan: ExtractPlan, alive: Callable[[], None]) -> Iterator[pa.RecordBatch]:
         for batch in self.scan(plan):
             alive()
-            yield from batch.to_pylist()
+            yield batch
+
+
+def _among(circle: Circle, batch: pa.RecordBatch, day: date) -> frozenset[str]:
+    """Who of a batch is in a circle."""
+    if circle.empty:
+        return frozenset()
+    looked_at = [name for name in batch.schema.names if name in circle.looks_at]
+    return circle.among(batch.select(looked_at).to_pylist(), day)
 
 
 def _with(plan: ExtractPlan, column: str, values: frozenset[str]) -> ExtractPlan:

@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -38,8 +37,6 @@ MEDIA_TYPE: Final = f"text/plain; charset={ENCODING}"
 FORMAT: Final = "cpr"
 GONE: Final = "A45"
 """The register's event of subscriptions."""
-AT_ONCE: Final = 8_192
-"""Persons whose lines are made together."""
 _NOBODY: Final = "-"
 _RECEIPT: Final = pa.schema({KEY: pa.string(), "TIMESTAMPU": pa.timestamp("us"), "HAENDELSE": pa.string()})
 _Piece = tuple[int, bytes, int]
@@ -84,9 +81,7 @@ class CircleMaker:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Two of one subscription are never made at once; another's has another name.
         draft = self.folder / f".{delivery.id}.part"
-        dataset = self.maker.dataset_of(grant.service)
-        shown = pa.schema([dataset.arrow.field(name) for name in plan.columns])
-        rows, size, digest = _write(draft, start, self._pieces(changes.told(alive), shown, delivery.planned))
+        rows, size, digest = _write(draft, start, self._pieces(changes.told(alive), delivery.planned))
         made_by = hashlib.sha256(f"circle {plan.id} {digest}".encode()).hexdigest()
         path = self.folder / f"{delivery.id}.{digest}"
         draft.replace(path)
@@ -114,18 +109,17 @@ class CircleMaker:
             on_shelf=lambda: self.maker.shelf.put_file(grant.agreement, path, made, because),
         )
 
-    def _pieces(self, told: Iterable[Told], shown: pa.Schema, planned: datetime) -> Iterator[_Piece]:
+    def _pieces(self, told: Iterable[Told], planned: datetime) -> Iterator[_Piece]:
         """The lines of persons, many at a time; of those who are followed no more the register's receipt for that, and
         no other line.
         """
         moment = planned.astimezone(COPENHAGEN).replace(tzinfo=None)
-        waiting = iter(told)
-        while some := tuple(islice(waiting, AT_ONCE)):
-            persons = [each.row for each in some if each.row is not None]
-            yield len(persons), *lines_of(self.forms, pa.RecordBatch.from_pylist(persons, shown))
-            # They come last.
-            gone = [{KEY: each.key, "TIMESTAMPU": moment, "HAENDELSE": GONE} for each in some if each.row is None]
-            yield len(gone), *lines_of((self.gone,), pa.RecordBatch.from_pylist(gone, _RECEIPT))
+        for each in told:
+            if each.rows is not None:
+                yield len(each.rows), *lines_of(self.forms, each.rows)
+            if each.gone:
+                gone = [{KEY: key, "TIMESTAMPU": moment, "HAENDELSE": GONE} for key in each.gone]
+                yield len(gone), *lines_of((self.gone,), pa.RecordBatch.from_pylist(gone, _RECEIPT))
 
     def check(self, contents: Contents, grant: Grant) -> None:
         """Raises as `Maker.check`, and SubscriptionInvalid for what is no register of persons."""

@@ -1,67 +1,29 @@
 """Circles in the database.
 
-A circle is of a system and a municipality, so that an agreement that is renewed goes on with it.
-
-A personal number is kept twice: as a keyed hash, by which it is found and compared, and encrypted (AES-GCM, bound to
-the circle), so that the subscriber can be told whom it follows. Whoever reads the database without the key learns no
-number, and cannot try numbers out.
+A circle is of a system and a municipality, so that an agreement that is renewed goes on with it. How its numbers are
+kept is told in `circle_numbers`.
 """
 
-import hashlib
-import hmac
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import delete, select
 
 from extract.delivery.circle import Filter, FilterKind, Outcome, ensure_judged
 from extract.delivery.circle_book import CircleBook, Entry
-from extract.delivery.faults import CircleFull, CircleKeyInvalid
-from extract.delivery.outbox_tables import CIRCLE_FILTERS, Database, text_of
+from extract.delivery.circle_change import CircleChange, Kept
+from extract.delivery.circle_numbers import KeptNumbers, Seal
+from extract.delivery.outbox_tables import CIRCLE_FILTERS, CIRCLES, Database, moment_of, text_of
 from kernel import Clock, Grant
 
-MOST: Final = 2_000_000
-"""Filters of one agreement."""
 KEPT_DAYS: Final = 60
 """How long a filter that was removed is remembered. Who was not told by then gets everything, marked so."""
-_NONCE_BYTES: Final = 12
 
-Exists = Callable[[Grant, str], bool]
-"""Whether a person with that number is among those an agreement covers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seal:
-    """The key of the circles; 32 bytes. Two keys are made from it, so that hashes tell nothing about ciphers."""
-
-    key: bytes
-
-    def hashed(self, circle: str, number: str) -> str:
-        """In each circle another one: two rows cannot be told to be of the same person."""
-        return hmac.new(self._derived("hash"), f"{circle} {number}".encode(), hashlib.sha256).hexdigest()
-
-    def sealed(self, circle: str, number: str) -> bytes:
-        nonce = os.urandom(_NONCE_BYTES)
-        return nonce + AESGCM(self._derived("seal")).encrypt(nonce, number.encode(), circle.encode())
-
-    def opened(self, circle: str, sealed: bytes) -> str:
-        """Raises CircleKeyInvalid."""
-        try:
-            cipher = AESGCM(self._derived("seal"))
-            return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], circle.encode()).decode()
-        except InvalidTag:
-            raise CircleKeyInvalid(
-                "the circles were kept under another key", remedy="put the instance's own secrets/circle.key back"
-            ) from None
-
-    def _derived(self, what: str) -> bytes:
-        return hmac.new(self.key, f"circle {what}".encode(), hashlib.sha256).digest()
+Exists = Callable[[Grant, frozenset[str]], frozenset[str]]
+"""Those of some personal numbers whose persons are among those an agreement covers."""
 
 
 def circle_of(grant: Grant) -> str:
@@ -72,62 +34,53 @@ def circle_of(grant: Grant) -> str:
 class Circles:
     """The door to circles. REST and the established SOAP service speak through it.
 
-    exists   asked before a number is added
+    exists   asked before numbers are added
     """
 
     def __init__(self, database: Database, seal: Seal, exists: Exists, clock: Clock) -> None:
         self._database, self._seal, self._exists, self._clock = database, seal, exists, clock
 
     def add(self, grant: Grant, wanted: Filter) -> Outcome:
-        """ADDED, ALREADY_EXISTED, or NON_EXISTING_PNR for nobody whom the agreement covers: those outside it and those
-        who do not exist cannot be told apart.
-
-        Raises ColumnsNotCovered, CircleFull.
-        """
-        ensure_judged(grant, wanted.kind)
-        if wanted.kind is FilterKind.NUMBER and not self._exists(grant, wanted.value):
-            return Outcome.NON_EXISTING_PNR
-        circle, table = circle_of(grant), CIRCLE_FILTERS
-        number = wanted.kind is FilterKind.NUMBER
-        sealed = self._seal.sealed(circle, wanted.value) if number else None
-        with self._changing(circle) as (db, now):
-            found = db.execute(select(table.c.removed).where(*self._that(circle, wanted))).first()
-            if found is not None and found.removed is None:
-                return Outcome.ALREADY_EXISTED
-            count = select(func.count()).select_from(table).where(table.c.circle == circle, table.c.removed.is_(None))
-            if int(db.execute(count).scalar_one()) >= MOST:
-                raise CircleFull(
-                    f"the circle has {MOST:,} filters already",
-                    remedy="remove those that nobody needs, or follow municipalities instead of numbers",
-                    rule="circle.limit",
-                    left=0,
-                )
-            if found is not None:
-                again = update(table).where(*self._that(circle, wanted))
-                db.execute(again.values(sealed=sealed, added=now, removed=None))
-                return Outcome.ADDED
-            value = self._kept(circle, wanted)
-            db.execute(insert(table).values(circle=circle, kind=wanted.kind, value=value, sealed=sealed, added=now))
-        return Outcome.ADDED
+        """Raises as `change`."""
+        return self.change(grant, add=(wanted,))[0][0]
 
     def remove(self, grant: Grant, wanted: Filter) -> Outcome:
-        """REMOVED, also when it was not there: the circle is as was asked. Of a number that was not there
-        NON_EXISTING_PNR, as the established service says it.
+        return self.change(grant, remove=(wanted,))[1][0]
+
+    def change(
+        self, grant: Grant, *, add: Sequence[Filter] = (), remove: Sequence[Filter] = ()
+    ) -> tuple[list[Outcome], list[Outcome]]:
+        """Add filters, then remove others, as one change: all of it, or nothing when it raises. What became of each.
+
+        Of one to add: ADDED, ALREADY_EXISTED, or NON_EXISTING_PNR for nobody whom the agreement covers: those outside
+        it and those who do not exist cannot be told apart. Of one to remove: REMOVED, also when it was not there: the
+        circle is as was asked. Of a number that was not there NON_EXISTING_PNR, as the established service says it.
+
+        What it costs does not depend on how large the circle is. Raises ColumnsNotCovered, CircleFull.
         """
+        for kind in {each.kind for each in add}:
+            ensure_judged(grant, kind)
         circle = circle_of(grant)
-        with self._changing(circle) as (db, now):
-            standing = (*self._that(circle, wanted), CIRCLE_FILTERS.c.removed.is_(None))
-            gone = db.execute(update(CIRCLE_FILTERS).where(*standing).values(removed=now)).rowcount
-        return Outcome.NON_EXISTING_PNR if not gone and wanted.kind is FilterKind.NUMBER else Outcome.REMOVED
+        asked = frozenset(each.value for each in add if each.kind is FilterKind.NUMBER)
+        there = self._exists(grant, asked) if asked else frozenset()
+        kept = {each: self._kept(circle, each) for each in (*add, *remove)}
+        with self._changing(circle) as change:
+            draft = _Draft(change.standing(kept.values()))
+            added = [
+                Outcome.NON_EXISTING_PNR
+                if each.kind is FilterKind.NUMBER and each.value not in there
+                else draft.add(kept[each], each)
+                for each in add
+            ]
+            removed = [draft.remove(kept[each]) for each in remove]
+            change.begin({key: self._sealed(circle, each) for key, each in draft.came.items()})
+            change.end(draft.gone)
+        return added, removed
 
     def clear(self, grant: Grant, kind: FilterKind | None = None) -> int:
         """Remove all filters of a kind, or all; how many there were."""
-        circle, table = circle_of(grant), CIRCLE_FILTERS
-        standing = [table.c.circle == circle, table.c.removed.is_(None)]
-        if kind is not None:
-            standing.append(table.c.kind == kind)
-        with self._changing(circle) as (db, now):
-            return int(db.execute(update(table).where(*standing).values(removed=now)).rowcount)
+        with self._changing(circle_of(grant)) as change:
+            return change.end_all(kind)
 
     def forget(self) -> int:
         """Forget filters that were removed so long ago that nobody has to be told any more; how many."""
@@ -141,51 +94,67 @@ class Circles:
 
     def filters(self, grant: Grant) -> tuple[Filter, ...]:
         """All filters, numbers in clear. Raises CircleKeyInvalid."""
-        book = self.book(grant)
-        found = [
-            Filter(each.kind, each.value if each.sealed is None else book.opened(each.sealed))
-            for each in book.entries
-            if each.removed is None
-        ]
-        return tuple(sorted(found, key=lambda each: (each.kind, each.value)))
+        circle, table = circle_of(grant), CIRCLE_FILTERS
+        mine = select(table.c.kind, table.c.value, table.c.sealed)
+        with self._database.reading() as db:
+            found = db.execute(mine.where(table.c.circle == circle, table.c.removed.is_(None))).all()
+        shown = (
+            Filter(FilterKind(kind), value if sealed is None else self._seal.opened(circle, sealed))
+            for kind, value, sealed in found
+        )
+        return tuple(sorted(shown, key=lambda each: (each.kind, each.value)))
 
     def book(self, grant: Grant) -> CircleBook:
-        """All filters, those that were removed lately among them, of one moment."""
+        """The circle as of now, and as it was lately. Changes that come later are not in it."""
         circle, table = circle_of(grant), CIRCLE_FILTERS
-        wanted = select(table.c.kind, table.c.value, table.c.sealed, table.c.added, table.c.removed)
+        others = select(table.c.kind, table.c.value, table.c.added, table.c.removed).where(
+            table.c.circle == circle, table.c.kind.in_([each for each in FilterKind if each is not FilterKind.NUMBER])
+        )
         with self._database.reading() as db:
-            found = db.execute(wanted.where(table.c.circle == circle)).all()
+            changed = db.execute(select(CIRCLES.c.changed).where(CIRCLES.c.circle == circle)).scalar()
+            found = db.execute(others).all()
         return CircleBook(
+            changed=moment_of(changed),
             entries=tuple(Entry(FilterKind(kind), *rest) for kind, *rest in found),
-            hashed=lambda number: self._seal.hashed(circle, number),
-            opened=lambda sealed: self._seal.opened(circle, sealed),
+            numbers=KeptNumbers(self._database, self._seal, circle),
         )
 
-    def _kept(self, circle: str, wanted: Filter) -> str:
-        if wanted.kind is FilterKind.NUMBER:
-            return self._seal.hashed(circle, wanted.value)
-        return wanted.value
+    def _kept(self, circle: str, wanted: Filter) -> Kept:
+        number = wanted.kind is FilterKind.NUMBER
+        return wanted.kind, self._seal.hashed(circle, wanted.value) if number else wanted.value
 
-    def _that(self, circle: str, wanted: Filter) -> tuple[ColumnElement[bool], ...]:
-        table = CIRCLE_FILTERS
-        return table.c.circle == circle, table.c.kind == wanted.kind, table.c.value == self._kept(circle, wanted)
+    def _sealed(self, circle: str, wanted: Filter) -> bytes | None:
+        return self._seal.sealed(circle, wanted.value) if wanted.kind is FilterKind.NUMBER else None
 
     @contextmanager
-    def _changing(self, circle: str) -> Iterator[tuple[Connection, str]]:
-        """A transaction that is alone in changing a circle, and its moment: later than every change before it, also
-        when a clock was set back.
-        """
-        table = CIRCLE_FILTERS
+    def _changing(self, circle: str) -> Iterator[CircleChange]:
         with self._database.writing() as db:
-            if db.dialect.name == "postgresql":
-                # SQLite has one writer anyhow.
-                db.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"circle {circle}", 0))))
-            mine = table.c.circle == circle
-            moments = (
-                db.execute(select(func.max(each)).where(mine)).scalar() for each in (table.c.added, table.c.removed)
-            )
-            last = max((each for each in moments if each is not None), default=None)
-            now = self._clock.now()
-            if last is not None:
-                now = max(now, datetime.fromisoformat(last) + timedelta(microseconds=1))
-            yield db, text_of(now)
+            change = CircleChange.begun(db, circle, self._clock.now())
+            yield change
+            change.settle()
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What a change comes to.
+
+    standing   of the filters that it names those that stand before it
+    """
+
+    standing: frozenset[Kept]
+    came: dict[Kept, Filter] = field(default_factory=dict)
+    gone: set[Kept] = field(default_factory=set)
+
+    def add(self, kept: Kept, wanted: Filter) -> Outcome:
+        if kept in self.standing or kept in self.came:
+            return Outcome.ALREADY_EXISTED
+        self.came[kept] = wanted
+        return Outcome.ADDED
+
+    def remove(self, kept: Kept) -> Outcome:
+        if self.came.pop(kept, None) is None:
+            if kept[0] is FilterKind.NUMBER and (kept not in self.standing or kept in self.gone):
+                return Outcome.NON_EXISTING_PNR
+            if kept in self.standing:
+                self.gone.add(kept)
+        return Outcome.REMOVED

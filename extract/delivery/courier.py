@@ -13,11 +13,14 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
+from sqlalchemy import Connection
 
 from extract.delivery.accounting import answered, delivered
-from extract.delivery.faults import DeliveriesStopped, LeaseLost, QuotaUsedUp
+from extract.delivery.faults import DeliveriesStopped, LeaseLost
+from extract.delivery.notices import Tell, of_given_up, of_withheld
 from extract.delivery.outbox import Outbox
 from extract.delivery.outbox_rows import PLACED, Delivery
+from extract.delivery.outbox_states import State
 from extract.delivery.parcel import Handover, Parcel, Sender
 from extract.delivery.quota import Quota
 from extract.delivery.subscription import Subscription
@@ -42,7 +45,7 @@ class Courier:
     make        the file of a delivery, made or found; may take long
     quota       counts it against the limits of the agreement, once for each time that it is asked for
     sender_of   who brings it; None for what is fetched from the shelf
-    notice      tell those whom it concerns, in words: a subject and a text
+    tell        tell those whom it concerns, in the transaction of what it tells
     stopping    whether the platform stops: what is under way is cut, and gone on with later
     """
 
@@ -52,7 +55,7 @@ class Courier:
     make: Callable[[Subscription, Grant, Delivery, Callable[[], None]], Parcel]
     quota: Quota
     sender_of: Callable[[Subscription, Grant], Sender | None]
-    notice: Callable[[Subscription, str, str], None]
+    tell: Tell
     observe: Observe
     clock: Clock
     stopping: Callable[[], bool] = lambda: False
@@ -132,17 +135,14 @@ class Courier:
     def _withheld(self, subscription: Subscription, delivery: Delivery, refusal: PlatformError) -> Delivery:
         known = delivery.fault_code == refusal.code
         again_s = min(LOOK_AGAIN_S, float(refusal.retry_after_s or LOOK_AGAIN_S))
-        done = self.outbox.withheld(delivery, refusal, again_s=again_s)
+        words = None if known else of_withheld(subscription, delivery, refusal)
+
+        def tell(db: Connection, _: Delivery) -> None:
+            if words is not None:
+                self.tell(db, subscription, words)
+
+        done = self.outbox.withheld(delivery, refusal, again_s=again_s, tell=tell)
         _log.warning("delivery_withheld", delivery=delivery.id, code=refusal.code)
-        # What waits a minute for its turn is worth no words.
-        if not known and (isinstance(refusal, CallerMistake | QuotaUsedUp)):
-            carries = "an agreement carries it again" if isinstance(refusal, CallerMistake) else "there is room again"
-            self.notice(
-                subscription,
-                "A delivery is withheld",
-                f"Delivery {delivery.number} of the subscription {subscription.id} does not leave: {refusal.message}. "
-                f"What to do: {refusal.remedy}. It is sent when {carries}.",
-            )
         return done
 
     def _failed(
@@ -151,16 +151,13 @@ class Courier:
         if not isinstance(error, PlatformError):
             _log.error("delivery_broke", delivery=delivery.id, **told(error))
             error = Unexpected("something failed that should not", remedy="see the platform's log")
-        done = self.outbox.failed(delivery, error, blame_endpoint=blame_endpoint)
+
+        def tell(db: Connection, done: Delivery, error: PlatformError = error) -> None:
+            if done.state is State.DEAD:
+                self.tell(db, subscription, of_given_up(subscription, done, error))
+
+        done = self.outbox.failed(delivery, error, blame_endpoint=blame_endpoint, tell=tell)
         _log.warning("delivery_failed", delivery=delivery.id, code=error.code, attempts=done.attempts, state=done.state)
-        if done.state == "dead":
-            self.notice(
-                subscription,
-                "A delivery has been given up",
-                f"Delivery {delivery.number} of the subscription {subscription.id} failed {done.attempts} times, the "
-                f"last time because {error.message}. The later ones wait for it. When the receiver is well again: "
-                f"knudepunkt delivery retry {delivery.id}",
-            )
         return done
 
 

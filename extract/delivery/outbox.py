@@ -6,7 +6,7 @@ itself, and the next one goes on from what the receiver has.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -30,6 +30,13 @@ from extract.delivery.outbox_tables import DELIVERIES, DELIVERY_STEPS, SUBSCRIPT
 from extract.delivery.parcel import Parcel
 from extract.delivery.subscription import DeliveryId, SubscriptionId
 from kernel import AgreementId, Clock, PlatformError
+
+Also = Callable[[Connection, Delivery], None]
+"""What is done in the transaction of a step, with the delivery as it is after it."""
+
+
+def _nothing(db: Connection, done: Delivery) -> None:
+    pass
 
 
 class Outbox:
@@ -103,7 +110,9 @@ class Outbox:
             set_breaker(db, delivery.endpoint, breaker_of(db, delivery.endpoint), CLOSED)
             return done
 
-    def failed(self, delivery: Delivery, fault: PlatformError, *, blame_endpoint: bool = True) -> Delivery:
+    def failed(
+        self, delivery: Delivery, fault: PlatformError, *, blame_endpoint: bool = True, tell: Also = _nothing
+    ) -> Delivery:
         """This attempt came to nothing; the lease ends. Raises LeaseLost."""
         now, attempts = self._clock.now(), delivery.attempts + 1
         over = attempts >= self._patience.attempts
@@ -113,11 +122,13 @@ class Outbox:
             if blame_endpoint:
                 breaker = breaker_of(db, delivery.endpoint)
                 set_breaker(db, delivery.endpoint, breaker, breaker.failed(now, self._patience))
-            return self._step_in(
+            done = self._step_in(
                 db, delivery, Step.GIVE_UP if over else Step.FAIL, f"{fault.message} ({fault.code})",
                 attempts=attempts, due=text_of(now + timedelta(seconds=wait)), lease_until=None,
                 fault=fault.message, fault_code=fault.code,
             )  # fmt: skip
+            tell(db, done)
+            return done
 
     def counted(self, delivery: Delivery, rounds: int) -> Delivery:
         """How many rounds of it are counted against the agreement's limits. What was said because it was held back is
@@ -127,17 +138,19 @@ class Outbox:
         with self._database.writing() as db:
             return self._leased(db, delivery, counted=rounds, **over)
 
-    def withheld(self, delivery: Delivery, why: PlatformError, *, again_s: float) -> Delivery:
+    def withheld(self, delivery: Delivery, why: PlatformError, *, again_s: float, tell: Also = _nothing) -> Delivery:
         """No agreement carries it now, or its limits have no room; it is looked at again. No attempt is counted.
 
         Raises LeaseLost.
         """
         due = self._clock.now() + timedelta(seconds=again_s)
         with self._database.writing() as db:
-            return self._step_in(
+            done = self._step_in(
                 db, delivery, Step.WITHHOLD, f"{why.message} ({why.code})",
                 due=text_of(due), lease_until=None, fault=why.message, fault_code=why.code,
             )  # fmt: skip
+            tell(db, done)
+            return done
 
     def release(self, delivery: Delivery) -> None:
         """Give a lease back without a step: the worker stops, and the next one goes on at once."""
@@ -157,10 +170,13 @@ class Outbox:
         now = text_of(self._clock.now())
         return self._by_hand(delivery, Step.REJECT, note, stage="", due=now, sent=None, round=DELIVERIES.c.round + 1)
 
-    def refused(self, delivery: DeliveryId, fault: PlatformError) -> Delivery:
+    def refused(self, delivery: DeliveryId, fault: PlatformError, *, tell: Also = _nothing) -> Delivery:
         """The receiver does not take it as it is: somebody has to look. Raises as `confirmed`."""
-        note = f"{fault.message} ({fault.code})"
-        return self._by_hand(delivery, Step.GIVE_UP, note, fault=fault.message, fault_code=fault.code)
+        note, values = f"{fault.message} ({fault.code})", {"fault": fault.message, "fault_code": fault.code}
+        with self._database.writing() as db:
+            done = self._by_hand_in(db, delivery, Step.GIVE_UP, note, values)
+            tell(db, done)
+            return done
 
     def redelivered(self, delivery: DeliveryId, note: str) -> Delivery:
         """Send it once more, from the beginning. Raises as `confirmed`."""

@@ -116,6 +116,16 @@ ENDPOINTS = Table(
     Column("open_until", String(32)),
 )
 
+CIRCLES = Table(
+    "circles",
+    METADATA,
+    Column("circle", String(64), primary_key=True),
+    # How many filters stand: they are not counted each time that one is added.
+    Column("standing", Integer, nullable=False),
+    # Later than every earlier change; so one moment says how much of a circle a delivery knew.
+    Column("changed", String(32), nullable=False),
+)
+
 CIRCLE_FILTERS = Table(
     "circle_filters",
     METADATA,
@@ -123,10 +133,10 @@ CIRCLE_FILTERS = Table(
     Column("kind", String(20), primary_key=True),
     # What it takes: a code, an age range; of a person the keyed hash of the number.
     Column("value", String(64), primary_key=True),
+    # A filter that is added once more has another row: each is a stay.
+    Column("added", String(32), primary_key=True),
     # The number itself, encrypted, so that the subscriber can be told whom it follows.
     Column("sealed", LargeBinary),
-    # Later than every earlier change of the same circle; so one moment says how much of it a delivery knew.
-    Column("added", String(32), nullable=False),
     # A filter that was removed is remembered, so that the subscriber can be told whom it follows no more.
     Column("removed", String(32)),
     Index("ix_circle_filters_circle_added", "circle", "added"),

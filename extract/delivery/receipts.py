@@ -17,6 +17,7 @@ import paramiko
 import structlog
 
 from extract.delivery.faults import DeliveryStepRefused, TargetFaulty
+from extract.delivery.notices import Tell, of_refused
 from extract.delivery.outbox import Outbox
 from extract.delivery.outbox_rows import Delivery
 from extract.delivery.outbox_states import State
@@ -47,14 +48,14 @@ class Waiting:
 class ReceiptDesk:
     """Fetches receipts for what was sent to SFTP servers that write them, one connection a target.
 
-    notice   tell those whom it concerns, in words: a subject and a text
+    tell   tell those whom it concerns, in the transaction of what it tells
     """
 
     outbox: Outbox
     subscriptions: Subscriptions
     key: Callable[[], paramiko.PKey]
     reach: Reach
-    notice: Callable[[Subscription, str, str], None]
+    tell: Tell
     timeout_s: float = 30.0
     stopping: Callable[[], bool] = lambda: False
 
@@ -121,17 +122,14 @@ class ReceiptDesk:
                 f"the receiver's server refused it: error {numbers}",
                 remedy="ask its owner, and have the delivery sent once more when it is mended",
             )
-            self.outbox.refused(delivery.id, fault)
+            self.outbox.refused(
+                delivery.id, fault,
+                tell=lambda db, done: self.tell(db, each.subscription, of_refused(each.subscription, done, fault)),
+            )  # fmt: skip
         except DeliveryStepRefused:
             # Somebody was faster, or has it sent once more already.
             return False
         _log.warning("delivery_refused", delivery=delivery.id, errors=list(receipt.errors))
-        self.notice(
-            each.subscription,
-            "A delivery was refused",
-            f"Delivery {delivery.number} of the subscription {each.subscription.id}: {fault.message}. The later ones "
-            f"wait for it. When the receiver is well again: knudepunkt delivery retry {delivery.id}",
-        )
         return True
 
 

@@ -112,6 +112,19 @@ def sftp(
 
 
 @app.command()
+def circle(
+    rows: Annotated[int, typer.Option(min=1_000, help="Persons in the register.")] = 1_000_000,
+    numbers: Annotated[int, typer.Option(min=1_000, help="How many of them are followed by number.")] = 500_000,
+    json_file: FileOption = None,
+) -> None:
+    """What does a circle of very many numbers cost to change, and to make its files of?
+
+    Example: `knudepunkt bench circle --rows 1000000 --numbers 500000 --json circle.json`
+    """
+    _run("circle", f"Following {numbers:,} of {rows:,} ...", json_file, rows, numbers=numbers)
+
+
+@app.command()
 def extract(
     rows: Annotated[int, typer.Option(min=10_000, help="Rows in the dataset.")] = 1_000_000,
     json_file: FileOption = None,

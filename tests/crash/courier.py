@@ -83,7 +83,7 @@ def work(given: dict[str, Any]) -> None:
         )  # fmt: skip
         courier = Courier(
             outbox=outbox, subscriptions=subscriptions, grant_of=lambda _: grant(protected=True), make=maker,
-            quota=NoLimits(), sender_of=sender_of, notice=lambda *_: None, observe=lambda _: None, clock=CLOCK,
+            quota=NoLimits(), sender_of=sender_of, tell=lambda *_: None, observe=lambda _: None, clock=CLOCK,
         )  # fmt: skip
         say(ready=True)
         while True:

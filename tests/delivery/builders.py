@@ -1,6 +1,8 @@
 """A database of deliveries, a clock that a test moves, parcels and receivers."""
 
 import hashlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,24 +11,31 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Connection, insert, select
+
+from control import Role
 from control.engine import open_engine, reading, writing
+from control.notices.store import load_notices, tell
+from control.tables import ORGANISATIONS
 from extract import Format
 from extract.delivery.courier import Courier
 from extract.delivery.faults import QuotaUsedUp
+from extract.delivery.notices import Notice
 from extract.delivery.outbox import Outbox
 from extract.delivery.outbox_patience import Patience
 from extract.delivery.outbox_rows import Delivery
-from extract.delivery.outbox_tables import Database
+from extract.delivery.outbox_tables import Database, text_of
 from extract.delivery.parcel import Handover, Parcel, Sender
 from extract.delivery.quota import Quota
 from extract.delivery.schedule import Schedule
 from extract.delivery.subscription import Contents, Kind, Subscription, Wish
 from extract.delivery.subscriptions import Subscriptions
 from extract.delivery.targets import Shelf, Target
-from kernel import AgreementId, Grant, Observation, PlatformError, ServiceName, SnapshotId, SystemId
+from kernel import AgreementId, Grant, Observation, OrganisationId, PlatformError, ServiceName, SnapshotId, SystemId
 from runtime.migrations import upgrade
 from tests.extract.builders import SERVICE, grant
 
+OWNER = OrganisationId("organisation-1")
 NOW = datetime(2031, 3, 10, 6, 0, tzinfo=UTC)
 
 
@@ -150,11 +159,26 @@ class Desk:
     trouble: list[Exception | None] = field(default_factory=list)
     sent: list[Parcel] = field(default_factory=list)
     shelved: list[Delivery] = field(default_factory=list)
-    notices: list[tuple[str, str]] = field(default_factory=list)
     facts: list[Observation] = field(default_factory=list)
     content: bytes = b"a,b\r\n1,2\r\n"
     carries: bool = True
     quota: Quota = field(default_factory=NoLimits)
+
+    @property
+    def notices(self) -> list[tuple[str, str]]:
+        """What stands in the inbox, oldest first: subjects and texts."""
+        with self.database.reading() as db:
+            return [(each.subject, each.text) for each in load_notices(db, OWNER)]
+
+    def tell(self, db: Connection, subscription: Subscription, notice: Notice) -> None:
+        """Into the inbox."""
+        if db.execute(select(ORGANISATIONS.c.id)).first() is None:
+            owner = {"id": OWNER, "kind": "supplier", "cvr": "11111111", "name": "Owner", "created": text_of(NOW)}
+            db.execute(insert(ORGANISATIONS).values(owner))
+        tell(
+            db, to=OWNER, roles=frozenset({Role.USER}), subject=notice.subject, text=notice.text,
+            about=f"subscription {subscription.id}", at=self.clock.now(),
+        )  # fmt: skip
 
     @property
     def outbox(self) -> Outbox:
@@ -173,7 +197,7 @@ class Desk:
             make=self._make,
             quota=self.quota,
             sender_of=self._sender,
-            notice=lambda _, subject, text: self.notices.append((subject, text)),
+            tell=self.tell,
             observe=self.facts.append,
             clock=self.clock,
         )
@@ -215,3 +239,9 @@ class FakeSender:
         handover.place()
         self.desk.sent.append(parcel)
         return False
+
+
+def run_courier(folder: Path, how: str) -> int:
+    """A courier in a process of its own, see `killed_courier`; how it ended."""
+    command = [sys.executable, "-m", "tests.delivery.killed_courier", str(folder), how]
+    return subprocess.run(command, check=False, timeout=60).returncode

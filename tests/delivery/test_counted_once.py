@@ -1,8 +1,6 @@
 """What a push costs is counted once, also when the courier is killed between the two stores that hear of it."""
 
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,16 +9,11 @@ from extract.delivery.accounting import DELIVERED, event_of
 from extract.delivery.subscriptions import Subscriptions
 from extract.delivery.targets import SftpTarget
 from kernel import SystemClock
-from tests.delivery.builders import Desk, a_parcel, wish, working_day
+from tests.delivery.builders import Desk, a_parcel, run_courier, wish, working_day
 from usage import ask, take_in
 
 TARGET = SftpTarget(host="192.0.2.1", user="town", host_key="ssh-ed25519 " + "A" * 68)
 QUESTION = "select count(*) as lines, count(distinct event) as events, sum(rows) as rows from calls where rows > 0"
-
-
-def courier(folder: Path, how: str) -> int:
-    command = [sys.executable, "-m", "tests.delivery.killed_courier", str(folder), how]
-    return subprocess.run(command, check=False, timeout=60).returncode
 
 
 @pytest.mark.slow
@@ -28,10 +21,10 @@ def test_a_line_that_stands_twice_in_the_ledger_is_one_event_in_every_answer(des
     subscriptions = Subscriptions(desk.database, SystemClock(), working_day)
     subscriptions.plan(subscriptions.add(wish(TARGET), by="a test").id, 1)
     ledger, usage = tmp_path / "ledger", tmp_path / "usage"
-    assert courier(tmp_path, "killed") == -signal.SIGKILL
+    assert run_courier(tmp_path, "placing") == -signal.SIGKILL
     taken = take_in(ledger, usage)
     assert (taken.events, taken.repeated) == (2, 0), "the call and its rows"
-    assert courier(tmp_path, "whole") == 0
+    assert run_courier(tmp_path, "whole") == 0
     assert desk.outbox.listed()[0].state == "sent"
     # Before the second line is taken in, and after.
     assert ask(ledger, usage, QUESTION).table.to_pylist() == [{"lines": 1, "events": 1, "rows": 1}]

@@ -9,7 +9,8 @@ import pytest
 
 from extract.delivery.alarms import AlarmKind, find_alarms
 from extract.delivery.circle import Filter, FilterKind, Outcome
-from extract.delivery.circles import Circles, Seal
+from extract.delivery.circle_numbers import Seal
+from extract.delivery.circles import Circles
 from extract.delivery.figures import delivery_figures
 from extract.delivery.outbox_rows import Delivery
 from extract.delivery.outbox_states import State
@@ -81,20 +82,29 @@ def test_each_delivery_is_claimed_by_one_and_sent_once(desk: Desk) -> None:
 
 
 def test_circles_are_kept_there_too(desk: Desk) -> None:
-    circles = Circles(desk.database, Seal(b"k" * 32), lambda *_: True, desk.clock)
+    circles = Circles(desk.database, Seal(b"k" * 32), lambda _, numbers: numbers, desk.clock)
     wanted = Filter.of(FilterKind.NUMBER, "6101701001")
     assert circles.add(grant(), wanted) is Outcome.ADDED
     assert circles.filters(grant()) == (wanted,)
+    book = circles.book(grant())
+    assert list(book.numbers_came(None)) == [{wanted.value}]
+    asked = [{"pnr": each} for each in (wanted.value, "6101701002")]
+    assert book.now.among(asked, desk.clock.now().date()) == {wanted.value}
+    assert circles.change(grant(), remove=[wanted])[1] == [Outcome.REMOVED]
+    assert circles.book(grant()).now.empty
 
 
 def test_no_filter_of_a_circle_comes_to_light_behind_one_that_a_delivery_knew(desk: Desk) -> None:
-    circles, mine = Circles(desk.database, Seal(b"k" * 32), lambda *_: True, desk.clock), grant(system="system-9")
+    circles, mine = (
+        Circles(desk.database, Seal(b"k" * 32), lambda _, numbers: numbers, desk.clock),
+        grant(system="system-9"),
+    )
     gate = Barrier(WORKERS)
 
     def follow(worker: int) -> None:
         gate.wait(20)
         for each in range(10):
-            circles.add(mine, Filter.of(FilterKind.NUMBER, f"61017{worker}{each:04d}"))
+            circles.add(mine, Filter.of(FilterKind.EVENT, f"A{worker}{each}"))
 
     with ThreadPoolExecutor(WORKERS) as pool:
         adding = [pool.submit(follow, worker) for worker in range(WORKERS)]

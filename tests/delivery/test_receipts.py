@@ -77,7 +77,7 @@ class Office:
         desk = self.desk
         return ReceiptDesk(
             outbox=desk.outbox, subscriptions=desk.subscriptions,
-            notice=lambda _, subject, text: desk.notices.append((subject, text)),
+            tell=desk.tell,
             key=lambda: self.sshd.key, reach=LOCAL, timeout_s=60,
         ).fetch()  # fmt: skip
 

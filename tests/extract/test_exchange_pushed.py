@@ -50,7 +50,7 @@ def in_of(hall: Hall, system: str) -> dict[str, bytes]:
 def receipts(hall: Hall, desk: Desk) -> int:
     return ReceiptDesk(
         outbox=desk.outbox, subscriptions=desk.subscriptions, key=lambda: key_of(hall, SENDER), reach=LOCAL,
-        notice=lambda _, subject, text: desk.notices.append((subject, text)), timeout_s=60,
+        tell=desk.tell, timeout_s=60,
     ).fetch()  # fmt: skip
 
 
