@@ -10,9 +10,9 @@ For the demo and the tests: nobody that it speaks of exists. It knows everyone, 
     GET    /bytes?count=N             N bytes, as fast as they are taken
     PUT    /faults {"mode": ..., "path": ..., "seconds": ..., "every": ...}, DELETE /faults
 
-Modes: slow (seconds before the answer), hangs-up (in the middle of the answer), silent (closes without one), fails
-(500), malformed (no HTTP), huge (never ends), elsewhere (302), drips (a byte a second). `every` 3 is every third
-request.
+Modes: slow (seconds before the answer, or until it is mended), hangs-up (in the middle of the answer), silent (closes
+without one), fails (500), malformed (no HTTP), huge (never ends), elsewhere (302), drips (a byte a second). `every` 3
+is every third request.
 """
 
 import itertools
@@ -116,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Whether nothing more is to be answered."""
         match fault["mode"]:
             case "slow":
-                time.sleep(fault["seconds"])
+                fault["over"].wait(fault["seconds"])
                 return False
             case "silent":
                 pass
@@ -165,9 +165,11 @@ class _Handler(BaseHTTPRequestHandler):
         asked = json.loads(self.body) if self.body else {}
         with self.server.lock:
             if self.command == "DELETE":
+                for fault in self.server.faults.values():
+                    fault["over"].set()
                 self.server.faults.clear()
             elif asked.get("mode") in MODES:
-                fault = {"seconds": 5.0, "every": 1, **asked, "count": itertools.count()}
+                fault = {"seconds": 5.0, "every": 1, **asked, "count": itertools.count(), "over": threading.Event()}
                 self.server.faults[str(asked["path"])] = fault
             else:
                 self._answer(400, {"error": f"mode is one of {', '.join(MODES)}"})

@@ -51,7 +51,7 @@ from runtime.metrics.parts import of_build
 from runtime.migrations import upgrade
 from runtime.signing import Signer
 from schemas import SHIPPED, Dataset, Registers, load_registers
-from usage import Ledger, find_decisions
+from usage import Ledger, UsageSettings, find_decisions
 
 CLOCK = SystemClock()
 AALBORG, ODENSE = "29189420", "35209115"
@@ -162,7 +162,11 @@ class House:
         with ExitStack() as stack:
             control = stack.enter_context(ControlStore(url, environment="test", clock=CLOCK))
             lake = stack.enter_context(Lake.open(root / "lake", ReplicaSettings(), write=True))
-            ledger = stack.enter_context(Ledger(root / "ledger", role="api", subject_key=b"k" * 32, clock=CLOCK))
+            # Tests read its files: none of them moves elsewhere because a minute has passed.
+            lasting = UsageSettings(rotate_s=86_400.0)
+            ledger = stack.enter_context(
+                Ledger(root / "ledger", role="api", subject_key=b"k" * 32, clock=CLOCK, settings=lasting)
+            )
             counters = stack.enter_context(Counters(root / "rates.bin"))
             house = cls(
                 root=root, registers=registers, authority=authority, strangers=strangers, control=control,
@@ -209,7 +213,7 @@ class House:
             signing_key=self.signer.public_pem if self.signer else b"",
             past=partial(read_past, self.lake),
             first_from=self.lake.first_from,
-            find=partial(self.lake.search, timeout_s=30.0),
+            find=partial(self.lake.search, timeout_s=300.0),
             corrections=self.lake.corrections,
             rows=lambda plan, keys: rows_of(
                 self.lake, self.dataset(plan.dataset), plan, keys, segments=self.root / "segments"
@@ -379,7 +383,7 @@ class Client:
         self._used = now
         if self._connection is None:
             context = self.house.context(self.certificate)
-            self._connection = http.client.HTTPSConnection("localhost", self.port, context=context, timeout=20)
+            self._connection = http.client.HTTPSConnection("localhost", self.port, context=context, timeout=60)
         return self._connection
 
     def get(self, path: str, **headers: str) -> Reply:
@@ -417,7 +421,7 @@ def serving(
         yield server, port
     finally:
         server.stop()
-        thread.join(timeout=30)
+        thread.join(timeout=120)
         assert not thread.is_alive()
 
 

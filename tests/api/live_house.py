@@ -45,11 +45,11 @@ class SourceSystem:
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
 
     def _call(self, method: str, body: bytes) -> None:
         port = urlsplit(self.url).port
-        connection = HTTPSConnection("localhost", port, context=self.context, timeout=10)
+        connection = HTTPSConnection("localhost", port, context=self.context, timeout=60)
         connection.request(method, "/faults", body)
         assert connection.getresponse().status == 200
         connection.close()
@@ -81,7 +81,7 @@ def source_system(house: House, port: int = 0) -> Iterator[SourceSystem]:
         yield SourceSystem(process, url, house.context("platform"))
     finally:
         process.kill()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
         process.stdout.close()
 
 
@@ -91,7 +91,7 @@ def live_doors(house: House, url: str | None, extra: Registers | None = None, **
     if url is not None:
         made = LiveSource(
             url=url, authority=Path("trust/authority.pem"), certificate=Path("platform.pem"), key=Path("platform.key"),
-            **source,
+            **{"connect_s": 20.0, **source},
         )  # fmt: skip
         doors = replace(doors, sources={"korsbaek": made.below(house.root)})
     return doors if extra is None else replace(doors, registers=extra)

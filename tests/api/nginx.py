@@ -13,6 +13,7 @@ import pytest
 
 from api import Proxies, ProxySettings, make_app
 from tests.api.house import House, serving
+from tests.ports import free_port
 
 CONFIGURATION = Path(__file__).parents[2] / "docs" / "operating" / "nginx.conf"
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
@@ -26,12 +27,12 @@ def behind_nginx(house: House, folder: Path) -> Iterator[int]:
     if not (house.root / "proxy.pem").exists():
         house.issue("proxy")
     proxies = Proxies(ProxySettings(addresses=("127.0.0.1",), certificates=(house.fingerprint("proxy"),)))
-    with serving(house, make_app(replace(house.doors(), proxies=proxies))) as (_, inner), socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        with _nginx(house, folder, port, inner):
-            yield port
+    port = free_port()
+    with (
+        serving(house, make_app(replace(house.doors(), proxies=proxies))) as (_, inner),
+        _nginx(house, folder, port, inner),
+    ):
+        yield port
 
 
 @contextmanager

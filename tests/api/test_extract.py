@@ -8,8 +8,6 @@ import http.client
 import json
 import re
 import socket
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,19 +20,13 @@ from api.rest.ranges import matches, wanted_range
 from kernel import CallAnswered, RowsDelivered
 from tests.api.conftest import Connect
 from tests.api.house import MUNICIPALITIES, Client, House, serving
+from tests.waiting import eventually
 
 PATH = "/v1/services/municipalities-extract/extract"
 
 
 def deliveries(house: House) -> list[RowsDelivered]:
     return [fact for fact in house.facts if isinstance(fact, RowsDelivered)]
-
-
-def soon(found: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not found() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert found()
 
 
 class TestTheFile:
@@ -245,7 +237,7 @@ class TestOnRecord:
                 assert connection.sock is not None
                 connection.sock.shutdown(socket.SHUT_RDWR)
                 client.close()
-                soon(lambda: deliveries(house))
+                eventually(lambda: deliveries(house))
         finally:
             house.many = 0
         (delivery,) = deliveries(house)

@@ -17,18 +17,16 @@ from kernel import RowsDelivered
 from runtime.signing import Signer
 from tests.api.conftest import Connect
 from tests.api.house import CLOCK, Client, House, Reply, serving
-from tests.api.test_extract import deliveries, soon
+from tests.api.test_extract import deliveries
+from tests.waiting import eventually
 
 SERVICE = "/v1/services/municipalities-extract"
 PERSONS = "/v1/services/cpr-persons-extract"
 
 
 def until_ready(client: Client, path: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 20
-    while (told := client.get(path).json)["state"] == "running":
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    found: dict[str, Any] = told
+    eventually(lambda: client.get(path).json["state"] != "running")
+    found: dict[str, Any] = client.get(path).json
     return found
 
 
@@ -233,7 +231,7 @@ def test_a_reader_that_takes_nothing_is_ended(tmp_path: Path) -> None:
             connection.request("GET", f"{SERVICE}/extract")
             answer = connection.getresponse()
             assert answer.read(1_000)
-            soon(lambda: [fact for fact in house.facts if isinstance(fact, RowsDelivered)])
+            eventually(lambda: [fact for fact in house.facts if isinstance(fact, RowsDelivered)])
             (fact,) = deliveries(house)
             assert not fact.whole
             client.close()

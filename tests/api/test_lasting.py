@@ -17,7 +17,8 @@ from control import Agreements, Sharing
 from kernel import RowsDelivered
 from runtime.sharing import TokenBook
 from tests.api.house import Client, House, serving
-from tests.api.test_extract import deliveries, soon
+from tests.api.test_extract import deliveries
+from tests.waiting import eventually
 
 SERVICE = "/v1/services/municipalities-extract"
 
@@ -81,7 +82,7 @@ def test_ends_a_download_over_rest(house: House, ready: bool) -> None:
         answer = reading(client, "GET", f"{SERVICE}/extract")
         suspend(house)
         # It is over although the reader takes nothing.
-        soon(lambda: [fact for fact in house.facts if isinstance(fact, RowsDelivered)])
+        eventually(lambda: [fact for fact in house.facts if isinstance(fact, RowsDelivered)])
         assert not deliveries(house)[0].whole
         ensure_cut(answer)
         client.close()

@@ -1,6 +1,7 @@
 """A personal number never stands in a log line, an error text or the ledger, through whichever door it comes."""
 
 import logging
+from collections.abc import Iterator
 
 import pytest
 import structlog
@@ -13,15 +14,17 @@ CANARY = "6101709999"
 
 
 @pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    """Everything that anything logs, at the finest level."""
+def logged(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """Everything that anything logs, at the finest level. Afterwards logs go where they went before."""
+    before = structlog.get_config()
     structlog.configure(
         processors=[structlog.stdlib.add_log_level, structlog.processors.JSONRenderer()],
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
     caplog.set_level(logging.DEBUG)
-    return caplog
+    yield caplog
+    structlog.configure(**before)
 
 
 @pytest.mark.parametrize("certificate", ["one", "lonely", "unbound", None])

@@ -6,7 +6,6 @@ import ssl
 import subprocess
 import sys
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,14 @@ from api.errors import ServerCertificateInvalid, TrustInvalid
 from control import load_trust
 from kernel import RowsDelivered
 from tests.api.house import CLOCK, Client, House, serving
+from tests.waiting import eventually
 
 
 def wire(house: House, port: int, sent: bytes, *, certificate: str | None = None) -> bytes:
     """What comes back for bytes sent over TLS, until the server closes."""
     context = house.context(certificate)
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=10) as raw,
+        socket.create_connection(("127.0.0.1", port), timeout=60) as raw,
         context.wrap_socket(raw, server_hostname="localhost") as secured,
     ):
         received = b""
@@ -138,9 +138,7 @@ class TestStopping:
                 answer = connection.getresponse()
                 received.append(answer.read(1_000_000))
                 server.stop()
-                time.sleep(0.5)
-                with pytest.raises(OSError, match="refused"):
-                    socket.create_connection(("127.0.0.1", port), timeout=2)
+                eventually(lambda: _refuses(port))
                 while piece := answer.read(1_000_000):
                     received.append(piece)
                 client.close()
@@ -159,7 +157,7 @@ class TestStopping:
                 connection.request("GET", "/v1/services/municipalities-extract/extract?format=ndjson")
                 connection.getresponse().read(1_000)
                 server.stop()
-                _wait(lambda: any(isinstance(fact, RowsDelivered) for fact in house.facts))
+                eventually(lambda: any(isinstance(fact, RowsDelivered) for fact in house.facts))
                 client.close()
         finally:
             house.many = 0
@@ -167,11 +165,10 @@ class TestStopping:
         assert delivery.whole is False
 
     def test_idle_connections_do_not_hold_it_up(self, house: House) -> None:
-        began = time.monotonic()
-        with serving(house, drain_s=30) as (_, port):
+        # Whoever serves here takes it for hung long before that.
+        with serving(house, drain_s=3_600) as (_, port):
             client = Client(house, port)
             client.get("/health/live")
-        assert time.monotonic() - began < 10
         client.close()
 
     def test_after_a_signal_the_process_goes_on_to_put_its_things_in_order(self, house: House) -> None:
@@ -190,10 +187,10 @@ class TestStopping:
         )
         assert process.stdout is not None
         port = int(process.stdout.readline())
-        _wait(lambda: _answers(house, port))
+        eventually(lambda: _answers(house, port))
         process.terminate()
         assert process.stdout.read() == "ledger sealed\n"
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
         process.stdout.close()
 
 
@@ -205,11 +202,12 @@ def _answers(house: House, port: int) -> bool:
         return False
 
 
-def _wait(until: Any) -> None:
-    deadline = time.monotonic() + 20
-    while not until():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+def _refuses(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=2).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def test_no_thread_of_a_stopped_server_stays(house: House) -> None:

@@ -74,7 +74,7 @@ class Case:
         (self._folder / "chain.key").write_bytes(key)
         context = self.house.context(None)
         context.load_cert_chain(self._folder / "chain.pem", self._folder / "chain.key")
-        connection = http.client.HTTPSConnection("localhost", self._port, context=context, timeout=10)
+        connection = http.client.HTTPSConnection("localhost", self._port, context=context, timeout=60)
         try:
             connection.request("GET", "/v1/services/municipalities/records/0851")
             answer = connection.getresponse()

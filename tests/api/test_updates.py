@@ -29,7 +29,7 @@ def writing(standing: tuple[House, int]) -> Iterator[tuple[House, int]]:
     master = Master(
         lambda: nullcontext(house.lake), lambda *_: None,
         lambda lake, dataset: refresh_segments(lake, dataset, house.root / "segments", ReplicaSettings()),
-        clock=CLOCK, fictitious_only=True,
+        clock=CLOCK, fictitious_only=True, patience_s=50.0,
     )  # fmt: skip
     with serving(house, make_app(replace(house.doors(), write=master.write))) as (_, port):
         yield house, port
@@ -224,7 +224,7 @@ class TestTheWriter:
         master = Master(
             open_lake, lambda *_: None,
             lambda lake, each: refresh_segments(lake, each, tmp_path / "segments", ReplicaSettings()),
-            clock=CLOCK, fictitious_only=True, patience_s=20.0,
+            clock=CLOCK, fictitious_only=True, patience_s=120.0,
         )  # fmt: skip
         written: list[Any] = []
 

@@ -58,7 +58,7 @@ def talk(
     """Everything that the server says, until it closes, to someone who sends these bytes over one connection."""
     context = context or house.context(certificate)
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=20) as plain,
+        socket.create_connection(("127.0.0.1", port), timeout=60) as plain,
         context.wrap_socket(plain, server_hostname="localhost") as wire,
     ):
         said = b""

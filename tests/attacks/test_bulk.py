@@ -204,7 +204,7 @@ class TestFloods:
     def test_of_connections(self, house: House, port: int) -> None:
         import socket
 
-        held = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(300)]
+        held = [socket.create_connection(("127.0.0.1", port), timeout=60) for _ in range(300)]
         try:
             assert talk(house, port, request("GET", "/health/live"))[-1].status == 200
         finally:

@@ -414,7 +414,7 @@ def _with(oid: x509.ObjectIdentifier, value: str) -> x509.Name:
 
 def _session(context: ssl.SSLContext, port: int, session: ssl.SSLSession | None) -> tuple[ssl.SSLSocket, bytes]:
     with (
-        socket.create_connection(("127.0.0.1", port), timeout=20) as plain,
+        socket.create_connection(("127.0.0.1", port), timeout=60) as plain,
         context.wrap_socket(plain, server_hostname="localhost", session=session) as wire,
     ):
         wire.sendall(request("GET", PATH))

@@ -146,7 +146,7 @@ class TestHeaders:
 
 
 class TestPatience:
-    @pytest.fixture(autouse=True)
+    @pytest.fixture
     def impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(TlsProtocol, "request_s", 0.3)
 
@@ -154,7 +154,7 @@ class TestPatience:
         """What the server says until it closes, to someone who sends these pieces and then waits."""
         context = client.house.context(client.certificate)
         with (
-            socket.create_connection(("localhost", client.port), timeout=20) as plain,
+            socket.create_connection(("localhost", client.port), timeout=60) as plain,
             context.wrap_socket(plain, server_hostname="localhost") as wire,
         ):
             for piece in pieces:
@@ -166,22 +166,26 @@ class TestPatience:
             return said
 
     @attack("headers that never end", by="request_too_slow")
+    @pytest.mark.usefixtures("impatient")
     def test_a_head_that_never_ends(self, limited: Client) -> None:
         said = self.talk(limited, b"GET / HTTP/1.1\r\nHost: x\r\n", b"X-Slow: 1\r\n")
         assert said.startswith(b"HTTP/1.1 408")
         assert b"request_too_slow" in said
 
     @attack("one byte, and then nothing", by="request_too_slow")
+    @pytest.mark.usefixtures("impatient")
     def test_a_single_byte(self, limited: Client) -> None:
         assert self.talk(limited, b"G").startswith(b"HTTP/1.1 408")
 
     @attack("a body that never ends", by="request_too_slow")
+    @pytest.mark.usefixtures("impatient")
     def test_a_body_that_never_ends(self, limited: Client) -> None:
         head = b"POST /v1/services/municipalities/lookup HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         said = self.talk(limited, head, b'Content-Length: 100\r\n\r\n{"key": ')
         assert said.startswith(b"HTTP/1.1 408")
 
     @attack("a second request that never ends", by="request_too_slow")
+    @pytest.mark.usefixtures("impatient")
     def test_a_second_request_that_never_ends(self, limited: Client) -> None:
         said = self.talk(limited, b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /")
         assert said.startswith(b"HTTP/1.1 200")

@@ -30,6 +30,15 @@ def ask(house: House, port: int) -> Callable[..., Said]:
     return asked
 
 
+@pytest.fixture
+def of_odense(house: House) -> str:
+    """A system of another municipality's own."""
+    if "of-odense" not in house.systems:
+        house.add_system("of-odense", ODENSE)
+        house.settle()
+    return "of-odense"
+
+
 Ask = Callable[..., Said]
 
 
@@ -309,20 +318,18 @@ class TestOthersFiles:
         assert int(said.headers.get("content-length", "0")) <= len(whole.body) + 500
 
     @attack("the decision about another system's call, by its trace id", by="decision_not_found")
-    def test_a_decision(self, house: House, ask: Ask, port: int) -> None:
-        house.add_system("of-odense", ODENSE)
-        house.settle()
+    def test_a_decision(self, house: House, ask: Ask, port: int, of_odense: str) -> None:
         trace = ask(PERSONS, {"key": NOBODY}, by="two").headers["knudepunkt-trace"]
         assert ask(f"/v1/decisions/{trace}", by="two").status == 200
-        ensure_refused([ask(f"/v1/decisions/{trace}", by="of-odense")], "decision_not_found")
+        ensure_refused([ask(f"/v1/decisions/{trace}", by=of_odense)], "decision_not_found")
 
     @attack("another's trace id in one's own call, to open its decision", by="one's own lines alone")
-    def test_a_trace_that_was_taken_over(self, house: House, ask: Ask) -> None:
+    def test_a_trace_that_was_taken_over(self, house: House, ask: Ask, of_odense: str) -> None:
         trace = ask(PERSONS, {"key": NOBODY}, by="two").headers["knudepunkt-trace"]
-        said = ask(PATH, None, f"traceparent: 00-{trace}-{'ab' * 8}-01", by="of-odense")
+        said = ask(PATH, None, f"traceparent: 00-{trace}-{'ab' * 8}-01", by=of_odense)
         assert said.headers["knudepunkt-trace"] == trace
-        seen = ask(f"/v1/decisions/{trace}", by="of-odense").json["decisions"]
-        assert {each["system"] for each in seen} == {house.systems["of-odense"]}
+        seen = ask(f"/v1/decisions/{trace}", by=of_odense).json["decisions"]
+        assert {each["system"] for each in seen} == {house.systems[of_odense]}
 
     @attack("the operators' status, by a supplier's system", by="operators_only")
     def test_the_operators_status(self, house: House, ask: Ask) -> None:

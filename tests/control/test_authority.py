@@ -63,7 +63,7 @@ def a_server(folder: Path, authority: TestAuthority) -> Iterator[tuple[int, list
             connection.close()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
+        listener.settimeout(60)
         thread = threading.Thread(target=serve, args=(listener,))
         thread.start()
         yield listener.getsockname()[1], seen
@@ -112,7 +112,7 @@ class TestHandshake:
             done = subprocess.run(
                 ["curl", "--silent", "--show-error", "--cert", "client/cert.pem", "--key", "client/key.pem",
                  "--cacert", "ca.pem", f"https://127.0.0.1:{port}/"],
-                cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False,
+                cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
             )  # fmt: skip
         assert (done.returncode, done.stdout, done.stderr) == (0, "fine", "")
 
@@ -122,7 +122,7 @@ class TestHandshake:
             (tmp_path / "leaf.pem").write_bytes(made.cert_pem)
             done = subprocess.run(
                 ["openssl", "verify", "-x509_strict", "-purpose", purpose, "-CAfile", "ca.pem", "leaf.pem"],
-                cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False,
+                cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
             )  # fmt: skip
             assert done.returncode == 0, done.stderr
 

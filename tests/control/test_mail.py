@@ -1,7 +1,6 @@
 """Notices by e-mail: to those whom they concern, encrypted, tried again, never twice, with nothing personal in them."""
 
 import asyncio
-import socket
 import ssl
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from control.mail import MailSettings, Post, SmtpServer
 from control.mail.door import LONGEST_WAIT, MOST_ATTEMPTS, OLDEST, wait_after
 from control.notices import tell
 from tests.control.builders import DAY, Cast, terms
+from tests.ports import free_port
 
 SENDER = "knudepunkt@drift.example"
 
@@ -64,12 +64,6 @@ class Mailbox:
         return sorted(address for addresses, _ in self.mails for address in addresses)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def serving(mailbox: Mailbox, **choices: Any) -> Iterator[int]:
     port = free_port()
@@ -93,7 +87,7 @@ def port(mailbox: Mailbox) -> Iterator[int]:
 
 
 def post(cast: Cast, port: int, **settings: Any) -> Post:
-    chosen: dict[str, Any] = {"host": "localhost", "port": port, "starttls": False, "sender": SENDER, "timeout_s": 5.0}
+    chosen: dict[str, Any] = {"host": "localhost", "port": port, "starttls": False, "sender": SENDER, "timeout_s": 30.0}
     return Post(cast.store, SmtpServer(MailSettings(**(chosen | settings))), sender=SENDER)
 
 

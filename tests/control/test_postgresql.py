@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -36,6 +35,7 @@ from kernel import ServiceName, Window, new_trace_id
 from runtime.migrations import upgrade
 from tests.control.builders import DAY, PERSONS, START, Cast, HandClock
 from tests.sync.connectors.postgres import DATABASE, PostgresPeer, serve_postgres
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -153,10 +153,7 @@ class TestWritersQueue:
         with PolicyWatcher(pg.store) as watcher:
             assert watcher.current().grant(pg.call(), START).agreement == made.id
             pg.step(made.id, Step.SUSPEND)
-            for _ in range(1_000):
-                if not watcher.current().grants_of(pg.system.id, START):
-                    break
-                time.sleep(0.01)
+            eventually(lambda: not watcher.current().grants_of(pg.system.id, START))
             assert watcher.current().grants_of(pg.system.id, START) == ()
 
 

@@ -16,6 +16,7 @@ from control.errors import AgreementNotLive, CertificateRevoked
 from control.watcher import LOOK_EVERY_S
 from kernel import AgreementId, SystemClock
 from tests.control.builders import Cast, HandClock, trust_folder
+from tests.waiting import eventually
 
 
 @contextmanager
@@ -119,9 +120,7 @@ class TestWatcher:
         with PolicyWatcher(today.store) as watcher:
             kept = watcher.current()
             today.store.revoke_certificate(fingerprint)
-            deadline = time.monotonic() + 5
-            while watcher.current() is kept and time.monotonic() < deadline:
-                time.sleep(0.01)
+            eventually(lambda: watcher.current() is not kept)
             assert kept.identify(fingerprint, SystemClock().now())
             with pytest.raises(CertificateRevoked):
                 watcher.current().identify(fingerprint, SystemClock().now())
@@ -130,13 +129,14 @@ class TestWatcher:
         path = Path(today.url.removeprefix("sqlite:///"))
         with capture_logs() as logs, PolicyWatcher(today.store) as watcher:
             today.sql("ALTER TABLE policy_version RENAME TO away")
-            time.sleep(3 * LOOK_EVERY_S)
+            eventually(lambda: [each["event"] for each in logs] == ["policy_not_read"])
             assert watcher.current().identify(fingerprint, SystemClock().now())
             today.sql("ALTER TABLE away RENAME TO policy_version")
             today.store.revoke_certificate(fingerprint)
-            time.sleep(3 * LOOK_EVERY_S)
+            eventually(lambda: watcher.current().version == version_of(today))
             with pytest.raises(CertificateRevoked):
                 watcher.current().identify(fingerprint, SystemClock().now())
+            eventually(lambda: len(logs) == 2)
         assert [each["event"] for each in logs] == ["policy_not_read", "policy_read_again"]
         assert path.exists()
 

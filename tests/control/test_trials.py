@@ -1,7 +1,5 @@
 """Trial connections: a service for everybody in the test environment, and the first successful call on record."""
 
-import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -23,6 +21,7 @@ from kernel import (
 from runtime.trials import TrialRecorder
 from schemas import SHIPPED, load_registers
 from tests.control.builders import DAY, START, Cast, HandClock
+from tests.waiting import eventually
 
 DEMO = ServiceName("demo-service")
 
@@ -45,14 +44,6 @@ def answered(cast: Cast, system: SystemId, **told: object) -> CallAnswered:
         municipality_cvr=cast.supplier.cvr, status=200, timing=Timing(out_us=1),
     )  # fmt: skip
     return replace(fact, **told)  # type: ignore[arg-type]
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    for _ in range(1_000):
-        if holds():
-            return
-        time.sleep(0.01)
-    raise AssertionError("it never came to hold")
 
 
 class TestTheDemoService:

@@ -14,7 +14,7 @@ from benchmarks.memory import resident_mb
 from replica import Lake, ReplicaSettings
 from tests.replica.builders import PERSONS
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 def main(folder: Path, enough_mb: float) -> None:

@@ -85,7 +85,7 @@ class TestMaintenance:
             lambda: read_past(lake, PERSONS, old),
             lambda: lake.changes(PERSONS, old, new),
             lambda: lake.changes(PERSONS, SnapshotId(0), new),
-            lambda: lake.search(PERSONS, Search(conditions=()), old, timeout_s=30),
+            lambda: lake.search(PERSONS, Search(conditions=()), old, timeout_s=300),
             lambda: lake.rollback(PERSONS, old, ""),
             lambda: lake.pin(old),
         ):
@@ -244,7 +244,7 @@ class TestAPinnedReader:
                         assert info is not None
                         try:
                             assert len(people(other, info.snapshot)) == 1
-                            other.search(PERSONS, Search(conditions=()), info.snapshot, timeout_s=30)
+                            other.search(PERSONS, Search(conditions=()), info.snapshot, timeout_s=300)
                         except HistoryExpired:
                             # Two publications and an expiry came between the question and the reading.
                             continue

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.usage.builders import House, an_answer
+from tests.waiting import eventually
 from usage import ask, take_in, verify
 
 SEED = 20310304
@@ -51,18 +52,19 @@ class Child:
 def test_every_acknowledged_event_is_in_calls_exactly_once(house: House) -> None:
     rng = random.Random(SEED)
     acknowledged: list[str] = []
-    for _ in range(ROUNDS):
+    rounds = 0
+    # So many rounds, and on a busy machine as many more as it takes for them to say something.
+    while rounds < ROUNDS or len(acknowledged) <= 100:
+        rounds += 1
         writers = [Child("record", str(house.ledger), str(rng.choice([0.02, 60]))) for _ in range(2)]
         intake = Child("intake", str(house.ledger), str(house.usage))
         for child in (*writers, intake):
-            assert child.ready.wait(30)
+            assert child.ready.wait(120)
         for child in rng.sample([*writers, intake], 3):
             time.sleep(rng.uniform(0, 0.3))
             said = child.kill()
             if child is not intake:
                 acknowledged += said
-    assert len(acknowledged) > 100
-
     before = recorded(house)
     taken = take_in(house.ledger, house.usage)
     after = recorded(house)
@@ -102,10 +104,10 @@ def test_calls_has_each_event_once_while_ledgers_turn_and_the_intake_works(house
             assert max(answer.values(), default=1) == 1
             assert known <= answer.keys()
             assert verify(house.ledger, house.usage) == []
+        eventually(lambda: sum(int(events) for events in intake.said[1:]) > 0)
     finally:
         stop.set()
         for thread in threads:
             thread.join()
-        intakes = intake.kill()
-    assert sum(int(events) for events in intakes) > 0
+        intake.kill()
     assert recorded(house).keys() == set(done)

@@ -46,15 +46,16 @@ def request(office: Office, *services: str) -> str:
 
 class TestADelegation:
     def test_lets_the_suppliers_administrator_approve_until_it_is_withdrawn(self, production: Office) -> None:
+        # Of services that no other test here gives away.
         approve = {"step": "approve"}
-        waiting = request(production)
+        waiting = request(production, "classes")
         assert production.post("supplier-administrator", f"{waiting}/steps", approve).code == "step_not_yours"
-        made = production.post("data-controller", PATH, GIVEN)
+        made = production.post("data-controller", PATH, GIVEN | {"services": ["classes"]})
         assert made.status == 201
         assert production.get("supplier-administrator", waiting).json["may"][:1] == ["approve"]
         done = production.post("supplier-administrator", f"{waiting}/steps", approve)
         assert (done.json["state"], done.json["delegation"]) == ("approved", made.json["id"])
-        wider = request(production, "municipalities", "classes")
+        wider = request(production, "classes", "roads")
         assert production.post("supplier-administrator", f"{wider}/steps", approve).code == "step_not_yours"
 
         withdrawn = production.post("data-controller", f"{made.headers['location']}/withdraw", {"note": "sag 18"})
