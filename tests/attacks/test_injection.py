@@ -16,7 +16,7 @@ import pytest
 
 from control.mail import Outcome, Post
 from control.mail.server import Answer
-from tests.api.administration.staff import ADMIN, Office, signing_request
+from tests.api.administration.staff import ADMIN, Office, a_cvr, signing_request
 from tests.api.house import AALBORG, SUPPLIER, House, Reply
 from tests.attacks.harness import PATH, attack, case, ensure_refused, post, request, talk
 
@@ -77,7 +77,7 @@ def _terms(office: Office, **texts: Any) -> Reply:
 
 def _apply(office: Office, **texts: str) -> Reply:
     asked = {
-        "kind": "supplier", "cvr": f"{uuid4().int % 10**8:08}", "name": "Ny A/S", "email": "post@ny.example",
+        "kind": "supplier", "cvr": a_cvr(), "name": "Ny A/S", "email": "post@ny.example",
         "user_name": "Nina Ny", "user_email": "nina@ny.example", "signing_request": signing_request()[0], **texts,
     }  # fmt: skip
     return office.post(None, f"{ADMIN}/applications", asked)

@@ -1,5 +1,6 @@
 """People with roles, at the other end of real connections."""
 
+import itertools
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -29,6 +30,12 @@ STAFF: Mapping[str, tuple[str, frozenset[Role]]] = {
     "operator-person": (OPERATOR, frozenset({O})),
 }
 ADMIN = "/v1/admin"
+_FREE = itertools.count(70_000_001)
+
+
+def a_cvr() -> str:
+    """A number that no organisation of these tests has."""
+    return str(next(_FREE))
 
 
 @dataclass(slots=True)

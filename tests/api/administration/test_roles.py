@@ -9,7 +9,7 @@ import pytest
 from control import Credentials, OrganisationKind, Processing, Role, Verb
 from control.actors import MAY
 from kernel import SystemId, Window
-from tests.api.administration.staff import ADMIN, RIVAL, STAFF, Office, signing_request
+from tests.api.administration.staff import ADMIN, RIVAL, STAFF, Office, a_cvr, signing_request
 from tests.api.house import AALBORG, CLOCK, ODENSE, OPERATOR, SUPPLIER, Client, Reply
 
 Deed = Callable[[Office, str, str], Reply]
@@ -25,7 +25,7 @@ def _system(office: Office, cvr: str) -> str:
 
 
 def _applied(office: Office) -> str:
-    made = office.house.control.add_organisation(OrganisationKind.SUPPLIER, str(uuid4().int)[:8], "Ny")
+    made = office.house.control.add_organisation(OrganisationKind.SUPPLIER, a_cvr(), "Ny")
     return f"{ADMIN}/organisations/{made.id}"
 
 
@@ -93,7 +93,7 @@ IN_AN_ORGANISATION: dict[Verb, Deed] = {
 }
 OF_THE_OPERATOR: dict[Verb, Callable[[Office, str], Reply]] = {
     Verb.ORGANISATION_ADD: lambda office, who: office.post(
-        who, f"{ADMIN}/organisations", {"kind": "supplier", "cvr": str(uuid4().int)[:8], "name": "Ny"}
+        who, f"{ADMIN}/organisations", {"kind": "supplier", "cvr": a_cvr(), "name": "Ny"}
     ),
     Verb.ORGANISATION_SUSPEND: lambda office, who: office.post(who, f"{_applied(office)}/steps", {"step": "suspend"}),
 }
