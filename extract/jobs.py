@@ -120,7 +120,11 @@ class Jobs:
         found = self._store.find(job.plan)
         if found is None and self._failed(job):
             return JobState(job=job, progress=Progress.FAILED, rows=0, size_bytes=0)
-        extract = found or self._store.open(job.plan)
+        try:
+            extract = found or self._store.open(job.plan, job.agreement)
+        except TooManyExtracts:
+            # It was begun before and its maker is gone; a later look begins it anew.
+            return JobState(job=job, progress=Progress.RUNNING, rows=0, size_bytes=0)
         if extract.ready:
             made = extract.manifest
             return JobState(

@@ -25,8 +25,9 @@ from extract.formats.cpr_records import RecordForm
 from extract.formats.record_lines import Records
 from extract.place import Place, sync_folder
 from extract.plan import ExtractPlan
+from extract.turns import Turn
 from extract.writeback import Writeback
-from kernel import COPENHAGEN, AgreementId, Clock
+from kernel import COPENHAGEN, Clock
 
 _TELL_EVERY_S: Final = 0.5
 
@@ -39,10 +40,9 @@ Scan = Callable[[ExtractPlan], pa.RecordBatchReader]
 @dataclass(slots=True)
 class Production:
     """lock        the plan's lock, held; closed when the production ends
-    turn        taken while writing: bounds how many write at once
+    turn        taken while writing: bounds how many write at once on the machine
     closing     set when the house closes: the production stops at its next batch
     forms       of the lines that the format cpr is made of
-    wanted_by   the agreement whose request began it; None for the house itself
     followers   readers in this process that wait for it
     rows        written until now
     """
@@ -51,10 +51,9 @@ class Production:
     scan: Scan
     clock: Clock
     lock: int
-    turn: threading.Semaphore
+    turn: Turn
     closing: threading.Event
     forms: tuple[RecordForm, ...] = ()
-    wanted_by: AgreementId | None = None
     error: BaseException | None = None
     ended: bool = False
     followers: int = 0
@@ -87,8 +86,8 @@ class Production:
     def _run(self) -> None:
         error: BaseException | None = None
         try:
-            with self.turn:
-                self._write()
+            self.turn.wait(self._ensure_wanted)
+            self._write()
         except BaseException as raised:
             error = raised
             with contextlib.suppress(OSError):
@@ -99,6 +98,7 @@ class Production:
             with contextlib.suppress(OSError):
                 self.place.progress.unlink(missing_ok=True)
             os.close(self.lock)
+            self.turn.end()
             give_back()
             # Last: who hears of the end finds everything cleared away, and can begin anew.
             with self._news:

@@ -93,7 +93,8 @@ class ExtractSettings:
                   extract that was begun can be fetched, hours
     shelf_days    how long a file stays on an agreement's shelf, days; longer while a delivery waits for its receiver
     stall_s       a download whose reader takes nothing for this long is ended, seconds
-    productions   files that one process writes at once; others wait for their turn
+    productions   files that are written at once, by all processes of the machine; others wait for their turn. One
+                  agreement never has all of these places
     """
 
     keep_hours: float = 72.0

@@ -12,20 +12,16 @@ import threading
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
-from extract.errors import TooManyExtracts
 from extract.following import Extract
 from extract.formats.cpr_records import RecordForm
 from extract.place import Place
 from extract.plan import ExtractPlan
 from extract.production import Production, Scan
 from extract.tidying import tidy
+from extract.turns import Turns
 from kernel import AgreementId, Clock, SystemClock
-
-MOST_AT_ONCE: Final = 24
-"""Files of one agreement that one process makes, or has waiting to be made. More than the extracts that an agreement
-may wait for: those that it gave up end at their next batch."""
 
 
 class ExtractStore:
@@ -33,7 +29,7 @@ class ExtractStore:
     closes.
 
     scan          reads the rows of a plan
-    productions   how many files are written at once; others wait for their turn
+    productions   how many files are written at once, by all processes of the machine; others wait for their turn
     forms         of the lines that the format cpr is made of
     """
 
@@ -47,12 +43,12 @@ class ExtractStore:
         forms: tuple[RecordForm, ...] = (),
     ) -> None:
         self._folder, self._scan, self._clock, self._forms = folder, scan, clock or SystemClock(), forms
-        self._turn = threading.BoundedSemaphore(productions)
         self._closing = threading.Event()
         self._running: dict[str, Production] = {}
         self._followed: dict[str, tuple[int, int]] = {}
         self._starting = threading.Lock()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._turns = Turns(folder.with_name(f".{folder.name}-turns"), productions)
 
     def __enter__(self) -> Self:
         return self
@@ -149,26 +145,13 @@ class ExtractStore:
             if place.ready:
                 os.close(lock)
                 return None
-            try:
-                self._ensure_room(wanted_by)
-            except TooManyExtracts:
-                os.close(lock)
-                raise
-            place.clear()
-            production = Production(
-                place, self._scan, self._clock, lock, self._turn, self._closing, self._forms, wanted_by
-            )
+            with contextlib.ExitStack() as undone:
+                undone.callback(os.close, lock)
+                turn = self._turns.draw(wanted_by)
+                undone.callback(turn.end)
+                place.clear()
+                production = Production(place, self._scan, self._clock, lock, turn, self._closing, self._forms)
+                production.start()
+                undone.pop_all()
             self._running[place.plan.id] = production
-            production.start()
             return production
-
-    def _ensure_room(self, agreement: AgreementId | None) -> None:
-        """One agreement must not fill the disk, nor keep all others waiting. Raises TooManyExtracts."""
-        making = [each for each in self._running.values() if each.wanted_by == agreement]
-        if agreement is not None and len(making) >= MOST_AT_ONCE:
-            raise TooManyExtracts(
-                f"{MOST_AT_ONCE} extracts of the agreement are being made already",
-                remedy="wait until some of them are finished",
-                rule="extracts.limit",
-                retry_after_s=30,
-            )

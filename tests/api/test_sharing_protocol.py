@@ -179,7 +179,7 @@ def reading(house: House, file: Path, url: str, times: int, form: str) -> list[d
 class TestOneUse:
     """A query with its files, and what is asked before it."""
 
-    @pytest.mark.parametrize("form", ["parquet", "delta", "either"])
+    @pytest.mark.parametrize("form", ["either", "delta"])
     def test_of_the_official_client_counts_once(self, house: House, port: int, tmp_path: Path, form: str) -> None:
         """Against limits, in the record of calls, and as rows that were handed out."""
         few = limited(house, port, calls_per_day=2)

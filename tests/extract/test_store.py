@@ -23,7 +23,7 @@ from extract import ExtractBroken, ExtractNotReady, ExtractPlan, ExtractStore, F
 from extract.errors import TooManyExtracts
 from extract.formats import SLICE_BYTES
 from extract.place import Place
-from extract.store import MOST_AT_ONCE
+from extract.turns import MOST_AT_ONCE
 from kernel import AgreementId
 from tests.extract.builders import FORMATS, PUBLISHED, plan
 from tests.extract.conftest import Source
@@ -328,7 +328,8 @@ def test_productions_wait_for_their_turn(folder: Path, source: Source) -> None:
 
     with ExtractStore(folder, scan, productions=2) as store, ThreadPoolExecutor(6) as threads:
         plans = [plan(columns=name) for name in ("number", "name", "born", "seen", "alive", "income")]
-        sizes = list(threads.map(lambda each: sum(map(len, store.open(each).chunks())), plans))
+        agreements = [AgreementId(name) for name in "abcdef"]
+        sizes = list(threads.map(lambda *each: sum(map(len, store.open(*each).chunks())), plans, agreements))
     assert all(sizes)
     assert most == 2
 
