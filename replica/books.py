@@ -6,7 +6,7 @@ Kept in tables of the lake's own, written in the transaction of each publication
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from replica.errors import DatasetNotReady
 from replica.evolution import AppliedContract
 from replica.pins import Pins
 from replica.queries import query
-from replica.statements import kept
+from replica.statements import kept, withheld
 from schemas import Dataset
 
 
@@ -105,6 +105,13 @@ class Books:
         with self._cursor() as cursor:
             cursor.register("held", held)
             return cursor.execute(statement.text, statement.values).to_arrow_table()["kept"]
+
+    def withheld(self, dataset: Dataset, day: date, held: pa.Table) -> pa.ChunkedArray:
+        """Whether the protection of each row of `held` is active on a day; it has the list that tells so, if any."""
+        statement = withheld(dataset, day)
+        with self._cursor() as cursor:
+            cursor.register("held", held)
+            return cursor.execute(statement.text, statement.values).to_arrow_table()["withheld"]
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -55,10 +55,12 @@ def fold(folder: Path, dataset: Dataset, parts: tuple[Part, ...], count: int) ->
     return write_part(folder, "delta", dataset, frames, gone[dataset.key].sort())
 
 
-def frames_of(folder: Path, part: Part) -> list[pl.DataFrame]:
-    """The rows of a part, batch by batch, mapped."""
+def frames_of(folder: Path, part: Part, *, without: str = "") -> list[pl.DataFrame]:
+    """The rows of a part, batch by batch, mapped; `without` a column, if it has that."""
     with pa.memory_map(str(folder / part.name / "rows.arrow")) as source:
-        file = pa.ipc.open_file(source)
+        names = pa.ipc.open_file(source).schema.names
+        chosen = pa.ipc.IpcReadOptions(included_fields=[at for at, name in enumerate(names) if name != without])
+        file = pa.ipc.open_file(source, options=chosen)
         return [pl.DataFrame(pl.from_arrow(file.get_batch(number))) for number in range(file.num_record_batches)]
 
 

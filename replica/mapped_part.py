@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from replica.arrays import Keys, mapped
 from replica.folding import frames_of
-from replica.nested import TEXT, Decoder, decoder_of, nested_names
+from replica.nested import JUDGED, TEXT, Decoder, decoder_of, nested_names
 from replica.parts import Part, encoded, index_files
 
 MOST_CHOICES: Final = 100
@@ -43,7 +43,8 @@ class MappedPart:
         self._digits = part.digits
         self._keys = mapped(place / "keys.npy")
         self._gone = mapped(place / "gone.npy")
-        self._batches = frames_of(folder, part)
+        # To take in a list, polars goes through all its offsets: no lookup asks for it.
+        self._batches = frames_of(folder, part, without=JUDGED)
         self._starts = [0, *accumulate(batch.height for batch in self._batches)]
         self._indexes = {name: tuple(mapped(place / file) for file in index_files(name)) for name in part.indexed}
         self._schema = pa.ipc.read_schema(pa.py_buffer((place / "schema.arrow").read_bytes()))

@@ -116,7 +116,7 @@ def packed_change(dataset: Dataset) -> str:
     others = [name for name in dataset.names if name != dataset.key]
     values = "".join(f", i.{quoted(name)}" for name in others)
     rows = f"SELECT c.what AS _change, c.key AS {key}{values} FROM change c LEFT JOIN incoming i ON i.{key} = c.key"
-    return f"SELECT _change, {packed(dataset.arrow)} FROM ({rows}) ORDER BY {key}"
+    return f"SELECT _change, {packed(dataset)} FROM ({rows}) ORDER BY {key}"
 
 
 def fill(dataset: Dataset, *, in_order: bool) -> tuple[str, ...]:

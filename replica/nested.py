@@ -12,9 +12,13 @@ import msgspec
 import pyarrow as pa
 
 from replica.quoting import quoted
+from schemas import Dataset
 
 TEXT: Final = "_nested"
 """The column that holds the text. A dataset's own columns never begin with an underscore."""
+JUDGED: Final = "_protections"
+"""The column that holds, as it is, the list by which a row's protection is judged: whoever reads many rows has no time
+to read their texts."""
 
 _PLAIN: Final[dict[pa.DataType, Any]] = {
     pa.string(): str,
@@ -33,10 +37,21 @@ def nested_names(schema: pa.Schema) -> tuple[str, ...]:
     return tuple(field.name for field in schema if pa.types.is_nested(field.type))
 
 
-def packed(schema: pa.Schema) -> str:
-    """SQL: the flat columns, and the nested ones as one JSON text TEXT."""
-    nested = nested_names(schema)
+def judged_by(dataset: Dataset) -> str | None:
+    """The list that segments keep as JUDGED; None when nothing is withheld by one."""
+    rule = dataset.protection
+    if rule is None or not dataset.protected_columns or rule.list_column not in dataset.names:
+        return None
+    return rule.list_column
+
+
+def packed(dataset: Dataset) -> str:
+    """SQL: the flat columns, the nested ones as one JSON text TEXT, and JUDGED where protection is judged by a list."""
+    schema = dataset.arrow
+    nested, judged = nested_names(schema), judged_by(dataset)
     chosen = [quoted(name) for name in schema.names if name not in nested]
+    if judged is not None:
+        chosen.append(f"{quoted(judged)} AS {JUDGED}")
     if nested:
         pieces = ", ".join(f"{quoted(name)} := {_finite(schema.field(name).type, quoted(name), 0)}" for name in nested)
         chosen.append(f"to_json(struct_pack({pieces}))::VARCHAR AS {TEXT}")

@@ -1,11 +1,11 @@
 """Parts of a segment stack: immutable folders of memory-mapped files, and the pointer that names them.
 
 A part is `rows.arrow` (uncompressed Arrow IPC, batches of some ten thousand rows, sorted by key, nested columns packed
-into one text), `schema.arrow` (the columns they are of), `keys.npy` (their keys), `gone.npy` (keys deleted), and for
-each secondary key two arrays: its values in order, and the rows where they stand. A part is made under a temporary
-name, synced and renamed; the pointer is replaced last. A reader finds the old stack or the new one, never half of
-either. Rows lie here in clear, since lookups map them into memory: folders have mode 0700, and the instance belongs on
-an encrypted disk.
+into one text, and the list that protection is judged by once more as it is), `schema.arrow` (the columns they are of),
+`keys.npy` (their keys), `gone.npy` (keys deleted), and for each secondary key two arrays: its values in order, and the
+rows where they stand. A part is made under a temporary name, synced and renamed; the pointer is replaced last. A reader
+finds the old stack or the new one, never half of either. Rows lie here in clear, since lookups map them into memory:
+folders have mode 0700, and the instance belongs on an encrypted disk.
 """
 
 import json

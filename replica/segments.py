@@ -24,6 +24,7 @@ from replica.delivery import SnapshotInfo
 from replica.errors import HistoryExpired
 from replica.folding import fold
 from replica.lake import Lake
+from replica.nested import JUDGED, judged_by
 from replica.part_writer import write_part
 from replica.parts import Part, Pointer, remove_unnamed
 from replica.reading import not_ready
@@ -94,8 +95,11 @@ def fold_segments(dataset: Dataset, root: Path, settings: ReplicaSettings) -> bo
 
 
 def columns_hash(dataset: Dataset) -> str:
-    """What a stack was made for: other columns, types or secondary keys need another stack."""
-    return hashlib.sha256(f"{dataset.arrow} {dataset.secondary_keys}".encode()).hexdigest()
+    """What a stack was made for: other columns, types, secondary keys or lists to judge by need another stack."""
+    judged = judged_by(dataset)
+    # A dataset without such a list keeps the stack that it has.
+    beside = "" if judged is None else f" {JUDGED} {judged} {dataset.arrow.field(judged).type}"
+    return hashlib.sha256(f"{dataset.arrow} {dataset.secondary_keys}{beside}".encode()).hexdigest()
 
 
 def is_due(parts: tuple[Part, ...], share: float) -> bool:

@@ -134,6 +134,12 @@ def kept(rows: Mapping[str, frozenset[str]]) -> Statement:
     return Statement(f"SELECT coalesce({' AND '.join(within(rows, values))}, false) AS kept FROM held", values)
 
 
+def withheld(dataset: Dataset, day: date) -> Statement:
+    """`withheld`: whether the protection of each row of the relation `held` is active, in its order."""
+    values = {} if dataset.protection is None else {"day": day}
+    return Statement(f"SELECT {protected(dataset)} AS withheld FROM held", values)
+
+
 def count(
     dataset: Dataset, snapshot: SnapshotId, rows: Mapping[str, frozenset[str]], *, padded: bool = False
 ) -> Statement:
@@ -216,7 +222,7 @@ def packed_rows(dataset: Dataset, snapshot: SnapshotId) -> str:
     """Rows of a snapshot as segments keep them, sorted by key: those from $low on and before $high, null for no end."""
     key = quoted(dataset.key)
     return (
-        f"SELECT {packed(dataset.arrow)} FROM {table(dataset)} AT (VERSION => {int(snapshot)})"
+        f"SELECT {packed(dataset)} FROM {table(dataset)} AT (VERSION => {int(snapshot)})"
         f" WHERE {key} >= $low AND ($high IS NULL OR {key} < $high) ORDER BY {key}"
     )
 
@@ -224,7 +230,7 @@ def packed_rows(dataset: Dataset, snapshot: SnapshotId) -> str:
 def packed_changes(dataset: Dataset, first: SnapshotId, until: SnapshotId) -> str:
     """`changes`, with rows as segments keep them."""
     feed = changes(dataset, first, until)
-    return f"SELECT _change, {packed(dataset.arrow)} FROM ({feed}) ORDER BY {quoted(dataset.key)}"
+    return f"SELECT _change, {packed(dataset)} FROM ({feed}) ORDER BY {quoted(dataset.key)}"
 
 
 def early_key(dataset: Dataset, snapshot: SnapshotId, rows: int) -> str:

@@ -108,12 +108,13 @@ def segments(lake: Lake, folder: Path) -> Path:
     return folder / "segments"
 
 
+@pytest.mark.parametrize("protected", [True, False])
 @pytest.mark.parametrize("scope", [{}, {"municipality": frozenset({"0102"})}])
 def test_is_the_same_bytes_from_the_segments_and_from_the_mirror(
-    lake: Lake, store: ExtractStore, segments: Path, scope: dict[str, frozenset[str]], tmp_path: Path
+    lake: Lake, store: ExtractStore, segments: Path, scope: dict[str, frozenset[str]], protected: bool, tmp_path: Path
 ) -> None:
     for kind in FORMATS:
-        made = plan(grant(rows=scope, protected=True), kind, PLAIN, info=now(lake))
+        made = plan(grant(rows=scope, protected=protected), kind, PLAIN, info=now(lake))
         here = partial(rows_of, lake, RESIDENTS, segments=segments)
         with ExtractStore(tmp_path / "other", here) as other, patch.object(Lake, "scan", side_effect=AssertionError):
             found = written(other, made)

@@ -3,7 +3,8 @@
 import random
 import shutil
 from collections.abc import Iterator
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 from unittest.mock import patch
@@ -37,11 +38,11 @@ THINGS = Dataset(
     protection=ProtectionRule(),
     columns=(
         Column(name="id", kind=Kind.TEXT, required=True),
-        Column(name="place", kind=Kind.TEXT),
-        Column(name="count", kind=Kind.INTEGER),
+        Column(name="place", kind=Kind.TEXT, classification=Classification.PROTECTED),
+        Column(name="count", kind=Kind.INTEGER, classification=Classification.PROTECTED),
         Column(name="share", kind=Kind.NUMBER),
-        Column(name="open", kind=Kind.BOOLEAN),
-        Column(name="day", kind=Kind.DATE),
+        Column(name="open", kind=Kind.BOOLEAN, classification=Classification.PROTECTED),
+        Column(name="day", kind=Kind.DATE, classification=Classification.PROTECTED),
         Column(name="at", kind=Kind.TIMESTAMP),
         Column(name="owner", kind=Kind.TEXT, classification=Classification.PROTECTED),
         Column(name="protections", kind=Kind.ARRAY, item=ELEMENT),
@@ -49,9 +50,15 @@ THINGS = Dataset(
 )
 FLAT = tuple(name for name in THINGS.names if name != "protections")
 HIDDEN_ON = date(2031, 2, 10)
+ONE_DAY = timedelta(days=1)
 Row = dict[str, Any]
 
 ids = st.sampled_from(["01", "02", "03", "11", "12", "13", "21", "99"]) | st.sampled_from(["a", "0", "011", "æ", "A"])
+# Before, on and after the day of judgement, and open; of the type that protects, of another, and of none.
+days = st.sampled_from([None, HIDDEN_ON - ONE_DAY, HIDDEN_ON, HIDDEN_ON + ONE_DAY])
+protections = st.fixed_dictionaries(
+    {"type": st.sampled_from(["0001", "0001", "0002", None]), "from_date": days, "to_date": days}
+)
 things = st.fixed_dictionaries(
     {
         "place": st.none() | st.sampled_from(["", "0101", "0751", 'a text longer than twelve bytes, with æ\r\n"']),
@@ -61,7 +68,7 @@ things = st.fixed_dictionaries(
         "day": st.none() | st.sampled_from([date(1, 1, 1), date(1990, 5, 1), date(9999, 12, 31)]),
         "at": st.none() | st.sampled_from([datetime(1890, 1, 1), datetime(2031, 1, 2, 3, 4, 5, 678)]),  # noqa: DTZ001
         "owner": st.none() | st.sampled_from(["Sonja", "An owner with a name of some length"]),
-        "protections": st.sampled_from([[], [{"type": "0001", "from_date": date(2030, 1, 1), "to_date": None}]]),
+        "protections": st.none() | st.lists(protections, max_size=3),
     }
 )
 deliveries = st.tuples(
@@ -76,10 +83,10 @@ scopes = st.sampled_from(
 
 
 class Unread:
-    """A mirror that must not be read; it judges what is within a scope."""
+    """A mirror that must not be read; it judges what is within a scope, and who is protected."""
 
     def __init__(self, lake: Lake) -> None:
-        self.within = lake.within
+        self.within, self.withheld = lake.within, lake.withheld
 
     def scan(self, *_: Any, **__: Any) -> pa.RecordBatchReader:
         raise AssertionError("the mirror was read")
@@ -129,16 +136,54 @@ def test_the_same_rows_come_from_segments_and_from_the_mirror(
                 fold_segments(THINGS, root, AT_ONCE)
         refresh_segments(lake, THINGS, root, SETTINGS)
         now = info_of(lake).snapshot
-        for chosen in (FLAT, tuple(columns)):
-            asked: dict[str, Any] = {"snapshot": now, "columns": chosen, "rows": rows, "batch_rows": batch_rows}
-            expected = lake.scan(THINGS, **asked)
-            found = sorted_rows(unread(lake), root, THINGS, **asked)
-            assert found.schema == expected.schema
-            assert found.read_all().combine_chunks() == expected.read_all().combine_chunks()
-        # Who is protected, and what is nested, only the mirror can tell.
-        for more in ({"hide_protected_on": HIDDEN_ON}, {"columns": THINGS.names}, {"keys": ("02", "1")}):
-            asked = {"snapshot": now, "columns": FLAT, "rows": rows} | more
+        # With a rule, with another one, and with none, by which everything is withheld; as contracts may change them.
+        unlisted = replace(THINGS, protection=None)
+        stricter = replace(THINGS, protection=ProtectionRule(types=frozenset({"0001", "0002"})))
+        for dataset, hidden_on in ((THINGS, None), (THINGS, HIDDEN_ON), (stricter, HIDDEN_ON), (unlisted, HIDDEN_ON)):
+            if dataset is unlisted:
+                refresh_segments(lake, unlisted, root, SETTINGS)
+            for chosen in (FLAT, tuple(columns)) if dataset is THINGS else (FLAT,):
+                asked: dict[str, Any] = {
+                    "snapshot": now, "columns": chosen, "rows": rows, "batch_rows": batch_rows,
+                    "hide_protected_on": hidden_on,
+                }  # fmt: skip
+                expected = lake.scan(dataset, **asked)
+                found = sorted_rows(unread(lake), root, dataset, **asked)
+                assert found.schema == expected.schema
+                assert found.read_all().combine_chunks() == expected.read_all().combine_chunks()
+        # What is nested only the mirror can tell.
+        for more in ({"columns": THINGS.names}, {"keys": ("02", "1")}):
+            asked = {"snapshot": now, "columns": FLAT, "rows": rows, "hide_protected_on": HIDDEN_ON} | more
             assert sorted_rows(lake, root, THINGS, **asked).read_all() == lake.scan(THINGS, **asked).read_all()
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.lists(st.none() | st.lists(protections, max_size=3), min_size=1, max_size=60))
+def test_what_is_withheld_is_what_the_rule_says(mirror: tuple[Lake, Path], drawn: list[list[Row] | None]) -> None:
+    lake, root = mirror
+    secret = "a secret, longer than a view of it holds"
+    rows = [
+        a_thing(f"{n:02d}", 7_777_777, owner=secret, day=date(1999, 9, 9), protections=protections)
+        for n, protections in enumerate(drawn)
+    ]
+    now = published(lake, root, rows, mode=Mode.FULL)
+    guarded = ("owner", "count", "day")
+    found = from_segments(lake, root, now, columns=("id", *guarded), hide_protected_on=HIDDEN_ON)
+    shown = [not ProtectionRule().active(row, HIDDEN_ON) for row in rows]
+    for name in guarded:
+        assert found[name].to_pylist() == [row[name] if seen else None for row, seen in zip(rows, shown, strict=True)]
+    # And nothing of it is left behind a null.
+    for name, value in (("owner", secret.encode()), ("count", (7_777_777).to_bytes(8, "little"))):
+        held = b"".join(buffer.to_pybytes() for chunk in found[name].chunks for buffer in chunk.buffers() if buffer)
+        assert held.count(value) == sum(shown)
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lake, Path]]:
+    root = tmp_path_factory.mktemp("mirror")
+    with Lake.open(root / "lake", SETTINGS, write=True) as opened:
+        opened.prepare(THINGS)
+        yield opened, root
 
 
 @pytest.fixture
@@ -191,6 +236,33 @@ class TestWhichRoad:
         )
         found = sorted_rows(lake, tmp_path, wider, snapshot=now, columns=("id", "late"), rows={}).read_all()
         assert found.to_pylist() == [{"id": "1", "late": None}]
+
+    def test_is_the_mirror_where_the_key_is_withheld_and_with_it_the_order(self, lake: Lake, tmp_path: Path) -> None:
+        shield = [{"type": "0001", "from_date": HIDDEN_ON, "to_date": None}]
+        lake.publish(THINGS, a_delivery([a_thing("1", 1), a_thing("2", 2, protections=shield)], dataset=THINGS))
+        key, *others = THINGS.columns
+        hidden = replace(THINGS, columns=(replace(key, classification=Classification.PROTECTED), *others))
+        now = refresh_segments(lake, hidden, tmp_path, SETTINGS).snapshot
+        asked: dict[str, Any] = {"snapshot": now, "columns": ("id",), "rows": {}, "hide_protected_on": HIDDEN_ON}
+        with pytest.raises(AssertionError, match="the mirror was read"):
+            sorted_rows(unread(lake), tmp_path, hidden, **asked)
+        assert set(sorted_rows(lake, tmp_path, hidden, **asked).read_all()["id"].to_pylist()) == {"1", None}
+
+    def test_is_the_mirror_while_the_segments_cannot_tell_who_is_protected(self, lake: Lake, tmp_path: Path) -> None:
+        lake.publish(THINGS, a_delivery([a_thing("1", 1)], dataset=THINGS))
+        asked: dict[str, Any] = {"columns": ("id", "count"), "rows": {}, "hide_protected_on": HIDDEN_ON}
+        # Made before anything was classified as protected, and so without the list.
+        plain = replace(
+            THINGS, columns=tuple(replace(each, classification=Classification.PUBLIC) for each in THINGS.columns)
+        )
+        now = refresh_segments(lake, plain, tmp_path, SETTINGS).snapshot
+        for pretended in (False, True):
+            if pretended:
+                pointer = Pointer.read(tmp_path / THINGS.id)
+                assert pointer is not None
+                replace(pointer, columns=segments.columns_hash(THINGS)).write(tmp_path / THINGS.id)
+            with pytest.raises(AssertionError, match="the mirror was read"):
+                sorted_rows(unread(lake), tmp_path, THINGS, snapshot=now, **asked)
 
     def test_refuses_what_the_mirror_refuses(self, lake: Lake, tmp_path: Path) -> None:
         now = published(lake, tmp_path, [a_thing("1", 1)])
