@@ -121,7 +121,7 @@ class ParameterInvalid(RequestInvalid):
     """A query parameter is unknown, repeated, or has a value that it cannot have."""
 
     code = "parameter_invalid"
-    title = "A query parameter cannot be used"
+    title = "A parameter cannot be used"
 
 
 class HeaderInvalid(RequestInvalid):

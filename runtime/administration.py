@@ -14,6 +14,8 @@ from typing import TypeVar
 
 from control import (
     Actor,
+    Agreement,
+    Agreements,
     Certificate,
     ControlStore,
     Credentials,
@@ -138,6 +140,12 @@ def open_desk(root: Path, acting: str | None = None) -> Iterator[Desk]:
         else:
             actor = People(store).actor_named(acting, "command line")
         yield Desk(instance, store.acting(actor))
+
+
+def agreement_of(agreements: Agreements, named: str) -> Agreement:
+    """By its id, or the beginning of it. Raises Unregistered, NameAmbiguous."""
+    found = [each for each in agreements.all() if named and each.id.startswith(named.lower())]
+    return one_of(found, lambda each: each.id, "agreement", "agreement list")
 
 
 def one_of(found: Sequence[T], name: Callable[[T], str], what: str, verb: str) -> T:

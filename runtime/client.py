@@ -63,7 +63,7 @@ class Profile:
         if not profile.certificate.is_file():
             raise ProfileMissing(
                 f"no profile {name!r} in {instance.clients}",
-                remedy="`knudepunkt demo` makes the profile `demo`",
+                remedy="`knudepunkt demo` makes the profile `demo`, `knudepunkt cert request SYSTEM` one for a system",
             )
         return profile
 

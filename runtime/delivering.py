@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Connection
 
 from api import Doors
-from control import Agreements, Role
+from control import Role
 from control.notices.store import tell
 from extract import Circles, Database, DeliverySettings, Seal
 from extract.delivery.circle_file import CircleMaker
@@ -31,7 +31,6 @@ from extract.delivery.subscriptions import Subscriptions
 from extract.delivery.targets import HttpsTarget, Inbox, Reach, SftpTarget
 from extract.delivery.to_inbox import InboxSender
 from kernel import (
-    AgreementId,
     Call,
     Caller,
     CallerMistake,
@@ -42,7 +41,6 @@ from kernel import (
     PlatformError,
     ServiceName,
     SnapshotId,
-    SystemId,
     new_trace_id,
 )
 from replica import DatasetNotReady, Lookups, SnapshotInfo
@@ -239,11 +237,6 @@ def with_deliveries(doors: Doors, house: House) -> Doors:
     """What the API needs, subscriptions and circles included."""
     delivering = Delivering(house)
     return replace(doors, delivery=delivering.desk, circles=delivering.circles)
-
-
-def system_of(house: House, agreement: AgreementId) -> SystemId:
-    """The system that an agreement is with. Raises Unregistered."""
-    return Agreements(house.control, house.registers).find(agreement).system
 
 
 def dataset_of(house: House, service: ServiceName) -> Dataset:

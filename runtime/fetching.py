@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 
 import httpx2
 
+from extract import Cursor, CursorRefused
 from kernel import OperatorMistake
 from runtime.client import ExtractDamaged, Refused, checked, file_name_of, manifest_path_of
 
@@ -27,7 +28,7 @@ class DownloadCut(ExtractDamaged):
 
 class CursorUnreadable(OperatorMistake):
     code = "cursor_unreadable"
-    title = "There is no cursor in that file"
+    title = "There is no cursor"
 
 
 class Sink(Protocol):
@@ -226,7 +227,13 @@ def cursor_of(text: str) -> str:
     """A cursor itself, or that of the manifest in a file. Raises CursorUnreadable."""
     path = Path(text)
     if not path.is_file():
-        return text
+        try:
+            return str(Cursor.read(text))
+        except CursorRefused:
+            raise CursorUnreadable(
+                f"{text!r} is neither a cursor nor a file that is there",
+                remedy="name the manifest of the last extract, or its `cursor` as it stands there",
+            ) from None
     try:
         cursor = json.loads(path.read_bytes())["cursor"]
     except (ValueError, KeyError, TypeError):

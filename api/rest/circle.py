@@ -11,7 +11,7 @@ import orjson
 
 from api.answer import Answer
 from api.errors import BodyInvalid, ParameterInvalid, RouteUnknown
-from api.rest.lookup import json_body, object_of
+from api.rest.json_body import json_body, object_of
 from api.threads import in_thread
 from api.visit import Visit
 from extract import Circles, Filter, FilterKind

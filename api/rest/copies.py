@@ -20,7 +20,7 @@ from api.moment import FIELDS as MOMENTS
 from api.moment import moment_of
 from api.request import Request, Send, nameable
 from api.rest.extract_request import Planned, planned
-from api.rest.lookup import json_body, object_of, texts_of
+from api.rest.json_body import json_body, object_of, texts_of
 from api.threads import in_thread, pulled
 from api.visit import Visit
 from extract import CopyTooLarge, DeltaNeedsKey, ExtractRequest, Format, digests, encode

@@ -146,7 +146,7 @@ def _act(
     *,
     status: str = "200",
 ) -> dict[str, Any]:
-    refusals = ("400", "401", "403", "404", "413", "415", "500", "503")
+    refusals = ("400", "401", "403", "404", "409", "413", "415", "429", "500", "503")
     made: dict[str, Any] = {
         "operationId": name,
         "summary": summary,

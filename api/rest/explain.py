@@ -14,7 +14,7 @@ from api.explaining import Asked, Judges
 from api.request import Request, nameable
 from api.rest.admin.who import Looker, looker_of
 from api.rest.components import TEXT, reference
-from api.rest.lookup import json_body, object_of
+from api.rest.json_body import json_body, object_of
 from api.rest.record_schema import Schema
 from api.threads import in_thread
 from api.visit import refusal_on_record

@@ -12,7 +12,7 @@ from api.errors import BodyInvalid, ParameterInvalid
 from api.moment import FIELDS as MOMENTS
 from api.moment import moment_of
 from api.request import Request, columns_of, nameable
-from api.rest.lookup import json_body, object_of, texts_of
+from api.rest.json_body import json_body, object_of, texts_of
 from api.threads import in_thread
 from api.visit import Visit, today_of
 from extract import Compression, Cursor, ExtractPlan, ExtractRequest, Format, plan_extract

@@ -34,7 +34,7 @@ def extract_paths(service: Service, dataset: Dataset) -> dict[str, Any]:
 
 
 def _extract(service: Service, dataset: Dataset) -> dict[str, Any]:
-    made = operation(service, "extract", "the whole dataset as a file", (400, 401, 403, 404, 410, 416, 500, 503))
+    made = operation(service, "extract", "the whole dataset as a file", (*_REFUSALS, 416))
     made["parameters"] += _queries(dataset)
     made["parameters"] += [
         {"name": name, "in": "header", "schema": TEXT, "description": text}
@@ -42,6 +42,7 @@ def _extract(service: Service, dataset: Dataset) -> dict[str, Any]:
             ("Range", "One range of bytes, when the file is ready (RFC 9110)."),
             ("If-Range", "The ETag that the range belongs to."),
             ("If-None-Match", "The ETag of the file that the caller has."),
+            ("Prefer", "`respond-async`: come back for it, unless it is there (RFC 7240)."),
         )
     ]
     types = [each.media_type for each in (*formats_of(dataset), *Compression)]
@@ -69,6 +70,7 @@ def _extract(service: Service, dataset: Dataset) -> dict[str, Any]:
         "A file that does not come to its end is cut, never ended.",
         **file,
     }
+    made["responses"]["202"] = _begun()
     made["responses"]["206"] = {"description": "The range of the file that was asked for.", **file}
     made["responses"]["304"] = {"description": "The caller has the file already."}
     return made
@@ -84,13 +86,13 @@ def _queries(dataset: Dataset) -> list[dict[str, Any]]:
 
 
 def _xml_schema(service: Service) -> dict[str, Any]:
-    made = operation(service, "xsd", "schema of XML extracts", (400, 401, 403, 404, 500, 503))
+    made = operation(service, "xsd", "schema of XML extracts", _REFUSALS)
     made["responses"]["200"] = {"description": "XML Schema 1.0 of all columns.", "content": {"application/xml": {}}}
     return made
 
 
 def _manifest(service: Service) -> dict[str, Any]:
-    made = operation(service, "manifest", "what a file holds", (400, 401, 403, 404, 500, 503))
+    made = operation(service, "manifest", "what a file holds", _REFUSALS)
     made["parameters"].append({"name": "name", "in": "path", "required": True, "schema": TEXT})
     made["responses"]["200"] = {
         "description": "Rows, bytes, SHA-256, snapshot and columns of a file that the agreement has received.",
@@ -155,10 +157,13 @@ def _begin(service: Service, dataset: Dataset) -> dict[str, Any]:
     fields = {each["name"]: each["schema"] for each in _queries(dataset)} | {"columns": columns(dataset)}
     body = {"type": "object", "properties": fields, "additionalProperties": False}
     made["requestBody"] = {"required": True, "content": {"application/json": {"schema": body}}}
-    made["responses"]["202"] = _json("It is being made.", _state()) | {
-        "headers": {"Location": {"schema": TEXT}, "Retry-After": {"schema": {"type": "integer"}}}
-    }
+    made["responses"]["202"] = _begun()
     return made
+
+
+def _begun() -> dict[str, Any]:
+    headers: dict[str, Any] = {"Location": {"schema": TEXT}, "Retry-After": {"schema": {"type": "integer"}}}
+    return _json("It is being made; its state is at `Location`.", _state()) | {"headers": headers}
 
 
 def _copy(service: Service, dataset: Dataset, what: str) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from urllib.parse import unquote
 import orjson
 
 from api.answer import Answer
-from api.errors import BodyInvalid, MediaTypeUnsupported, PersonalKeyInUrl, RecordNotFound
+from api.errors import BodyInvalid, PersonalKeyInUrl, RecordNotFound
 from api.freshness import stamps
 from api.moment import FIELDS, moment_of
 from api.problem import problem
-from api.request import Request, columns_of, nameable
+from api.request import columns_of, nameable
+from api.rest.json_body import json_body, object_of, texts_of
 from api.threads import in_thread
 from api.visit import Visit, today_of
 from integrations import LookupAnswer, etag_of, plain
@@ -107,31 +108,6 @@ def _bytes(visit: Visit, found: LookupAnswer, content: dict[str, Any]) -> bytes:
     return orjson.dumps(content, option=_OPTIONS)
 
 
-async def json_body(request: Request) -> Any:
-    kind = request.headers.get(b"content-type", b"application/json")
-    if kind != b"application/json" and kind.partition(b";")[0].strip().lower() != b"application/json":
-        raise MediaTypeUnsupported(
-            "the body is not said to be JSON", remedy="send the header Content-Type: application/json"
-        )
-    if request.headers.get(b"content-encoding", b"identity").strip().lower() not in {b"identity", b""}:
-        raise MediaTypeUnsupported("the body is compressed", remedy="send it as it is")
-    body = await request.body()
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        # The decoder's own message may quote the body.
-        raise BodyInvalid(
-            f"the body is not JSON: it breaks at line {error.lineno}, column {error.colno}",
-            remedy='send a JSON object in UTF-8, for instance {"key": "..."}',
-        ) from None
-
-
-def object_of(body: Any) -> dict[str, Any]:
-    if not isinstance(body, dict):
-        raise _invalid("the body is not a JSON object")
-    return body
-
-
 def _parse(body: dict[str, Any]) -> tuple[list[str], tuple[str, ...] | None, bool]:
     """Keys, columns, and whether one key was asked for by `key`. Raises BodyInvalid, naming the field."""
     if unknown := body.keys() - _FIELDS:
@@ -148,12 +124,6 @@ def _parse(body: dict[str, Any]) -> tuple[list[str], tuple[str, ...] | None, boo
     if "keys" not in body:
         raise _invalid("the body holds neither key nor keys")
     return texts_of(body["keys"], "keys"), columns, False
-
-
-def texts_of(value: Any, field: str) -> list[str]:
-    if not isinstance(value, list) or not value or not all(isinstance(text, str) for text in value):
-        raise _invalid(f"{field} is not a list of one or more texts")
-    return value
 
 
 def _invalid(what: str) -> BodyInvalid:

@@ -10,7 +10,7 @@ from api.errors import BodyInvalid
 from api.freshness import stamps
 from api.moment import FIELDS, moment_of
 from api.request import nameable
-from api.rest.lookup import json_body, object_of, texts_of
+from api.rest.json_body import json_body, object_of, texts_of
 from api.threads import in_thread
 from api.visit import Visit, today_of
 from integrations import SearchAnswer, find_by_key

@@ -24,8 +24,8 @@ from api.identity import identify
 from api.request import Request
 from api.rest.admin.who import UNKNOWN
 from api.rest.components import TEXT, reference
+from api.rest.json_body import json_body, object_of
 from api.rest.kept_answers import HEADER, Sealed, once_of
-from api.rest.lookup import json_body, object_of
 from api.rest.record_schema import Schema
 from api.sharing import SharingDesk
 from api.sharing.errors import SharingUnknown

@@ -19,10 +19,10 @@ from api.doors import Doors
 from api.errors import BodyInvalid, MethodNotAllowed, ParameterInvalid, RouteUnknown
 from api.identity import identify
 from api.request import Request
-from api.rest.lookup import json_body, object_of
+from api.rest.json_body import json_body, object_of
 from api.threads import in_thread
 from api.visit import Visit, refusal_on_record
-from extract import DeliveryDesk, Standing, told_delivery, told_subscription, wish_of
+from extract import DeliveryDesk, Standing, State, told_delivery, told_subscription, wish_of
 from kernel import Caller, PlatformError, SystemId
 
 PREFIXES: Final = ("/v1/subscriptions", "/v1/deliveries")
@@ -126,12 +126,14 @@ class DeskRoutes:
             raise ParameterInvalid(
                 "limit is not a number of deliveries", remedy=f"give 1 to {_MOST}", rule="parameter.limit"
             )
-        desk = _desk(self.doors)
-        found = await in_thread(
-            lambda: desk.deliveries(
-                viewer, subscription=asked.get("subscription"), state=asked.get("state"), limit=int(limit)
-            )
-        )
+        state = asked.get("state")
+        if state is not None and state not in set(State):
+            raise ParameterInvalid(
+                "there is no such state of a delivery", remedy=f"state is one of {', '.join(State)}",
+                rule="parameter.state",
+            )  # fmt: skip
+        of, in_state, desk = asked.get("subscription"), None if state is None else State(state), _desk(self.doors)
+        found = await in_thread(lambda: desk.deliveries(viewer, subscription=of, state=in_state, limit=int(limit)))
         return _answer({"deliveries": [told_delivery(each) for each in found]}, request)
 
     async def _delivery(self, request: Request, viewer: SystemId | None, caller: Caller) -> Answer:

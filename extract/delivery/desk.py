@@ -80,20 +80,16 @@ class DeliveryDesk:
         return self.subscriptions.turn(self.subscription(viewer, subscription).id, to, reason)
 
     def deliveries(
-        self, viewer: Viewer, *, subscription: str | None = None, state: str | None = None, limit: int = 100
+        self, viewer: Viewer, *, subscription: str | None = None, state: State | None = None, limit: int = 100
     ) -> tuple[Delivery, ...]:
-        """Newest first. Raises SubscriptionUnknown, SubscriptionInvalid."""
+        """Newest first. Raises SubscriptionUnknown."""
         if subscription is not None:
             wanted: tuple[SubscriptionId, ...] | None = (self.subscription(viewer, subscription).id,)
         elif viewer is not None:
             wanted = tuple(each.id for each in self.subscriptions.listed(system=viewer, ended=True))
         else:
             wanted = None
-        if state is not None and state not in set(State):
-            raise SubscriptionInvalid(
-                "there is no such state of a delivery", remedy=f"state is one of {', '.join(State)}", rule="state"
-            )
-        states = None if state is None else frozenset({State(state)})
+        states = None if state is None else frozenset({state})
         return self.outbox.listed(subscriptions=wanted, states=states, limit=limit)
 
     def delivery(self, viewer: Viewer, delivery: str) -> tuple[Delivery, tuple[StepTaken, ...]]:

@@ -46,16 +46,16 @@ def of_given_up(subscription: Subscription, delivery: Delivery, error: PlatformE
     return Notice(
         "A delivery has been given up",
         f"Delivery {delivery.number} of the subscription {subscription.id} failed {delivery.attempts} times, the "
-        f"last time because {error.message}. The later ones wait for it. When the receiver is well again: "
-        f"knudepunkt delivery retry {delivery.id}",
+        f"last time because {error.message}. What to do: {error.remedy}; then: knudepunkt delivery "
+        f"retry {delivery.id}. The later ones wait for it.",
     )
 
 
 def of_refused(subscription: Subscription, delivery: Delivery, fault: PlatformError) -> Notice:
     return Notice(
         "A delivery was refused",
-        f"Delivery {delivery.number} of the subscription {subscription.id}: {fault.message}. The later ones "
-        f"wait for it. When the receiver is well again: knudepunkt delivery retry {delivery.id}",
+        f"Delivery {delivery.number} of the subscription {subscription.id}: {fault.message}. What to do: "
+        f"{fault.remedy}; then: knudepunkt delivery retry {delivery.id}. The later ones wait for it.",
     )
 
 

@@ -24,6 +24,7 @@ from extract.delivery.outbox_rows import (
     row_of,
     set_breaker,
     take_step,
+    why_of,
 )
 from extract.delivery.outbox_states import HOLDING, OPEN, State, Step, after
 from extract.delivery.outbox_tables import DELIVERIES, DELIVERY_STEPS, SUBSCRIPTIONS, Database, text_of
@@ -123,7 +124,7 @@ class Outbox:
                 breaker = breaker_of(db, delivery.endpoint)
                 set_breaker(db, delivery.endpoint, breaker, breaker.failed(now, self._patience))
             done = self._step_in(
-                db, delivery, Step.GIVE_UP if over else Step.FAIL, f"{fault.message} ({fault.code})",
+                db, delivery, Step.GIVE_UP if over else Step.FAIL, why_of(fault),
                 attempts=attempts, due=text_of(now + timedelta(seconds=wait)), lease_until=None,
                 fault=fault.message, fault_code=fault.code,
             )  # fmt: skip
@@ -146,7 +147,7 @@ class Outbox:
         due = self._clock.now() + timedelta(seconds=again_s)
         with self._database.writing() as db:
             done = self._step_in(
-                db, delivery, Step.WITHHOLD, f"{why.message} ({why.code})",
+                db, delivery, Step.WITHHOLD, why_of(why),
                 due=text_of(due), lease_until=None, fault=why.message, fault_code=why.code,
             )  # fmt: skip
             tell(db, done)
@@ -172,7 +173,7 @@ class Outbox:
 
     def refused(self, delivery: DeliveryId, fault: PlatformError, *, tell: Also = _nothing) -> Delivery:
         """The receiver does not take it as it is: somebody has to look. Raises as `confirmed`."""
-        note, values = f"{fault.message} ({fault.code})", {"fault": fault.message, "fault_code": fault.code}
+        note, values = why_of(fault), {"fault": fault.message, "fault_code": fault.code}
         with self._database.writing() as db:
             done = self._by_hand_in(db, delivery, Step.GIVE_UP, note, values)
             tell(db, done)

@@ -13,6 +13,7 @@ from extract.delivery.outbox_patience import CLOSED, Breaker
 from extract.delivery.outbox_states import CLAIMABLE, HOLDING, State, Step
 from extract.delivery.outbox_tables import DELIVERIES, DELIVERY_STEPS, ENDPOINTS, SUBSCRIPTIONS, moment_of, text_of
 from extract.delivery.subscription import DeliveryId, Standing, SubscriptionId
+from kernel import PlatformError
 
 PLACED: Final = "placed"
 """Stage of a delivery whose file is whole at the receiver, and whose last act may have been done or not."""
@@ -78,6 +79,12 @@ def take_step(db: Connection, delivery: str, step: Step | str, state: State, at:
             delivery=delivery, number=number, step=str(step), state=str(state), at=text_of(at), note=note
         )
     )
+
+
+def why_of(fault: PlatformError) -> str:
+    """For the list of steps: what came in the way, and what to do about it."""
+    what_to_do = f"; what to do: {fault.remedy}" if fault.remedy else ""
+    return f"{fault.message} ({fault.code}){what_to_do}"
 
 
 def delivery_of(row: Mapping[str, Any] | RowMapping) -> Delivery:

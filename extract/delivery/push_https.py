@@ -27,7 +27,7 @@ from kernel import Clock, PlatformError
 
 PIECE_BYTES: Final = 256 * 1024
 _PASSING: Final = frozenset({408, 409, 423, 425, 429, 500, 502, 503, 504})
-AGAIN: Final = "it is tried again; if it stays so, ask the owner of the endpoint"
+AGAIN: Final = "if it stays so, ask the owner of the endpoint"
 EVENTS: Final = "application/cloudevents+json"
 NOTICE: Final = "dk.knudepunkt.delivery.ready"
 

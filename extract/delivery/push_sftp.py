@@ -28,7 +28,7 @@ from extract.exchange.names import RECEIPT
 
 WINDOW_BYTES: Final = 64 * 1024 * 1024
 CIPHERS: Final = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
-AGAIN: Final = "it is tried again; if it stays so, ask the owner of the server"
+AGAIN: Final = "if it stays so, ask the owner of the server"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,7 +120,7 @@ class ReceiptDesk:
             numbers = ", ".join(str(number) for number in receipt.errors) or "without a number"
             fault = TargetFaulty(
                 f"the receiver's server refused it: error {numbers}",
-                remedy="ask its owner, and have the delivery sent once more when it is mended",
+                remedy="ask its owner what is wrong, and have it mended",
             )
             self.outbox.refused(
                 delivery.id, fault,

@@ -69,6 +69,7 @@ class Schedule:
                 pass
         raise SubscriptionInvalid(
             "the schedule cannot be read",
-            remedy=f"write `{PUBLICATION}`, `working MINUTE HOUR`, or five fields of cron with named days of the week",
+            remedy=f"write `{PUBLICATION}`, `working MINUTE HOUR` such as `working 0 6`, or five fields of cron with "
+            "named days of the week, such as `30 5 * * mon`",
             rule="subscription.schedule",
         )

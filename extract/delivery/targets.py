@@ -231,7 +231,8 @@ class Reach:
             if not self._may(each):
                 raise TargetRefused(
                     "the target's name means an address inside a private or special network",
-                    remedy="name a receiver on the open internet, or have the operator allow its network",
+                    remedy="name a receiver on the open internet, or have the operator allow its network (`[delivery] "
+                    "allow_networks`)",
                     rule="delivery.allow_networks",
                     owner="the operator",
                 )

@@ -49,7 +49,7 @@ from runtime.cli import (
     user,
     worker,
 )
-from runtime.cli.console import print_error
+from runtime.cli.console import FileUnusable, print_error
 
 app = typer.Typer(
     name="knudepunkt",
@@ -120,3 +120,10 @@ def main() -> None:
         # The reader of a pipe (`| head`) has seen enough.
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        # A file or folder that somebody named; whatever else fails is a fault of ours, and shown whole.
+        mistake = FileUnusable.of(error)
+        if mistake is None:
+            raise
+        print_error(mistake)
+        sys.exit(1)

@@ -230,10 +230,9 @@ def _table(errand: Errand) -> "Iterator[tuple[Desk, Agreements]]":
 
 
 def _found(agreements: "Agreements", named: str) -> "Agreement":
-    from runtime.administration import one_of
+    from runtime.administration import agreement_of
 
-    found = [each for each in agreements.all() if named and each.id.startswith(named.lower())]
-    return one_of(found, lambda each: each.id, "agreement", "agreement list")
+    return agreement_of(agreements, named)
 
 
 def _views(desk: "Desk", agreements: "Agreements", found: "tuple[Agreement, ...]") -> "list[AgreementView]":

@@ -1,5 +1,6 @@
 """How the command line speaks: people on a terminal, scripts through --json."""
 
+import errno
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from kernel import PlatformError
+from kernel import OperatorMistake, PlatformError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,6 +20,8 @@ DEFAULT_INSTANCE = Path("instance")
 _ROOM: Final = 10_000
 """Columns that a table may take where no terminal ends them."""
 
+_DISK: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
+
 InstanceOption = Annotated[
     Path,
     typer.Option("--instance", envvar="KNUDEPUNKT_INSTANCE", help="Folder of the instance.", show_default=True),
@@ -26,6 +29,23 @@ InstanceOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 HandleOption = Annotated[int | None, typer.Option("--fd", hidden=True)]
 LifelineOption = Annotated[int | None, typer.Option("--lifeline", hidden=True)]
+
+
+class FileUnusable(OperatorMistake):
+    code = "file_unusable"
+    title = "A file or folder cannot be used"
+
+    @classmethod
+    def of(cls, error: OSError) -> "FileUnusable | None":
+        """What an error of the system means to whoever named the file; None for one that is about no file or disk."""
+        if error.filename is None and error.errno not in _DISK:
+            return None
+        where = "" if error.filename is None else f"{error.filename}: "
+        remedy = (
+            "make room for it, or name a place on another disk" if error.errno in _DISK else
+            "name one that is there and that you may use; to write a file, a folder that you may write to"
+        )  # fmt: skip
+        return cls(f"{where}{error.strerror}", remedy=remedy)
 
 
 def console(*, stderr: bool = False) -> "Console":
@@ -73,7 +93,7 @@ def print_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[Any
     for number, heading in enumerate(headings):
         table.add_column(heading, overflow="fold", no_wrap=number == 0)
     for row in rows:
-        table.add_row(*(Text(_shown(cell)) for cell in row))
+        table.add_row(*(Text(shown(cell)) for cell in row))
     out = console()
     if not out.is_terminal:
         roomy = out.options.update(width=_ROOM, max_width=_ROOM)
@@ -81,7 +101,8 @@ def print_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[Any
     out.print(table)
 
 
-def _shown(cell: Any) -> str:
+def shown(cell: Any) -> str:
+    """A value as people read it in a table or a list."""
     match cell:
         case None:
             return ""

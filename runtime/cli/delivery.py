@@ -5,19 +5,26 @@ from typing import Annotated, Any
 
 import typer
 
-from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption, console, print_json, print_table
+from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption, console, print_json, print_table, shown
 from runtime.cli.subscription import opened
 
 app = typer.Typer(help="Deliveries: what was sent, what waits, what failed and why.", no_args_is_help=True)
 
 IdArgument = Annotated[str, typer.Argument(help="Id of the delivery, as `knudepunkt delivery list` shows it.")]
+StateOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Only those that are planned, produced, sending, sent, received, failed, dead, withheld, superseded or "
+        "cancelled."
+    ),
+]
 _COLUMNS = ("id", "number", "state", "kind", "snapshot", "rows", "attempts", "file", "fault")
 
 
 @app.command("list")
 def list_(
     subscription: Annotated[str | None, typer.Option(help="Only those of one subscription.")] = None,
-    state: Annotated[str | None, typer.Option(help="Only those in a state, for instance failed or dead.")] = None,
+    state: StateOption = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many.")] = 50,
     instance: InstanceOption = DEFAULT_INSTANCE,
     as_json: JsonOption = False,
@@ -30,10 +37,15 @@ def list_(
 
     `knudepunkt delivery list --subscription 0190b0f4-... --json`
     """
+    from extract import State
     from extract.delivery.desk import told_delivery
 
+    if state is not None and state not in set(State):
+        raise typer.BadParameter(f"it is one of {', '.join(State)}", param_hint="--state")
     with opened(instance) as delivering:
-        listed = delivering.desk.deliveries(None, subscription=subscription, state=state, limit=limit)
+        listed = delivering.desk.deliveries(
+            None, subscription=subscription, state=None if state is None else State(state), limit=limit
+        )
         found = [told_delivery(each) for each in listed]
     if as_json:
         print_json(found)
@@ -58,7 +70,7 @@ def show(delivery: IdArgument, instance: InstanceOption = DEFAULT_INSTANCE, as_j
         return
     for name, value in told.items():
         if value is not None:
-            console().print(f"  {name}: {value}", markup=False)
+            console().print(f"  {name}: {shown(value)}", markup=False)
     print_table("", ("at", "step", "state", "note"), [tuple(each.values()) for each in taken])
 
 
@@ -115,11 +127,11 @@ def send(instance: InstanceOption = DEFAULT_INSTANCE, as_json: JsonOption = Fals
     if as_json:
         print_json(found)
     else:
-        print_deliveries(found)
+        print_deliveries(found, none="Nothing was due.")
 
 
-def print_deliveries(found: Sequence[dict[str, Any]]) -> None:
+def print_deliveries(found: Sequence[dict[str, Any]], *, none: str = "There is no such delivery.") -> None:
     if not found:
-        console().print("There is no such delivery.")
+        console().print(none)
     else:
         print_table("", _COLUMNS, [[each[name] for name in _COLUMNS] for each in found])

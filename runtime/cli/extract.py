@@ -18,7 +18,9 @@ def extract(
     service: Annotated[str, typer.Argument(help="An extract service, for instance cpr-persons-extract.")],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="File to write; - for standard output. Default: the file's own name."),
+        typer.Option(
+            "--out", "-o", dir_okay=False, help="File to write; - for standard output. Default: the file's own name."
+        ),
     ] = None,
     file_format: Annotated[
         str, typer.Option("--format", "-f", help="csv, csv-dk, csv-dk-bom, ndjson, parquet, arrow, xml or cpr.")

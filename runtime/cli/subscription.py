@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption, console, print_json, print_table
+from runtime.cli.console import DEFAULT_INSTANCE, InstanceOption, JsonOption, console, print_json, print_table, shown
 
 if TYPE_CHECKING:
     from runtime.delivering import Delivering
@@ -21,7 +21,7 @@ ReasonOption = Annotated[str, typer.Option("--reason", help="Why; it stands with
 @app.command()
 def add(
     service: Annotated[str, typer.Argument(help="An extract service, for instance cpr-persons-extract.")],
-    agreement: Annotated[str, typer.Option(help="Id of the agreement that carries it.")],
+    agreement: Annotated[str, typer.Option(help="Id of the agreement that carries it, or the beginning of it.")],
     kind: Annotated[str, typer.Option(help="full, changes, or circle (the agreement's circle).")] = "changes",
     schedule: Annotated[
         str, typer.Option(help="publication, `working MINUTE HOUR`, or five fields of cron with named days.")
@@ -68,9 +68,10 @@ def add(
 
     `knudepunkt subscription add cvr-companies-extract --agreement 0190b0f4-... --to https://hub.town.example/in`
     """
+    from control import Agreements
     from extract.delivery.desk import told_subscription, wish_of
-    from kernel import AgreementId, ServiceName
-    from runtime.delivering import system_of
+    from kernel import ServiceName
+    from runtime.administration import agreement_of
 
     told: dict[str, Any] = {
         "kind": kind, "schedule": schedule, "format": file_format, "compression": compression,
@@ -85,7 +86,7 @@ def add(
     if columns:
         told["columns"] = [each.strip() for each in columns.split(",")]
     if where:
-        told["rows"] = {each.partition("=")[0]: each.partition("=")[2].split(",") for each in where}
+        told["rows"] = dict(map(_filter, where))
     if name is not None:
         told["name"] = name
     if confirm_within_s is not None:
@@ -93,8 +94,8 @@ def add(
     if purpose is not None:
         told["purpose"] = purpose
     with opened(instance) as delivering:
-        system = system_of(delivering.house, AgreementId(agreement))
-        wish = wish_of(told, agreement=AgreementId(agreement), system=system, service=ServiceName(service))
+        carried = agreement_of(Agreements(delivering.house.control, delivering.house.registers), agreement)
+        wish = wish_of(told, agreement=carried.id, system=carried.system, service=ServiceName(service))
         grant = delivering.grant_for(wish)
         found = delivering.desk.subscribe(wish, grant, by="the operator")
         told = told_subscription(found)
@@ -152,7 +153,7 @@ def show(subscription: IdArgument, instance: InstanceOption = DEFAULT_INSTANCE, 
         return
     for field, value in found.items():
         if value not in (None, {}, []):
-            console().print(f"  {field}: {value}", markup=False)
+            console().print(f"  {field}: {shown(value)}", markup=False)
     print_deliveries(deliveries)
 
 
@@ -236,6 +237,14 @@ def _turn(instance: Path, subscription: str, to: str, reason: str, *, as_json: b
         print_json(told_subscription(found))
     else:
         console().print(f"{found.id}: {found.standing}", markup=False)
+
+
+def _filter(text: str) -> tuple[str, list[str]]:
+    """A column and its values, of what `--where` says."""
+    column, given, values = text.partition("=")
+    if not given or not column or not values:
+        raise typer.BadParameter("takes column=value,value, for instance municipality_code=0851", param_hint="--where")
+    return column, values.split(",")
 
 
 def _target(text: str, *, host_key: str | None, trigger: str, notify: bool) -> dict[str, Any]:

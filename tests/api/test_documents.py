@@ -5,13 +5,11 @@ import warnings
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
-from referencing import Registry
-from referencing.jsonschema import DRAFT202012
 
 from api import error_tree
 from tests.api.conftest import Connect
 from tests.api.house import ANNA, BENT, NOBODY, Client, House
+from tests.described import check
 
 with warnings.catch_warnings():
     # The validator's own imports still use names that its dependencies have renamed.
@@ -170,17 +168,3 @@ class TestHealth:
         for path in ("/", "/v1/catalogue", "/openapi.json", "/health/live", "/problems/key_invalid"):
             reply = anybody.call("HEAD", path)
             assert (reply.status, reply.body) == (200, b"")
-
-
-def check(document: dict[str, Any], schema: dict[str, Any], value: Any) -> None:
-    """Fails with what is wrong. The schema's references lead into the document."""
-    registry: Registry[Any] = Registry().with_resource("urn:openapi", DRAFT202012.create_resource(document))
-    rebased = _rebased(schema)
-    faults = list(Draft202012Validator(rebased, registry=registry).iter_errors(value))
-    assert not faults, faults[0].message
-
-
-def _rebased(schema: Any) -> Any:
-    if isinstance(schema, dict):
-        return {name: f"urn:openapi{inner}" if name == "$ref" else _rebased(inner) for name, inner in schema.items()}
-    return [_rebased(inner) for inner in schema] if isinstance(schema, list) else schema

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from control import Agreements
 from extract.delivery.circle import Filter, FilterKind
 from extract.delivery.desk import wish_of
 from extract.delivery.sftp_tree import File, Tree
@@ -18,7 +19,7 @@ from extract.formats.cpr_records import end_line, start_line
 from kernel import ServiceName
 from replica import Lake
 from runtime.clock import CLOCK
-from runtime.delivering import Delivering, system_of
+from runtime.delivering import Delivering
 from runtime.demo import Stage
 from runtime.environment import settings_of
 from runtime.mirroring import Mirroring
@@ -44,7 +45,8 @@ class Office:
         return folder
 
     def subscribe(self, target: str = "inbox") -> Subscription:
-        system = system_of(self.delivering.house, self.stage.agreement)
+        house = self.delivering.house
+        system = Agreements(house.control, house.registers).find(self.stage.agreement).system
         told = {"kind": "circle", "format": "cpr", "target": {"kind": target}}
         wish = wish_of(told, agreement=self.stage.agreement, system=system, service=SERVICE)
         return self.delivering.desk.subscribe(wish, self.delivering.grant_for(wish), by="a test")

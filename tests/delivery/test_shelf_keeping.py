@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from control import Agreements
 from extract.delivery.desk import wish_of
 from extract.delivery.outbox_states import OPEN, State
 from kernel import AgreementId, ServiceName
-from runtime.delivering import Delivering, system_of
+from runtime.delivering import Delivering
 from runtime.environment import settings_of
 from runtime.tidying import tidy_extracts
 from runtime.wiring import open_house
@@ -48,7 +49,7 @@ def test_its_time_on_the_shelf_is_over_when_it_was_fetched_and_not_before(tmp_pa
     with open_house(stage.instance, settings, "worker") as house:
         delivering = Delivering(house)
         told = {"kind": "full", "target": {"kind": "shelf"}}
-        system = system_of(house, stage.agreement)
+        system = Agreements(house.control, house.registers).find(stage.agreement).system
         subscribed = wish_of(told, agreement=stage.agreement, system=system, service=SERVICE)
         delivering.desk.subscribe(subscribed, delivering.grant_for(subscribed), by="a test")
         delivering.plan()

@@ -15,7 +15,7 @@ from control.actors import MAY
 from tests.api.administration.staff import ADMIN, STAFF, Office
 from tests.api.administration.test_roles import IN_AN_ORGANISATION
 from tests.api.house import AALBORG, ODENSE, OPERATOR, SUPPLIER, Reply
-from tests.api.test_documents import check
+from tests.described import check
 
 PATH = f"{ADMIN}/agreements"
 USER, CONTROLLER = "supplier-user", "data-controller"

@@ -16,7 +16,7 @@ from control.repeats import Once, Repeats
 from kernel import SystemId
 from tests.api.administration.staff import ADMIN, RIVAL, Office, signing_request
 from tests.api.house import SUPPLIER, Client, Reply
-from tests.api.test_documents import check
+from tests.described import check
 
 WHO = "supplier-user"
 

@@ -12,7 +12,7 @@ from control import ControlStore, OrganisationKind, Role, Verb
 from control.actors import MAY
 from tests.api.administration.staff import ADMIN, STAFF, Office
 from tests.api.house import AALBORG, CLOCK, SUPPLIER, House, serving
-from tests.api.test_documents import check
+from tests.described import check
 
 PATH = f"{ADMIN}/delegations"
 GIVEN = {"supplier": SUPPLIER, "services": ["municipalities"]}
