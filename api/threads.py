@@ -12,10 +12,17 @@ _threads = ThreadPoolExecutor(max_workers=64, thread_name_prefix="api")
 # Each follows one download that waits for its file to be written; more than that, and downloads wait for each other.
 # Nobody else waits for them.
 _followers = ThreadPoolExecutor(max_workers=64, thread_name_prefix="api-follower")
+# Each waits until a whole file is there, for an answer that says where.
+_waiters = ThreadPoolExecutor(max_workers=32, thread_name_prefix="api-waiter")
 
 
 async def in_thread(work: Callable[[], T]) -> T:
     return await _on(_threads, work)
+
+
+async def in_waiting_thread(work: Callable[[], T]) -> T:
+    """For work that may wait for minutes: lookups do not wait for it."""
+    return await _on(_waiters, work)
 
 
 async def pulled(pieces: Iterator[bytes]) -> AsyncGenerator[bytes]:

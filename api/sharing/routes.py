@@ -1,10 +1,12 @@
 """/sharing/...: the paths of the protocol."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import orjson
 
@@ -25,7 +27,7 @@ from api.sharing.moments import SPAN
 from api.sharing.pages import PARAMETERS, page_of
 from api.sharing.tables import Asker, SharedTable, asker, asker_again
 from api.sharing.words import VERSION_HEADER
-from api.threads import in_thread
+from api.threads import in_thread, in_waiting_thread
 from api.unexpected import unexpected
 from api.visit import refusal_on_record
 from extract import Manifest
@@ -33,6 +35,8 @@ from kernel import Caller, Channel, Operation, PlatformError
 
 PREFIX: Final = "/sharing/"
 _HOST: Final = re.compile(r"[A-Za-z0-9.\-\[\]:]{1,255}")
+_AT_ONCE: Final = 8
+"""Files that one process waits for at once, for one agreement."""
 _NDJSON: Final = b"application/x-ndjson; charset=utf-8"
 _OF_CHANGES: Final = ("includeHistoricalMetadata", "maxFiles", "pageToken")
 _TABLE = r"/shares/(?P<share>[^/]+)/schemas/(?P<schema>[^/]+)/tables/(?P<table>[^/]+)"
@@ -50,6 +54,7 @@ class _Seen:
 class SharingRoutes:
     def __init__(self, doors: Doors, desk: SharingDesk) -> None:
         self._doors, self._desk = doors, desk
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def __call__(self, request: Request) -> Answer:
         """Whatever is refused is on record first."""
@@ -137,9 +142,20 @@ class SharingRoutes:
         else:
             work = partial(question.version, request.parameters("startingTimestamp"))
 
-        version, body = await in_thread(work)
+        if seen.operation is Operation.EXTRACT:
+            async with self._turn(who.share):
+                version, body = await in_waiting_thread(work)
+        else:
+            version, body = await in_thread(work)
         headers = [(b"content-type", _NDJSON), (b"cache-control", b"no-store"), (VERSION_HEADER, b"%d" % version)]
         return Answer(200, headers + client.told_back(ends=what in {"query", "changes"}), body)
+
+    def _turn(self, agreement: str) -> asyncio.Semaphore:
+        """Held while a file is waited for, so that one agreement does not take all threads that do."""
+        turn = self._turns.get(agreement)
+        if turn is None:
+            turn = self._turns[agreement] = asyncio.Semaphore(_AT_ONCE)
+        return turn
 
     async def _file(self, request: Request, name: str, seen: _Seen) -> Answer:
         """The address says it all; it opens nothing that the agreement, as it stands now, does not cover."""

@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,8 +14,10 @@ from typing import Any
 from unittest.mock import patch
 from uuid import uuid4
 
+import duckdb
 import pytest
 
+from api.sharing.answers import Question
 from api.sharing.desk import Refresh
 from api.sharing.errors import SharingRequestInvalid
 from api.sharing.refusals import error_code
@@ -106,9 +110,7 @@ class TestRefusals:
         ensure_refusal(one.ask(what, body), 400, code, error)
 
     def test_of_a_version_that_is_not_kept(self, one: Asking) -> None:
-        reply = one.ask("query", {"version": 999_999_999_999_999})
-        ensure_refusal(reply, reply.status, reply.code, reply.json["errorCode"])
-        assert reply.json["errorCode"] in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
+        ensure_refusal(one.ask("query", {"version": 0}), 410, "history_expired", "RESOURCE_DOES_NOT_EXIST")
 
     def test_of_who_shows_no_good_token_ask_for_one(self, one: Asking) -> None:
         missing = one.call("GET", "/sharing/shares", Authorization="Basic eDp5")
@@ -206,6 +208,32 @@ class TestOneUse:
         assert few.ask("version").status == 200
         assert few.ask("changes?startingVersion=0").status == 200
         assert few.ask("changes?startingVersion=0").status == 429
+
+
+def test_who_waits_for_many_files_keeps_nobody_else_waiting(house: House, port: int, one: Asking) -> None:
+    """More questions than there are threads, each with a file that does not come."""
+    go_on, begun, plain = threading.Event(), threading.Semaphore(0), Question.query
+
+    def slowly(question: Question, asked: Any) -> tuple[int, bytes]:
+        if question.asker.share == house.agreements["one"]:
+            begun.release()
+            assert go_on.wait(60)
+        return plain(question, asked)
+
+    other = limited(house, port, calls_per_day=10)
+    with patch.object(Question, "query", slowly), ThreadPoolExecutor(80) as threads:
+        waiting = [threads.submit(one.ask, "query", {}) for _ in range(80)]
+        try:
+            assert all(begun.acquire(timeout=60) for _ in range(8))
+            # Another agreement's question for a file, and this one's own for what needs none.
+            assert other.ask("query", {}).status == 200
+            assert one.ask("version").status == 200
+            assert not any(each.done() for each in waiting)
+            # No more than those are waited for.
+            assert not begun.acquire(timeout=0.1)
+        finally:
+            go_on.set()
+        assert {each.result().status for each in waiting} == {200}
 
 
 class TestTheEndOfAnAnswer:
@@ -336,6 +364,17 @@ def test_lists_and_shares_are_told_as_the_protocol_says(house: House, one: Askin
         reply = one.call("GET", f"/sharing{path}")
         assert (reply.status, reply.headers["content-type"]) == (200, "application/json; charset=utf-8")
     assert one.call("GET", f"/sharing/shares/{share}").json == {"share": {"name": share, "id": share}}
+
+
+def test_duckdb_reads_an_address(house: House, one: Asking) -> None:
+    """Which asks how long the file is, and for the parts of it that it needs."""
+    *_, file = lines(one.ask("query", {}))
+    (extension,) = Path(duckdb.__file__).parent.with_name("duckdb_extension_httpfs").rglob("*.duckdb_extension")
+    with duckdb.connect() as db:
+        db.execute(f"load '{extension}'")
+        db.execute(f"set ca_cert_file = '{house.root / 'trust' / 'authority.pem'}'")
+        got = db.execute("select code, population from read_parquet(?)", [file["file"]["url"]]).fetchall()
+    assert got == [(each["code"], each["population"]) for each in MUNICIPALITIES]
 
 
 def test_nothing_personal_stands_in_an_address(house: House, one: Asking) -> None:
