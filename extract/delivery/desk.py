@@ -139,6 +139,13 @@ def wish_of(told: Mapping[str, Any], *, agreement: AgreementId, system: SystemId
     wait = told.get("confirm_within_s", None if isinstance(made, SftpTarget) and not made.receipts else 86_400)
     if wait is not None and (not isinstance(wait, int) or isinstance(wait, bool) or not 60 <= wait <= LONGEST_WAIT_S):
         raise _invalid("confirm_within_s", "null, or seconds, from 60 to a year")
+    circle = kind is Kind.CIRCLE
+    file_format = _one_of("format", told.get("format", Format.CPR if circle else Format.CSV), Format)
+    compression = _one_of("compression", told.get("compression", Compression.NONE), Compression)
+    if circle and file_format is not Format.CPR:
+        raise _invalid("format", "cpr, or left out: a circle's files are the register's own lines")
+    if circle and compression is not Compression.NONE:
+        raise _invalid("compression", "none, or left out, for the files of a circle")
     purpose = told.get("purpose")
     if purpose is not None and not isinstance(purpose, str):
         raise _invalid("purpose", "the code of one of the agreement's purposes")
@@ -151,8 +158,8 @@ def wish_of(told: Mapping[str, Any], *, agreement: AgreementId, system: SystemId
         service=service,
         contents=Contents(
             kind=kind,
-            format=_one_of("format", told.get("format", Format.CSV), Format),
-            compression=_one_of("compression", told.get("compression", Compression.NONE), Compression),
+            format=file_format,
+            compression=compression,
             columns=_names("columns", told.get("columns")),
             rows=_rows(told.get("rows", {})),
             name=None if name is None else checked_template(name),

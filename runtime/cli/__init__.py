@@ -16,6 +16,7 @@ from runtime.cli import (
     bench,
     catalogue,
     cert,
+    circle,
     contract,
     copy,
     delegation,
@@ -88,6 +89,7 @@ app.command(rich_help_panel=LOOK)(catalogue.catalogue)
 app.command(rich_help_panel=LOOK)(status.status)
 app.command(rich_help_panel=LOOK)(metrics.metrics)
 app.command(rich_help_panel=LOOK)(explain.explain)
+app.add_typer(circle.app, name="circle", rich_help_panel=USE)
 app.add_typer(subscription.app, name="subscription", rich_help_panel=USE)
 app.add_typer(delivery.app, name="delivery", rich_help_panel=USE)
 app.add_typer(sharing.app, name="sharing", rich_help_panel=USE)

@@ -39,7 +39,9 @@ def add(
     manifest: Annotated[bool, typer.Option(help="Whether manifest and signature come beside the file.")] = True,
     receipts: Annotated[str, typer.Option(help="Folder where the SFTP server writes receipts, for instance IN.")] = "",
     notify: Annotated[bool, typer.Option("--notify", help="Post a notice that points to the file.")] = False,
-    file_format: Annotated[str, typer.Option("--format", "-f", help="As of extracts.")] = "csv",
+    file_format: Annotated[
+        str | None, typer.Option("--format", "-f", help="As of extracts, csv unless said; of a circle always cpr.")
+    ] = None,
     compression: Annotated[str, typer.Option(help="none, gzip or zstd.")] = "none",
     columns: Annotated[str | None, typer.Option(help="Columns, separated by commas.")] = None,
     where: Annotated[list[str] | None, typer.Option(help="Filter: column=value,value. May be repeated.")] = None,
@@ -74,7 +76,7 @@ def add(
     from runtime.administration import agreement_of
 
     told: dict[str, Any] = {
-        "kind": kind, "schedule": schedule, "format": file_format, "compression": compression,
+        "kind": kind, "schedule": schedule, "compression": compression,
         "target": _target(to, host_key=host_key, trigger=trigger, notify=notify),
     }  # fmt: skip
     exchange = {
@@ -83,6 +85,8 @@ def add(
     }  # fmt: skip
     if to.startswith("sftp:"):
         told["target"] |= exchange
+    if file_format is not None:
+        told["format"] = file_format
     if columns:
         told["columns"] = [each.strip() for each in columns.split(",")]
     if where:

@@ -141,6 +141,8 @@ def test_what_is_anothers_is_as_if_it_did_not_exist(platform: Platform, client: 
         ({"target": {"kind": "https", "url": "https://a.example/", "notify": True}, "name": "a{number}"},
          "subscription_invalid"),
         ({"kind": "circle"}, "subscription_invalid"), ({"format": "cpr"}, "format_impossible"),
+        ({"kind": "circle", "format": "csv"}, "subscription_invalid"),
+        ({"kind": "circle", "compression": "gzip"}, "subscription_invalid"),
         ({"target": "shelf"}, "subscription_invalid"), ({"kind": "some"}, "subscription_invalid"),
         ({"columns": []}, "subscription_invalid"), ({"columns": ["nothing"]}, "column_unknown"),
         ({"rows": {"nothing": ["1"]}}, "subscription_invalid"), ({"name": "../{number}"}, "subscription_invalid"),
@@ -182,6 +184,38 @@ def test_a_circle_is_changed_and_shown(platform: Platform, client: httpx2.Client
     log = (platform.instance.logs / "test.log").read_text()
     assert person not in log
     assert "6101709999" not in log
+
+
+def test_a_circle_is_changed_and_shown_from_the_command_line(platform: Platform, client: httpx2.Client) -> None:
+    def run(*words: str, stdin: str | None = None, code: int = 0) -> Any:
+        done = knudepunkt("circle", *words, instance=platform.instance.root, stdin=stdin, check=False)
+        assert done.returncode == code, done.stderr
+        assert person not in done.stderr + ("" if "--numbers" in words[1:2] else done.stdout)
+        return json.loads(done.stdout) if "--json" in words else done.stdout + done.stderr
+
+    person = json.loads((platform.stage.profile.folder / "person.json").read_text())["key"]
+    client.delete(CIRCLE)
+    # More than a call takes, with gaps: numbers of nobody, of months that no year has.
+    several = "".join(f"61{number:08d}\n\n" for number in range(99_000_000, 99_001_100)) + f"{person}\n"
+    told = run("add", "--numbers", "-", "--municipality", "851", "--age", "0-17", "--event", "a21", "--json",
+               stdin=several, code=3)  # fmt: skip
+    assert told["outcomes"] == {"ADDED": 4, "NON_EXISTING_PNR": 1_100}
+    assert told["lines_of_nobody"] == list(range(1, 2_200, 2))
+    kinds = [
+        {"kind": "age", "value": "0-17"},
+        {"kind": "event", "value": "A21"},
+        {"kind": "municipality", "value": "0851"},
+    ]
+    assert run("show", "--json") == {"filters": kinds, "numbers": 1}
+    assert "1 of them" in run("show")
+    assert run("show", "--numbers", "--json")["filters"] == [*kinds, {"kind": "number", "value": person}]
+    # One that cannot be is found before anything is asked.
+    assert "line 2" in run("remove", "--numbers", "-", stdin=f"{person}\n{person}1\n", code=1)
+    assert run("remove", "--numbers", "-", "--event", "A21", "--json", stdin=person)["outcomes"] == {"REMOVED": 2}
+    assert run("remove", "--all", "--json") == {"removed": 2}
+    assert "holds nobody" in run("show")
+    for words in (("add",), ("add", "--numbers", "/nowhere"), ("remove", "--all", "--everybody")):
+        run(*words, code=2)
 
 
 def test_other_methods_and_paths(client: httpx2.Client) -> None:
