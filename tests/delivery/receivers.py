@@ -7,7 +7,6 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,14 +21,11 @@ import pytest
 from extract.delivery.ssh_keys import private_key
 from extract.delivery.targets import Reach, SftpTarget
 from runtime.ssh_keys import new_ssh_key
+from tests.ports import free_port
 from tests.sync.connectors.authority import Authority
+from tests.waiting import eventually
 
 LOCAL = Reach((ip_network("127.0.0.0/8"), ip_network("::1/128")))
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 @dataclass
@@ -90,17 +86,20 @@ Subsystem sftp internal-sftp
     log = (folder / "sshd.log").open("wb")
     server = subprocess.Popen([program, "-D", "-e", "-f", str(folder / "sshd_config")], stderr=log)
     try:
-        for _ in range(500):
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            assert server.poll() is None, (folder / "sshd.log").read_text()
-            time.sleep(0.02)
+        eventually(lambda: _greets(server, port), (folder / "sshd.log").read_text)
         host_key = " ".join((folder / "host.pub").read_text().split()[:2])
         yield Sshd(port, host_key, folder / "inbox", private_key(folder / "client"), folder / "client")
     finally:
         server.terminate()
         server.wait()
         log.close()
+
+
+def _greets(server: subprocess.Popen[bytes], port: int) -> bool:
+    assert server.poll() is None, "it ended by itself"
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 60) as line:
+        return line.recv(4) == b"SSH-"
+    return False
 
 
 @dataclass

@@ -1,7 +1,6 @@
 """Subscriptions, deliveries and circles over the wire, as a consumer system uses them."""
 
 import json
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +16,7 @@ from runtime.migrated import open_control
 from tests.described import Described
 from tests.journeys.platform import Platform, knudepunkt, make_stage, running
 from tests.prometheus import families, value
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 MUNICIPALITIES = "/v1/services/municipalities-extract/subscriptions"
@@ -105,12 +105,12 @@ def test_what_nobody_fetches_in_time_shows_in_the_metrics_until_it_is_fetched(
 
 
 def _until(client: httpx2.Client, subscription: str, state: str) -> Any:
-    for _ in range(900):
+    def newest() -> Any:
         found = client.get("/v1/deliveries", params={"subscription": subscription}).json()["deliveries"]
-        if found and found[0]["state"] == state:
-            return found[0]
-        time.sleep(0.1)
-    raise AssertionError(f"it is {found} for long, and not {state}")
+        return found[0] if found else {"state": "unplanned"}
+
+    eventually(lambda: newest()["state"] == state, newest, patience_s=120)
+    return newest()
 
 
 def _metric(platform: Platform, name: str, **labels: str) -> float | None:

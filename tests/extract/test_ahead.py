@@ -12,15 +12,25 @@ from hypothesis import strategies as st
 
 from extract.ahead import in_order
 
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 class Broken(Exception):
     """What a test lets go wrong."""
 
 
+OTHERS: set[threading.Thread] = set()
+"""Threads that ran before the test: a house that other tests share may be making files too."""
+
+
+@pytest.fixture(autouse=True)
+def _others() -> None:
+    OTHERS.clear()
+    OTHERS.update(threading.enumerate())
+
+
 def at_work() -> set[str]:
-    return {each.name for each in threading.enumerate() if each.name.startswith("extract-")}
+    return {each.name for each in set(threading.enumerate()) - OTHERS if each.name.startswith("extract-")}
 
 
 def begun(items: Iterable[int], work: Any = lambda each: each) -> Any:

@@ -5,6 +5,7 @@ import socket
 import struct
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import paramiko
@@ -78,10 +79,11 @@ def test_a_client_that_does_not_read_is_waited_for_and_then_let_go(hall: Hall) -
 
 def test_a_packet_that_claims_to_be_huge_ends_the_connection(hall: Hall) -> None:
     with socket.create_connection(("127.0.0.1", hall.port)) as plain:
-        plain.settimeout(10)
+        plain.settimeout(60)
         plain.sendall(b"SSH-2.0-x\r\n" + struct.pack(">I", 2**31) + b"\0" * 64)
-        while plain.recv(65_536):
-            pass
+        with suppress(ConnectionError):
+            while plain.recv(65_536):
+                pass
 
 
 def test_packets_that_are_made_ahead_are_as_those_made_one_at_a_time() -> None:
@@ -96,7 +98,10 @@ def test_workers_share_one_port_and_its_connections(tmp_path: Path, source: Sour
     with open_hall(tmp_path, source, workers=2) as hall:
         hall.allow(grant(), plan(grant()))
         held = [hall.connect() for _ in range(8)]
-        eventually(lambda: sum(each.name == "sftp-connection" for each in threading.enumerate()) == 8)
+        # A worker that is given no time meanwhile gets the next one.
+        while not all(hall.connections()) and len(held) < 20:
+            held.append(hall.connect())
+        eventually(lambda: sum(each.name == "sftp-connection" for each in threading.enumerate()) == len(held))
         assert all(count > 0 for count in hall.connections())
         for each in held:
             each.close()

@@ -53,7 +53,7 @@ class TestTime:
             return False
 
         assert shelf.tidy(datetime.now(UTC) + timedelta(days=1), asked_for_this_moment) == 1
-        done[0].result(30)
+        done[0].result(60)
         putting.shutdown()
         name = plan().file_name
         assert shelf.names(OURS, SERVICE) == ("SHA256SUMS", name, f"{name}.manifest.json")

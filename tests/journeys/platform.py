@@ -6,7 +6,6 @@ import signal
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from runtime.client import Profile, wait_until_answering
 from runtime.demo import Stage, set_the_stage, write_ssh_config
 from runtime.instance import Instance
 from runtime.processes import Addresses, running_parent
+from tests.waiting import eventually
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Platform:
             context.load_cert_chain(profile.certificate, profile.key)
         elif key is not None:
             context.load_cert_chain(certificate, key)
-        with httpx2.Client(base_url=self.url, verify=context, timeout=30) as client:
+        with httpx2.Client(base_url=self.url, verify=context, timeout=60) as client:
             yield client
 
     def sql(self, query: str) -> list[dict[str, Any]]:
@@ -74,7 +74,7 @@ class Platform:
 
 
 def knudepunkt(
-    *arguments: str, instance: Path, check: bool = True, stdin: str | None = None, timeout: float = 120
+    *arguments: str, instance: Path, check: bool = True, stdin: str | None = None, timeout: float = 300
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line as its user does."""
     return subprocess.run(
@@ -103,15 +103,13 @@ def answering(instance: Instance) -> Iterator[subprocess.Popen[bytes]]:
             stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
         )  # fmt: skip
     try:
-        assert wait_until_answering(instance, process) == ()
+        assert wait_until_answering(instance, process, patience_s=300) == ()
         yield process
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-            process.wait(60)
-        deadline = time.monotonic() + 10
-        while running_parent(instance) is not None and time.monotonic() < deadline:
-            time.sleep(0.05)
+            process.wait(120)
+        eventually(lambda: running_parent(instance) is None)
 
 
 def make_stage(root: Path, persons: int = 60) -> Stage:

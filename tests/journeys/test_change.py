@@ -1,13 +1,15 @@
 """A change file that arrives while the platform runs reaches every road without a restart."""
 
 import json
-import time
 from datetime import date
 from pathlib import Path
 
 from runtime.demo import Stage
 from sync import write_changes
 from tests.journeys.platform import Platform, knudepunkt, make_stage, running
+from tests.waiting import eventually
+
+LOOKUP = "/v1/services/cpr-persons/lookup"
 
 
 def extracted(platform: Platform) -> tuple[int, dict[str, dict[str, object]]]:
@@ -29,17 +31,14 @@ def test_a_change_file_reaches_lookups_and_extracts_of_running_processes(tmp_pat
         changed(stage)
         # The worker may come first: either way it is there within moments.
         knudepunkt("sync", "cpr-persons", instance=stage.instance.root, check=False)
-        deadline = time.monotonic() + 30
+        eventually(lambda: extracted(platform)[0] > before)
         after, new = extracted(platform)
-        while after == before and time.monotonic() < deadline:
-            time.sleep(0.2)
-            after, new = extracted(platform)
-        assert after > before
         moved = [pnr for pnr, row in new.items() if row != old.get(pnr)]
         assert moved
         with platform.client() as http:
-            answer = http.post("/v1/services/cpr-persons/lookup", json={"key": moved[0]}).json()
-        assert answer["snapshot"] == after
+            body = {"key": moved[0]}
+            eventually(lambda: http.post(LOOKUP, json=body).json()["snapshot"] == after)
+            answer = http.post(LOOKUP, json=body).json()
         assert {name: answer["record"][name] for name in ("status", "address")} == {
             name: new[moved[0]][name] for name in ("status", "address")
         }

@@ -18,6 +18,7 @@ from replica import Lake, Lookups
 from runtime.environment import settings_of
 from runtime.processes import running_parent
 from tests.journeys.platform import Platform, knudepunkt, make_stage, running
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.slow
 
@@ -38,15 +39,16 @@ def test_a_killed_api_worker_is_replaced_and_its_answers_are_on_record(tmp_path:
                 except httpx2.TransportError:
                     time.sleep(0.02)
 
+        def kill_one() -> None:
+            wanted = len(answered) + 50
+            os.kill(platform.children()["api"], signal.SIGKILL)
+            eventually(lambda: len(answered) >= wanted)
+
         caller = threading.Thread(target=call_on)
         caller.start()
         try:
             for _ in range(3):
-                count = len(answered)
-                os.kill(platform.children()["api"], signal.SIGKILL)
-                deadline = time.monotonic() + 30
-                while len(answered) < count + 50 and time.monotonic() < deadline:
-                    time.sleep(0.05)
+                kill_one()
         finally:
             stop.set()
             caller.join()
@@ -67,10 +69,7 @@ def test_a_killed_parent_takes_its_children_along_and_starts_again(tmp_path: Pat
         assert set(children) == {"api", "sftp", "worker"}
         platform.process.kill()
         platform.process.wait()
-        deadline = time.monotonic() + 20
-        while any(Path(f"/proc/{pid}").exists() for pid in children.values()) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert not any(Path(f"/proc/{pid}").exists() for pid in children.values())
+        eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children.values()))
         assert running_parent(stage.instance) is None
     with running(stage) as platform, platform.client() as http:
         assert http.get("/v1/services/municipalities/records/0851").status_code == 200
@@ -123,14 +122,15 @@ def test_an_api_worker_killed_in_the_middle_of_an_extract(tmp_path: Path) -> Non
 
 
 def _fetch(platform: Platform) -> bytes:
-    deadline = time.monotonic() + 30
-    while True:
-        try:
-            with platform.client() as http:
-                answer = http.get("/v1/services/cpr-persons-extract/extract?format=ndjson")
-                if answer.status_code == 200:
-                    return answer.content
-        except httpx2.TransportError:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(0.2)
+    """As soon as somebody answers again."""
+    got: list[bytes] = []
+
+    def fetched() -> list[bytes]:
+        with contextlib.suppress(httpx2.TransportError), platform.client() as http:
+            answer = http.get("/v1/services/cpr-persons-extract/extract?format=ndjson")
+            if answer.status_code == 200:
+                got.append(answer.content)
+        return got
+
+    eventually(fetched)
+    return got[0]

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ from runtime.ssh_keys import new_ssh_key
 from tests.delivery.receivers import Sshd, openssh
 from tests.journeys.platform import Platform, knudepunkt
 from tests.soap.post import SOAP_11, authority, enveloped
+from tests.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 LOOKUP, EXTRACT = "cpr-persons", "cpr-persons-extract"
@@ -106,10 +106,7 @@ def agree(platform: Platform, folder: Path, place: str) -> AgreementId:
         )  # fmt: skip
         made = Agreements(control, None).request(municipality.id, SystemId(system.id), terms, Window(CLOCK.now())).id
     with platform.client(folder / "certificate.pem", folder / "key.pem") as http:
-        until = time.monotonic() + 30
-        while http.get(f"/v1/services/{EXTRACT}/extract/plan").status_code != 200:
-            assert time.monotonic() < until
-            time.sleep(0.1)
+        eventually(lambda: http.get(f"/v1/services/{EXTRACT}/extract/plan").status_code == 200)
     return made
 
 
@@ -166,7 +163,7 @@ def over_sftp(walk: Walk, name: str, content: bytes, folder: Path) -> None:
     for each, out in ((name, "got"), (f"{name}.manifest.json", "manifest")):
         path = f"knudepunkt:/{MUNICIPALITY[0]}/{EXTRACT}/{each}"
         subprocess.run(
-            ["sftp", "-q", "-F", str(options), path, out], cwd=folder, check=True, capture_output=True, timeout=60
+            ["sftp", "-q", "-F", str(options), path, out], cwd=folder, check=True, capture_output=True, timeout=300
         )
     assert (folder / "got").read_bytes() == content
     manifest = json.loads((folder / "manifest").read_bytes())
@@ -180,10 +177,7 @@ def pushed(walk: Walk, http: Any) -> None:
         f"/v1/services/{EXTRACT}/subscriptions", json={"kind": "full", "format": "ndjson", "target": target}
     )
     assert made.status_code == 201, made.text
-    until = time.monotonic() + 60
-    while not list(walk.sshd.inbox.glob("*.trigger")):
-        assert time.monotonic() < until, http.get("/v1/deliveries").text
-        time.sleep(0.1)
+    eventually(lambda: list(walk.sshd.inbox.glob("*.trigger")), lambda: http.get("/v1/deliveries").text)
     (file,) = walk.sshd.inbox.glob("*.ndjson")
     walk.ensure_mine({row["pnr"]: row for row in map(json.loads, file.read_text().splitlines())})
     assert http.patch(made.headers["location"], json={"state": "ended"}).status_code == 200
@@ -203,7 +197,9 @@ def shared(walk: Walk, folder: Path) -> None:
     profile = folder / "walker.share"
     endpoint = f"{walk.platform.url}/sharing"
     profile.write_text(json.dumps({"shareCredentialsVersion": 1, "endpoint": endpoint, "bearerToken": token}))
-    time.sleep(1.0)
+    bearer = {"Authorization": f"Bearer {token}"}
+    with walk.platform.client(Path()) as http:
+        eventually(lambda: http.get("/sharing/shares", headers=bearer).status_code == 200)
     # In a process of its own: the client's libraries read whom to trust once, when they are imported.
     table, answer = f"{profile}#{walk.agreement}.cpr.{EXTRACT}", folder / "frame.pickle"
     trusting = os.environ | {"SSL_CERT_FILE": trusted, "REQUESTS_CA_BUNDLE": trusted}
@@ -218,17 +214,24 @@ def shared(walk: Walk, folder: Path) -> None:
 
 def accounted(walk: Walk) -> None:
     """The ledger, as SQL shows it: one agreement, one text of terms, one municipality; and so many rows each time."""
-    seen = walk.platform.sql(
-        "select channel, kind, operation, municipality_cvr, terms_hash, rows, whole, size_bytes from calls "
-        f"where agreement = '{walk.agreement}' and kind <> 'refused' and (kind = 'delivered' or rows > 0)"
-    )
-    assert {each["channel"] for each in seen} == {"rest", "soap", "sftp", "push", "sharing"}
-    assert len({each["terms_hash"] for each in seen}) == 1
-    assert {each["municipality_cvr"] for each in seen} == {MUNICIPALITY[0]}
-    assert {(each["channel"], each["kind"]) for each in seen} == {
+    seen: list[dict[str, Any]] = []
+
+    def told() -> set[tuple[str, str]]:
+        seen[:] = walk.platform.sql(
+            "select channel, kind, operation, municipality_cvr, terms_hash, rows, whole, size_bytes from calls "
+            f"where agreement = '{walk.agreement}' and kind <> 'refused' and (kind = 'delivered' or rows > 0)"
+        )
+        return {(each["channel"], each["kind"]) for each in seen}
+
+    # The end of a file is entered when its last byte has left.
+    every = {
         ("rest", "answered"), ("rest", "delivered"), ("soap", "answered"), ("sftp", "delivered"),
         ("push", "delivered"), ("sharing", "delivered"),
     }  # fmt: skip
+    eventually(lambda: told() >= every, told)
+    assert {(each["channel"], each["kind"]) for each in seen} == every
+    assert len({each["terms_hash"] for each in seen}) == 1
+    assert {each["municipality_cvr"] for each in seen} == {MUNICIPALITY[0]}
     assert {each["rows"] for each in seen} == {len(walk.mine)}
     delivered = [each for each in seen if each["kind"] == "delivered"]
     assert all(each["whole"] for each in delivered)

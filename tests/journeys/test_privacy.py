@@ -1,6 +1,8 @@
 """Canaries: no personal number and no name of the test data gets into a log, the ledger or an error text."""
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from runtime.instance import Instance
@@ -16,8 +18,14 @@ def identifiers(platform: Platform) -> list[str]:
     return [row["pnr"] for row in rows] + sorted(name for name in names if name and len(name) > 8)
 
 
-def files_below(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
+def files_below(folder: Path) -> Iterator[tuple[Path, bytes]]:
+    """Each file with its content. One that gets another name meanwhile is met under that."""
+    seen: set[Path] = set()
+    while new := {path for path in folder.rglob("*") if path.is_file()} - seen:
+        seen |= new
+        for path in sorted(new):
+            with suppress(FileNotFoundError):
+                yield path, path.read_bytes()
 
 
 def test_nothing_personal_is_in_logs_ledger_usage_or_names_of_files(platform: Platform) -> None:
@@ -41,8 +49,7 @@ def test_nothing_personal_is_in_logs_ledger_usage_or_names_of_files(platform: Pl
     # holds
     # their keys, and the least and greatest key of each file, and is kept like a key.
     for folder in (instance.logs, instance.ledger, instance.usage, instance.control, instance.lake / "data"):
-        for path in files_below(folder):
-            content = path.read_bytes()
+        for path, content in files_below(folder):
             found = [each for each in known if each.encode() in content]
             assert not found, f"{path.name} holds {len(found)} identifiers"
             assert not [each for each in known if each in path.name]

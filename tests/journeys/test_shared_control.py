@@ -1,6 +1,5 @@
 """The control database in PostgreSQL, shared by machines: from founding to a suspension that is felt on both."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +11,10 @@ from runtime.instance import Instance, InstanceExists
 from runtime.migrated import open_control
 from runtime.settings import SettingsInvalid
 from tests.journeys.platform import Platform, knudepunkt, make_stage, running
+from tests.ports import free_port
 from tests.sync.connectors.peer import SECRET
-from tests.sync.connectors.postgres import DATABASE, READER, PostgresPeer, free_port, serve_postgres
+from tests.sync.connectors.postgres import DATABASE, READER, PostgresPeer, serve_postgres
+from tests.waiting import eventually
 
 URL = "KNUDEPUNKT_CONTROL__URL"
 LOOKUP = "/v1/services/cpr-persons/lookup"
@@ -50,13 +51,10 @@ def with_password(root: Path, password: str = SECRET) -> Path:
 
 def seen_until_refused(platform: Platform) -> str:
     """Call until the answer is no longer 200; the code of the refusal."""
+    record = "/v1/services/municipalities/records/0851"
     with platform.client() as client:
-        for _ in range(400):
-            reply = client.get("/v1/services/municipalities/records/0851")
-            if reply.status_code != 200:
-                return str(reply.json()["code"])
-            time.sleep(0.02)
-    return "never refused"
+        eventually(lambda: client.get(record).status_code != 200, "never refused")
+        return str(client.get(record).json()["code"])
 
 
 @pytest.mark.slow
@@ -78,7 +76,7 @@ class TestJourney:
             knudepunkt("agreement", "suspend", stage.agreement, instance=second.root)
             assert seen_until_refused(platform) == "agreement_not_live"
             # Every door of the platform that opens the database said what it had to say by now.
-            assert "agreement_not_live" in (root / "logs" / "test.log").read_text()
+            eventually(lambda: "agreement_not_live" in (root / "logs" / "test.log").read_text())
         assert all(SECRET not in log.read_text() for log in (root / "logs").iterdir())
 
 

@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from tests.journeys.platform import Platform, knudepunkt
-from tests.journeys.test_refusals import bound_system, in_force
+from tests.journeys.test_refusals import bound_system
+from tests.waiting import eventually
 
 CALL = "/v1/services/demo-service/call"
 
@@ -22,7 +23,7 @@ def test_the_first_call_needs_no_agreement_and_is_on_record(platform: Platform, 
         answer = http.post(CALL, json={"message": "hej æøå"})
         assert (answer.status_code, answer.json()) == (200, {"message": "hej æøå"})
         assert http.post(CALL, json={"message": ""}).status_code == 400
-    in_force(lambda: trial() is not None)
+    eventually(lambda: trial() is not None)
     rows = platform.sql(f"SELECT DISTINCT agreement, terms_hash FROM calls WHERE system = '{system}' AND status = 200")
     assert len(rows) == 1
     assert len(rows[0]["terms_hash"]) == 64

@@ -123,14 +123,14 @@ class TestALife:
         assert terminal.json("agreement", "terminate", agreement, "--as", NINA)["state"] == "terminated"
 
     def test_is_renewed_and_listed_when_it_ends(self, terminal: Terminal, production: bool) -> None:
-        agreement = requested(terminal, "--to", "2027-01-01")
+        agreement = requested(terminal, "--to", "2099-01-01")
         if production:
             terminal.run("agreement", "approve", agreement)
         with pytest.raises(AgreementTaken):
             terminal.run("agreement", "approve", requested(terminal))
         assert [each["id"] for each in terminal.json("agreement", "expiring", "--days", "36500")] == [agreement]
-        renewed = terminal.json("agreement", "renew", agreement, "--to", "2028-01-01", "--as", NINA)
-        assert (renewed["replaces"], renewed["valid_from"][:10]) == (agreement, "2027-01-01")
+        renewed = terminal.json("agreement", "renew", agreement, "--to", "2100-01-01", "--as", NINA)
+        assert (renewed["replaces"], renewed["valid_from"][:10]) == (agreement, "2099-01-01")
 
     def test_begins_with_a_draft_that_only_its_author_sees(self, terminal: Terminal) -> None:
         agreement = requested(terminal, "--draft")

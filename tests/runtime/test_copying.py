@@ -43,7 +43,7 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[House, 
 @pytest.fixture
 def http(standing: tuple[House, int]) -> Iterator[httpx2.Client]:
     house, port = standing
-    with httpx2.Client(base_url=f"https://localhost:{port}", verify=house.context("one")) as client:
+    with httpx2.Client(base_url=f"https://localhost:{port}", verify=house.context("one"), timeout=60) as client:
         yield client
 
 
@@ -168,7 +168,7 @@ def test_whole_persons_are_proved_and_mended(standing: tuple[House, int], tmp_pa
     """With nested columns, dates, times and what is withheld."""
     house, port = standing
     service, copy = "cpr-persons-extract", tmp_path / f"persons.{kind}"
-    with httpx2.Client(base_url=f"https://localhost:{port}", verify=house.context("one")) as http:
+    with httpx2.Client(base_url=f"https://localhost:{port}", verify=house.context("one"), timeout=60) as http:
         whole = extract_of(http, service, kind)
         with pa.ipc.open_stream(extract_of(http, service, Format.ARROW)) as reader:
             rows = reader.read_all().to_pylist()
@@ -259,7 +259,7 @@ def test_who_is_killed_while_mending_leaves_the_old_copy(
         "def tell(proof):\n"
         "    if proof.parts == 10:\n"
         "        print('there', flush=True); sys.stdin.readline()\n"
-        "with httpx2.Client(base_url=sys.argv[1], verify=context) as http:\n"
+        "with httpx2.Client(base_url=sys.argv[1], verify=context, timeout=60) as http:\n"
         f"    Copy(http, '{SERVICE}', tell=tell).check(Path(sys.argv[2]), repair=True, part_rows=20)\n"
     )
     files = (house.root / "trust" / "authority.pem", house.root / "one.pem", house.root / "one.key")
@@ -279,7 +279,7 @@ def test_who_is_killed_while_mending_leaves_the_old_copy(
 
 def test_an_agreement_proves_what_it_covers(standing: tuple[House, int], tmp_path: Path) -> None:
     house, port = standing
-    with httpx2.Client(base_url=f"https://localhost:{port}", verify=house.context("two")) as http:
+    with httpx2.Client(base_url=f"https://localhost:{port}", verify=house.context("two"), timeout=60) as http:
         copy = tmp_path / "copy.ndjson"
         copy.write_bytes(http.get("/v1/services/cpr-persons-extract/extract?format=ndjson").content)
         assert Copy(http, "cpr-persons-extract").check(copy).right

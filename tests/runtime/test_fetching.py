@@ -30,7 +30,7 @@ def fetched(standing: tuple[House, int], part: Path, after: list[int], **query: 
     house, port = standing
     with (
         cutting(port, after) as cutter,
-        httpx2.Client(base_url=f"https://localhost:{cutter.port}", verify=house.context("one"), timeout=20.0) as http,
+        httpx2.Client(base_url=f"https://localhost:{cutter.port}", verify=house.context("one"), timeout=60) as http,
     ):
         done = Fetch(http, PATH, query, {}, sleep=lambda _: None).run(lambda _: FileSink(part))
     assert hashlib.sha256(part.read_bytes()).hexdigest() == done.told["sha256"]
@@ -53,7 +53,7 @@ def test_goes_on_with_what_an_earlier_run_left(standing: tuple[House, int], tmp_
     (tmp_path / "part").write_bytes(whole[:100_000])
     seen: list[int] = []
     house, port = standing
-    with httpx2.Client(base_url=f"https://localhost:{port}", verify=house.context("one")) as http:
+    with httpx2.Client(base_url=f"https://localhost:{port}", verify=house.context("one"), timeout=60) as http:
         Fetch(http, PATH, {}, {}, tell=lambda at, _: seen.append(at)).run(lambda _: FileSink(tmp_path / "part"))
     assert seen[0] == 100_000
     assert (tmp_path / "part").read_bytes() == whole
@@ -64,7 +64,7 @@ def test_gives_up_when_nothing_comes_any_more(standing: tuple[House, int], tmp_p
     fetched(standing, tmp_path / "whole", [])
     with (
         cutting(port, [20_000, *[0] * 30]) as cutter,
-        httpx2.Client(base_url=f"https://localhost:{cutter.port}", verify=house.context("one")) as http,
+        httpx2.Client(base_url=f"https://localhost:{cutter.port}", verify=house.context("one"), timeout=60) as http,
         pytest.raises(DownloadCut),
     ):
         Fetch(http, PATH, {}, {}, sleep=lambda _: None).run(lambda _: FileSink(tmp_path / "part"))
@@ -75,7 +75,7 @@ def test_keeps_nothing_that_is_not_what_the_manifest_says(standing: tuple[House,
     fetched(standing, tmp_path / "whole", [])
     (tmp_path / "part").write_bytes(b"somebody else's bytes")
     with (
-        httpx2.Client(base_url=f"https://localhost:{port}", verify=house.context("one")) as http,
+        httpx2.Client(base_url=f"https://localhost:{port}", verify=house.context("one"), timeout=60) as http,
         pytest.raises(ExtractDamaged),
     ):
         Fetch(http, PATH, {}, {}).run(lambda _: FileSink(tmp_path / "part"))
@@ -88,7 +88,7 @@ def test_to_a_pipe_goes_on_too(standing: tuple[House, int], tmp_path: Path) -> N
     got = bytearray()
     with (
         cutting(port, [200_000]) as cutter,
-        httpx2.Client(base_url=f"https://localhost:{cutter.port}", verify=house.context("one")) as http,
+        httpx2.Client(base_url=f"https://localhost:{cutter.port}", verify=house.context("one"), timeout=60) as http,
     ):
         Fetch(http, PATH, {}, {}, sleep=lambda _: None).run(lambda _: PipeSink(got.extend))
     assert bytes(got) == whole
@@ -96,7 +96,7 @@ def test_to_a_pipe_goes_on_too(standing: tuple[House, int], tmp_path: Path) -> N
 
 def test_a_refusal_says_why(standing: tuple[House, int], tmp_path: Path) -> None:
     house, port = standing
-    with httpx2.Client(base_url=f"https://localhost:{port}", verify=house.context("one")) as http:
+    with httpx2.Client(base_url=f"https://localhost:{port}", verify=house.context("one"), timeout=60) as http:
         for query, code in (({"format": "xlsx"}, "parameter_invalid"), ({"since": "7.x"}, "extract_cursor_invalid")):
             with pytest.raises(Refused) as refusal:
                 Fetch(http, PATH, query, {}, sleep=lambda _: None).run(lambda _: FileSink(tmp_path / "part"))

@@ -194,13 +194,13 @@ class TestThePage:
 
         def slow() -> Iterator[Metric]:
             entered.set()
-            go.wait(30)
+            go.wait(60)
             yield from ()
 
         found = MetricsPage({"slow": slow})
         reader = threading.Thread(target=found.write)
         reader.start()
-        entered.wait(30)
+        entered.wait(60)
         try:
             with pytest.raises(MetricsBusy):
                 found.write()

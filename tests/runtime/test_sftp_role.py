@@ -6,8 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 
 from runtime.founding import found_instance
 from runtime.processes import listen
+from tests.waiting import eventually
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def role(instance: Path, workers: int) -> Iterator[tuple[subprocess.Popen[bytes]
         with contextlib.suppress(OSError):
             os.close(writing)
         process.terminate()
-        process.wait(30)
+        process.wait(60)
 
 
 def children(pid: int) -> set[int]:
@@ -53,13 +53,6 @@ def children(pid: int) -> set[int]:
             if int(parent) == pid and state != "Z":
                 found.add(int(entry.parent.name))
     return found
-
-
-def until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def greets(port: int) -> bool:
@@ -75,7 +68,7 @@ def memory(pid: int) -> dict[str, int]:
 
 def test_its_processes_share_what_is_loaded_and_one_that_is_killed_is_replaced(instance: Path) -> None:
     with role(instance, workers=2) as (parent, port, _):
-        until(lambda: len(children(parent.pid)) == 2 and greets(port))
+        eventually(lambda: len(children(parent.pid)) == 2 and greets(port))
         before = children(parent.pid)
         for pid in before:
             # Private is what the process wrote itself: the ledger's, the database's, its threads'.
@@ -83,30 +76,30 @@ def test_its_processes_share_what_is_loaded_and_one_that_is_killed_is_replaced(i
             assert sizes["Private_Clean"] + sizes["Private_Dirty"] < sizes["Rss"] / 2
         victim = min(before)
         os.kill(victim, signal.SIGKILL)
-        until(lambda: len(children(parent.pid) - {victim}) == 2)
+        eventually(lambda: len(children(parent.pid) - {victim}) == 2)
         assert before - {victim} < children(parent.pid)
-        until(lambda: greets(port))
+        eventually(lambda: greets(port))
         parent.terminate()
-        assert parent.wait(30) == 0
+        assert parent.wait(60) == 0
         assert not any(Path(f"/proc/{pid}").exists() for pid in children(parent.pid) | before)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_it_ends_with_the_parent_that_started_it(instance: Path, workers: int) -> None:
     with role(instance, workers) as (process, port, lifeline):
-        until(lambda: greets(port))
+        eventually(lambda: greets(port))
         begun = children(process.pid)
         assert len(begun) == (0 if workers == 1 else workers)
         os.close(lifeline)
-        assert process.wait(30) == 0
-        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in begun))
+        assert process.wait(60) == 0
+        eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in begun))
         assert not greets(port)
 
 
 def test_its_processes_end_when_the_one_that_made_them_is_killed(instance: Path) -> None:
     with role(instance, workers=2) as (parent, port, _):
-        until(lambda: len(children(parent.pid)) == 2 and greets(port))
+        eventually(lambda: len(children(parent.pid)) == 2 and greets(port))
         begun = children(parent.pid)
         parent.kill()
-        parent.wait(30)
-        until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in begun))
+        parent.wait(60)
+        eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in begun))

@@ -5,7 +5,6 @@ import hashlib
 import json
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.sync.connectors.peer import CHANGED, Mischief, Rows, as_csv
+from tests.waiting import eventually
 
 PAGE_ROWS = 6000
 
@@ -180,11 +180,8 @@ class ThreadedServer(ThreadingHTTPServer, Generic[Held]):
 
     def all_closed(self) -> bool:
         """Whether the clients let go of all connections; a little patience for their last words."""
-        for _ in range(200):
-            if not self.held:
-                return True
-            time.sleep(0.01)
-        return False
+        eventually(lambda: not self.held, lambda: f"{self.held} connections are open")
+        return True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that lets go of a server that is spoiled is no error here."""

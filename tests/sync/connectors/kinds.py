@@ -66,7 +66,7 @@ class OverSftp(InFolder):
 
 def timeout_s(fault: str) -> float:
     """Long enough for a slow machine; short where it is to run out."""
-    return 0.3 if fault in SILENT else 20.0
+    return 0.3 if fault in SILENT else 60.0
 
 
 def sftp_spec(
@@ -76,7 +76,7 @@ def sftp_spec(
     secret: str = SECRET,
     host_key: object = None,
     port: int = 0,
-    timeout_s: float = 20.0,
+    timeout_s: float = 60.0,
 ) -> SftpSpec:
     known = host_key or server.host_key
     (work.parent / "password").write_text(f"{secret}\n")
@@ -116,7 +116,7 @@ class OverHttp:
             patience=replace(
                 spec.patience,
                 timeout_s=timeout_s(self.fault),
-                deadline_s=0.5 if self.fault == "drips" else 60,
+                deadline_s=0.5 if self.fault == "drips" else 600,
                 max_bytes=100_000 if self.fault == "gives more than allowed" else 10_000_000,
             ),
         )
@@ -202,7 +202,7 @@ def http_spec(server: HttpPeer, work: Path, *, path: str, secret: str = SECRET, 
     told: dict[str, Any] = {"kind": "http", "url": f"http://127.0.0.1:{server.port}{path}"}
     told |= {"auth": {"kind": "bearer", "secret": "token"}}
     spec = HttpBody.model_validate({**told, **body}).to_spec(work.parent)
-    return replace(spec, patience=Patience(timeout_s=20, deadline_s=60, attempts=3, wait_s=0.01))
+    return replace(spec, patience=Patience(timeout_s=60, deadline_s=600, attempts=3, wait_s=0.01))
 
 
 def _http_document(request: pytest.FixtureRequest, tmp_path: Path) -> Peer:

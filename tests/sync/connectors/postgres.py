@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -20,7 +21,9 @@ import pytest
 from sync.connectors import SqlSpec
 from sync.connectors.sql import SqlBody
 from sync.sources import Connector
+from tests.ports import free_port
 from tests.sync.connectors.peer import SECRET, Mischief, Rows
+from tests.waiting import eventually
 
 DATABASE = "postgres"
 READER = "reader"
@@ -57,11 +60,8 @@ class PostgresPeer:
 
     def all_closed(self) -> bool:
         """Whether the clients let go of all lines; a little patience for their last words."""
-        for _ in range(200):
-            if not self.held:
-                return True
-            threading.Event().wait(0.01)
-        return False
+        eventually(lambda: not self.held, lambda: f"{self.held} lines are open")
+        return True
 
     def reset(self) -> None:
         self.mischief.reset()
@@ -94,29 +94,24 @@ def serve_postgres() -> Iterator[PostgresPeer]:
         )  # fmt: skip
         try:
             peer = PostgresPeer(folder, port)
-            _wait_for(peer)
+            eventually(lambda: _answers(peer, server), "PostgreSQL does not answer")
             with peer.connect() as owner:
                 owner.execute(f"create role reader login password '{SECRET}'")
             peer.reset()
             with _line(peer):
                 yield peer
         finally:
-            server.terminate()
-            server.wait(30)
+            # Now, whoever is still connected.
+            server.send_signal(signal.SIGINT)
+            server.wait(60)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
-def _wait_for(peer: PostgresPeer) -> None:
-    for _ in range(600):
-        with suppress(psycopg.OperationalError):
-            peer.connect().close()
-            return
-        threading.Event().wait(0.05)
-    raise RuntimeError("PostgreSQL did not start within 30 s")
+def _answers(peer: PostgresPeer, server: subprocess.Popen[bytes]) -> bool:
+    assert server.poll() is None, "PostgreSQL ended by itself"
+    with suppress(psycopg.OperationalError):
+        peer.connect().close()
+        return True
+    return False
 
 
 @contextmanager
@@ -216,8 +211,8 @@ class InDatabase:
         spec = sql_spec(self.server, work, secret="wrong" if self.fault == "does not let us in" else SECRET, **body)
         database = replace(
             spec.database,
-            timeout_s=2 if self.fault == "says nothing" else 20,
-            deadline_s=0.5 if self.fault == "falls silent half way" else 60,
+            timeout_s=2 if self.fault == "says nothing" else 60,
+            deadline_s=0.5 if self.fault == "falls silent half way" else 600,
             max_bytes=1000 if self.fault == "gives more than allowed" else 10_000_000,
             port=1 if self.fault == "is not there" else spec.database.port,
         )

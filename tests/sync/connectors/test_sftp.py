@@ -11,6 +11,7 @@ from sync.sources.remote import Selection
 from tests.sync.connectors.kinds import sftp_spec
 from tests.sync.connectors.peer import FEW, MANY, as_csv
 from tests.sync.connectors.sftp_server import SftpPeer, new_key
+from tests.waiting import eventually
 
 
 class TestTheSftpConnector:
@@ -80,6 +81,4 @@ class TestTheSftpConnector:
         with sftp_spec(sftp, work).connect(work) as connector:
             connector.offered({})
             assert sftp.connected() == 1
-        for transport in sftp.transports:
-            transport.join(10)
-        assert sftp.connected() == 0
+        eventually(lambda: sftp.connected() == 0)
