@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 
 from control.errors import ControlUnreachable
+from kernel import full_disk_told, no_room, says_full
 
 BUSY_TIMEOUT_S: Final = 30.0
 _WRITES: Final = "control_writes"
@@ -51,16 +52,21 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that changes something: committed when the block ends well, else as if it never began."""
-    with _connected(engine).execution_options(**{_WRITES: True}) as db, db.begin():
+    """A transaction that changes something: committed when the block ends well, else as if it never began.
+
+    Raises DiskFull when there is no room for it.
+    """
+    with full_disk_told(), _connected(engine).execution_options(**{_WRITES: True}) as db, db.begin():
         yield db
 
 
 def _connected(engine: Engine) -> Connection:
-    """Raises ControlUnreachable."""
+    """Raises ControlUnreachable, DiskFull."""
     try:
         return engine.connect()
     except OperationalError as error:
+        if says_full(error):
+            raise no_room() from None
         # Without what the driver says: it names the address.
         raise ControlUnreachable(
             f"the control database cannot be reached ({type(error.orig).__name__})",

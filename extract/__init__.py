@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from extract.delivery.outbox_tables import Database
     from extract.delivery.sftp_server import SftpServer
     from extract.delivery.shelf import Shelf, Sign
+    from extract.delivery.shelf_room import Allowance
     from extract.delivery.subscription import Kind, Standing
     from extract.errors import (
         CopyTooLarge,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         ExtractBroken,
         ExtractNotReady,
         FormatImpossible,
+        ShelfFull,
         ViewChanged,
     )
     from extract.exchange import Exchange, InMetadata
@@ -47,6 +49,7 @@ __all__ = [
     "MANIFEST",
     "SIGNATURE",
     "AlarmKind",
+    "Allowance",
     "Circle",
     "Circles",
     "Compression",
@@ -85,6 +88,7 @@ __all__ = [
     "SftpServer",
     "SftpSettings",
     "Shelf",
+    "ShelfFull",
     "Sign",
     "Standing",
     "State",

@@ -107,6 +107,14 @@ class ExchangeFileBusy(TryAgainLater):
     title = "The file is being written"
 
 
+class ShelfFull(TryAgainLater):
+    """Waiting alone gives no room: what lies there is to be fetched first."""
+
+    code = "shelf_full"
+    status = 507
+    title = "The agreement's shelf is full"
+
+
 class ExchangeBoxFull(TryAgainLater):
     code = "exchange_box_full"
     title = "The receiver's folder is full"

@@ -16,10 +16,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from extract.errors import ExtractCancelled, ExtractJobUnknown, ExtractsClosed, TooManyExtracts
 from extract.following import Extract
-from extract.place import alone
+from extract.place import alone, drafted
 from extract.plan import ExtractPlan
 from extract.store import ExtractStore
-from kernel import AgreementId, Clock, ServiceName, new_id
+from kernel import AgreementId, Clock, DiskFull, ServiceName, full_disk_told, new_id, says_full
 
 MOST: Final = 20
 """Jobs of one agreement that are not over."""
@@ -70,8 +70,8 @@ class Jobs:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def begin(self, agreement: AgreementId, plan: ExtractPlan, rows_expected: int | None) -> Job:
-        """A job for a plan; the agreement's own one when there is one already. Raises TooManyExtracts."""
-        with alone(self._folder):
+        """A job for a plan; the agreement's own one when there is one already. Raises TooManyExtracts, DiskFull."""
+        with full_disk_told(), alone(self._folder):
             return self._begun(agreement, plan, rows_expected)
 
     def _begun(self, agreement: AgreementId, plan: ExtractPlan, rows_expected: int | None) -> Job:
@@ -114,7 +114,7 @@ class Jobs:
         )
 
     def look(self, job: Job) -> JobState:
-        """How far a job is; one whose maker died goes on. May block for a moment."""
+        """How far a job is; one whose maker died, or had no room on the disk, goes on. May block for a moment."""
         if job.cancelled:
             return JobState(job=job, progress=Progress.CANCELLED, rows=0, size_bytes=0)
         found = self._store.find(job.plan)
@@ -122,7 +122,7 @@ class Jobs:
             return JobState(job=job, progress=Progress.FAILED, rows=0, size_bytes=0)
         try:
             extract = found or self._store.open(job.plan, job.agreement)
-        except TooManyExtracts:
+        except (TooManyExtracts, DiskFull):
             # It was begun before and its maker is gone; a later look begins it anew.
             return JobState(job=job, progress=Progress.RUNNING, rows=0, size_bytes=0)
         if extract.ready:
@@ -134,8 +134,13 @@ class Jobs:
         return JobState(job=job, progress=Progress.RUNNING, rows=rows, size_bytes=size)
 
     def cancel(self, job: Job) -> None:
-        """End it. Its making stops when nobody else wants the same file."""
-        self._write(replace(job, cancelled=True))
+        """End it. Its making stops when nobody else wants the same file. On a full disk it is forgotten at once: ending
+        it must not need the room that it would give back.
+        """
+        try:
+            self._write(replace(job, cancelled=True))
+        except DiskFull:
+            self._path(job).unlink(missing_ok=True)
         if not any(other.plan.id == job.plan.id and not other.cancelled for other in self._live()):
             self._store.unwant(job.plan)
 
@@ -154,8 +159,9 @@ class Jobs:
 
     def _failed(self, job: Job) -> bool:
         failure = self._store.failure(job.plan)
-        # A production that an earlier job had cancelled is begun anew for this one.
-        return failure is not None and not isinstance(failure, ExtractsClosed | ExtractCancelled)
+        # A production that an earlier job had cancelled, or that had no room, is begun anew for this one.
+        begun_anew = isinstance(failure, ExtractsClosed | ExtractCancelled) or says_full(failure)
+        return failure is not None and not begun_anew
 
     def _live(self) -> Iterator[Job]:
         now = self._clock.now()
@@ -166,10 +172,14 @@ class Jobs:
             with contextlib.suppress(FileNotFoundError):
                 yield path, _read(path)
 
+    def _path(self, job: Job) -> Path:
+        return self._folder / f"{job.id}.json"
+
     def _write(self, job: Job) -> None:
-        draft = self._folder / f".{job.id}.part"
-        draft.write_bytes(_JOB.dump_json(job))
-        draft.replace(self._folder / f"{job.id}.json")
+        """Raises DiskFull."""
+        with full_disk_told(), drafted(self._folder / f".{job.id}.part") as draft:
+            draft.write_bytes(_JOB.dump_json(job))
+            draft.replace(self._path(job))
 
 
 def _read(path: Path) -> Job | None:

@@ -41,6 +41,11 @@ class Place:
         return self.folder / f"{self.plan.id}{MANIFEST}"
 
     @property
+    def described(self) -> Path:
+        """The manifest before it has its name."""
+        return self.folder / f".{self.plan.id}.manifest"
+
+    @property
     def part(self) -> Path:
         return self.folder / f".{self.plan.id}.part"
 
@@ -56,6 +61,11 @@ class Place:
     def progress(self) -> Path:
         """How many rows the maker has written, for those who only look."""
         return self.folder / f".{self.plan.id}.progress"
+
+    @property
+    def told(self) -> Path:
+        """The progress before it has its name."""
+        return self.folder / f".{self.plan.id}.told"
 
     @property
     def unwanted(self) -> Path:
@@ -76,7 +86,10 @@ class Place:
 
         For whoever holds the lock. A reader of one of them sees by its lost name that it has no future.
         """
-        for leftover in (self.draft, self.part, self.manifest, self.file, self.progress, self.unwanted):
+        for leftover in (
+            self.draft, self.part, self.described, self.manifest, self.file, self.progress, self.told,
+            self.unwanted,
+        ):  # fmt: skip
             leftover.unlink(missing_ok=True)
 
     def new_part(self) -> int:
@@ -180,6 +193,17 @@ def alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def drafted(draft: Path) -> Iterator[Path]:
+    """A file that gets its name in the block; when the block fails, what was written of it takes no room."""
+    try:
+        yield draft
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise
 
 
 def sync_folder(folder: Path) -> None:

@@ -27,7 +27,7 @@ from extract.place import Place, sync_folder
 from extract.plan import ExtractPlan
 from extract.turns import Turn
 from extract.writeback import Writeback
-from kernel import COPENHAGEN, Clock
+from kernel import COPENHAGEN, Clock, no_room, says_full
 
 _TELL_EVERY_S: Final = 0.5
 
@@ -71,7 +71,11 @@ class Production:
             self._thread.join()
 
     def check(self) -> None:
-        """Raises ExtractBroken when the writing failed. Cancelled is not failed: who wants it begins anew."""
+        """Raises ExtractBroken when the writing failed, DiskFull when that was why. Cancelled is not failed: who wants
+        it begins anew.
+        """
+        if self.ended and says_full(self.error):
+            raise no_room() from self.error
         if self.ended and self.error is not None and not isinstance(self.error, ExtractCancelled):
             raise ExtractBroken(
                 "the extract could not be finished", remedy="ask for it again", retry_after_s=5
@@ -91,12 +95,15 @@ class Production:
         except BaseException as raised:
             error = raised
             with contextlib.suppress(OSError):
-                self.place.part.unlink(missing_ok=True)
+                # A file that lacks nothing but its manifest would keep its room for days.
+                if not self.place.ready:
+                    self.place.clear()
             if not isinstance(error, ExtractsClosed | ExtractCancelled):
                 _log.error("extract_failed", plan=self.place.plan.id, dataset=self.place.plan.dataset, **told(error))
         finally:
             with contextlib.suppress(OSError):
                 self.place.progress.unlink(missing_ok=True)
+                self.place.told.unlink(missing_ok=True)
             os.close(self.lock)
             self.turn.end()
             give_back()
@@ -144,12 +151,11 @@ class Production:
 
     def _describe(self, manifest: Manifest) -> None:
         place = self.place
-        draft = place.manifest.with_name(f".{manifest.plan}.manifest")
-        with draft.open("wb") as text:
+        with place.described.open("wb") as text:
             text.write(manifest.to_json())
             text.flush()
             os.fsync(text.fileno())
-        draft.replace(place.manifest)
+        place.described.replace(place.manifest)
         sync_folder(place.folder)
 
     def _tell(self) -> None:
@@ -157,11 +163,10 @@ class Production:
         now = time.monotonic()
         if now - self._told >= _TELL_EVERY_S:
             self._told = now
-            draft = self.place.progress.with_suffix(".told")
-            draft.write_text(str(self.rows))
-            # Somebody may tidy it away meanwhile: the file does not fail for that.
-            with contextlib.suppress(FileNotFoundError):
-                draft.replace(self.place.progress)
+            # Somebody may tidy it away meanwhile, or the disk be full: the file does not fail for that.
+            with contextlib.suppress(OSError):
+                self.place.told.write_text(str(self.rows))
+                self.place.told.replace(self.place.progress)
 
     def _ensure_wanted(self) -> None:
         """Raises ExtractsClosed, ExtractCancelled."""

@@ -46,6 +46,7 @@ class ExchangeSettings:
     """keep_days      how long a file lies in IN or OUT before it is cleaned up
     file_mb           the largest file that may be sent, megabytes (10^6 bytes)
     out_mb            how much may lie in one system's OUT, megabytes
+    in_mb             how much may lie in one system's IN, megabytes; what comes beyond it waits, or is told its sender
     files             how many names may stand in one system's OUT, and how many parcels in its IN
     legacy_metadata   SFTP users whose metadata files have the root `Trigger` instead of `FileMetadata`
     """
@@ -53,6 +54,7 @@ class ExchangeSettings:
     keep_days: int = 30
     file_mb: int = 2_000
     out_mb: int = 10_000
+    in_mb: Annotated[int, Field(ge=1)] = 50_000
     files: int = 5_000
     legacy_metadata: tuple[str, ...] = ()
 
@@ -89,15 +91,23 @@ class DeliverySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtractSettings:
-    """keep_hours    how long a finished file that is on no shelf is kept after it was last asked for; and how long an
-                  extract that was begun can be fetched, hours
-    shelf_days    how long a file stays on an agreement's shelf, days; longer while a delivery waits for its receiver
-    stall_s       a download whose reader takes nothing for this long is ended, seconds
-    productions   files that are written at once, by all processes of the machine; others wait for their turn. One
-                  agreement never has all of these places
+    """keep_hours     how long a finished file that is on no shelf is kept after it was last asked for; and how long an
+                   extract that was begun can be fetched, hours
+    shelf_days     how long a file stays on an agreement's shelf, days; longer while a delivery waits for its receiver
+    stall_s        a download whose reader takes nothing for this long is ended, seconds
+    productions    files that are written at once, by all processes of the machine; others wait for their turn. One
+                   agreement never has all of these places
+    shelf_mb       how much one agreement's shelf may hold, megabytes (10^6 bytes); a delivery beyond it waits
+    shelf_files    how many files one agreement's shelf may hold
+    free_mb        how much stays free on the disk: below it no file is begun and no upload is taken, megabytes
+    free_percent   as free_mb, in percent of the disk's size: the larger of the two counts
     """
 
     keep_hours: float = 72.0
     shelf_days: float = 35.0
     stall_s: float = 60.0
     productions: int = 4
+    shelf_mb: Annotated[int, Field(ge=1)] = 500_000
+    shelf_files: Annotated[int, Field(ge=1)] = 10_000
+    free_mb: Annotated[int, Field(ge=0)] = 1_000
+    free_percent: Annotated[float, Field(ge=0, le=50)] = 1.0

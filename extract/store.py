@@ -21,7 +21,7 @@ from extract.plan import ExtractPlan
 from extract.production import Production, Scan
 from extract.tidying import tidy
 from extract.turns import Turns
-from kernel import AgreementId, Clock, SystemClock
+from kernel import NO_FLOOR, AgreementId, Clock, Floor, SystemClock, full_disk_told
 
 
 class ExtractStore:
@@ -31,6 +31,7 @@ class ExtractStore:
     scan          reads the rows of a plan
     productions   how many files are written at once, by all processes of the machine; others wait for their turn
     forms         of the lines that the format cpr is made of
+    floor         what stays free on the disk: below it nothing new is begun
     """
 
     def __init__(
@@ -41,7 +42,9 @@ class ExtractStore:
         clock: Clock | None = None,
         productions: int = 4,
         forms: tuple[RecordForm, ...] = (),
+        floor: Floor = NO_FLOOR,
     ) -> None:
+        self._floor = floor
         self._folder, self._scan, self._clock, self._forms = folder, scan, clock or SystemClock(), forms
         self._closing = threading.Event()
         self._running: dict[str, Production] = {}
@@ -66,7 +69,7 @@ class ExtractStore:
     def open(self, plan: ExtractPlan, wanted_by: AgreementId | None = None) -> Extract:
         """The extract of a plan; its production is started unless it is there or under way.
 
-        wanted_by   the agreement that asks for it, None for the house itself. Raises TooManyExtracts.
+        wanted_by   the agreement that asks for it, None for the house itself. Raises TooManyExtracts, DiskFull.
         """
         place = Place(self._folder, plan)
         if place.ready:
@@ -130,7 +133,7 @@ class ExtractStore:
 
     def begin(self, place: Place, wanted_by: AgreementId | None = None) -> Production | None:
         """This process's production of a file, started now or before. None when the file is there or another process
-        makes it. Raises TooManyExtracts.
+        makes it. Raises TooManyExtracts, DiskFull.
         """
         if place.ready:
             return None
@@ -139,17 +142,20 @@ class ExtractStore:
             running = self._running.get(place.plan.id)
             if running is not None:
                 return running
-            lock = place.take()
+            with full_disk_told():
+                lock = place.take()
             if lock is None:
                 return None
             if place.ready:
                 os.close(lock)
                 return None
-            with contextlib.ExitStack() as undone:
+            with full_disk_told(), contextlib.ExitStack() as undone:
                 undone.callback(os.close, lock)
+                # What a crash left is room too.
+                place.clear()
+                self._floor.ensure(self._folder)
                 turn = self._turns.draw(wanted_by)
                 undone.callback(turn.end)
-                place.clear()
                 production = Production(place, self._scan, self._clock, lock, turn, self._closing, self._forms)
                 production.start()
                 undone.pop_all()

@@ -43,11 +43,13 @@ from kernel.observation import (
     Said,
     Timing,
 )
+from kernel.room import NO_FLOOR, DiskFull, Floor, Volume, full_disk_told, no_room, says_full
 from kernel.window import Window
 
 __all__ = [
     "COPENHAGEN",
     "NOTHING_SAID",
+    "NO_FLOOR",
     "AgreementId",
     "Beside",
     "Call",
@@ -59,7 +61,9 @@ __all__ = [
     "Clock",
     "DataRefused",
     "DatasetId",
+    "DiskFull",
     "EventId",
+    "Floor",
     "Grant",
     "HouseFault",
     "Limits",
@@ -83,8 +87,12 @@ __all__ = [
     "Timing",
     "TraceId",
     "TryAgainLater",
+    "Volume",
     "Window",
+    "full_disk_told",
     "new_event_id",
     "new_id",
     "new_trace_id",
+    "no_room",
+    "says_full",
 ]

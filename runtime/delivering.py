@@ -49,6 +49,7 @@ from runtime.delivery_keys import circle_key, delivery_key, delivery_ssh_key, pl
 from runtime.delivery_limits import Limits, served_purpose
 from runtime.instance import Instance
 from runtime.record_forms import gone_form, record_forms
+from runtime.room import floor_of
 from runtime.wiring import House
 from schemas import Dataset
 from sync import is_working_day
@@ -120,7 +121,7 @@ class Delivering:
     def circle_maker(self) -> CircleMaker:
         return CircleMaker(
             maker=self.maker, circles=self.circles, scan=self.house.scanner.scan, forms=record_forms(),
-            gone=gone_form(), folder=self.house.instance.extracts / "circles",
+            gone=gone_form(), folder=self.house.instance.extracts / "circles", floor=floor_of(self.house.settings),
         )  # fmt: skip
 
     @property

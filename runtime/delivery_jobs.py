@@ -6,12 +6,14 @@ from typing import Final
 import structlog
 from sqlalchemy import Connection
 
-from extract.delivery.alarms import Alarm, find_alarms
+from control import OrganisationKind, Role
+from control.notices import tell as tell_inbox
+from extract.delivery.alarms import Alarm, AlarmKind, find_alarms
 from extract.delivery.notices import of_alarm
 from extract.delivery.push_https import EVENTS, Letter, event_of
 from extract.delivery.receipts import ReceiptDesk
 from extract.delivery.ssh_keys import private_key
-from kernel import PlatformError
+from kernel import DiskFull, PlatformError
 from runtime.clock import CLOCK
 from runtime.delivering import Delivering, poster_of, reach_of, tell_owner
 from runtime.delivery_keys import delivery_ssh_key
@@ -55,10 +57,12 @@ def _fetch_receipts(delivering: Delivering) -> None:
 
 def raise_alarms(delivering: Delivering) -> None:
     """Say aloud what nobody took: to the supplier's inbox, unless it was told there when it happened, the log, and the
-    operator's own address.
+    operator's own address; what is held back for lack of room to the operator's inbox too.
     """
 
     def tell(db: Connection, alarm: Alarm) -> None:
+        if alarm.kind is AlarmKind.HELD:
+            _tell_operators(delivering, db, alarm)
         notice = of_alarm(alarm)
         if notice is not None:
             subscription = delivering.subscriptions.get(alarm.delivery.subscription)
@@ -71,6 +75,20 @@ def raise_alarms(delivering: Delivering) -> None:
             since=each.since.isoformat(),
         )  # fmt: skip
         _post(delivering, each)
+
+
+def _tell_operators(delivering: Delivering, db: Connection, alarm: Alarm) -> None:
+    """Into the operator's inboxes. Of a full disk once a day, however many deliveries wait for it; of all else each."""
+    found, now = alarm.delivery, CLOCK.now()
+    full = found.fault_code == DiskFull.code
+    for each in delivering.house.control.organisations():
+        if each.kind is OrganisationKind.OPERATOR:
+            tell_inbox(
+                db, to=each.id, roles=frozenset({Role.OPERATOR}), subject="A delivery is held back",
+                text=f"{alarm.words} It leaves by itself when there is room.",
+                about=f"subscription {found.subscription}", at=now,
+                reminder=f"{found.fault_code} {now:%Y-%m-%d} {each.id}" if full else None,
+            )  # fmt: skip
 
 
 def _post(delivering: Delivering, alarm: Alarm) -> None:

@@ -20,8 +20,8 @@ from runtime.fetched import noticed
 from runtime.instance import Instance
 from runtime.logs import write_log
 from runtime.migrated import open_control
+from runtime.room import floor_of, shelf_of
 from runtime.settings import Settings
-from runtime.signing import Signer
 from runtime.trials import TrialRecorder
 from usage import Ledger
 
@@ -60,8 +60,8 @@ def open_hall(instance: Instance, settings: Settings, role: Role) -> Iterator[Ha
             control=control,
             watcher=watcher,
             observe=partial(_observe, ledger, _outbox_of(control), trials),
-            shelf=Shelf(instance.extracts / "agreements", Signer.open(instance.signing_key).sign),
-            exchange=Exchange(instance.exchange, users.user_of, CLOCK, settings.exchange),
+            shelf=shelf_of(instance, settings, _outbox_of(control)),
+            exchange=Exchange(instance.exchange, users.user_of, CLOCK, settings.exchange, floor_of(settings)),
             users=users,
         )
 

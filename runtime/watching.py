@@ -14,6 +14,7 @@ from runtime.clock import CLOCK
 from runtime.instance import Instance
 from runtime.migrated import open_control
 from runtime.mirroring import DatasetStatus, Mirroring, status_now, status_of
+from runtime.room import floor_of
 from runtime.settings import Settings
 from runtime.wiring import House
 from schemas import SHIPPED
@@ -61,6 +62,7 @@ class Watching:
             statuses=self.statuses,
             database=Database(house.control.reading, house.control.noting),
             trust=self._trust,
+            floor=floor_of(house.settings),
         )
         return page_of(house.instance, house.settings.environment, stores, CLOCK)
 
@@ -81,6 +83,7 @@ def standalone_page(instance: Instance, settings: Settings) -> Iterator["Metrics
             statuses=lambda: status_now(mirroring),
             database=Database(control.reading, control.noting),
             trust=trust,
+            floor=floor_of(settings),
         )
         yield page_of(instance, settings.environment, stores, CLOCK)
 

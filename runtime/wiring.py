@@ -25,6 +25,7 @@ from runtime.instance import Instance
 from runtime.mastering import Master
 from runtime.mirroring import Mirroring
 from runtime.record_forms import record_forms
+from runtime.room import floor_of
 from runtime.scanner import Scanner
 from runtime.settings import Settings
 from runtime.sharing import sharing_of
@@ -60,6 +61,7 @@ def open_house(instance: Instance, settings: Settings, role: Role) -> Iterator[H
             clock=CLOCK,
             productions=settings.extracts.productions,
             forms=record_forms(),
+            floor=floor_of(settings),
         ) as extracts,
     ):
         yield House(

@@ -194,7 +194,7 @@ def _jobs(service: Service) -> dict[str, Any]:
 def _job(service: Service) -> dict[str, Any]:
     made = operation(service, "job", "how far an extract is", _REFUSALS)
     made["parameters"].append(_JOB)
-    made["responses"]["200"] = _json("Its state; `file` and `manifest` when it is ready.", _state())
+    made["responses"]["200"] = _json("Its state; `file` and `manifest` when it is ready and on the shelf.", _state())
     return made
 
 
@@ -213,7 +213,7 @@ def _state() -> Schema:
         "properties": _plan() | {
             "id": TEXT, "state": {"enum": list(Progress)}, "rows": number, "bytes": number,
             "rows_expected": {"type": ["integer", "null"]}, "created": moment, "expires": moment,
-            "file": TEXT, "manifest": TEXT, "sha256": TEXT,
+            "file": TEXT, "manifest": TEXT, "sha256": TEXT, "not_on_shelf_because": TEXT,
         },
     }  # fmt: skip
 

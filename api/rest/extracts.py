@@ -9,6 +9,7 @@ import orjson
 
 from api.answer import Answer
 from api.rest.extract_request import Planned, file_path, in_body, in_query, manifest_path, planned
+from api.rest.transfer import shelved
 from api.threads import in_thread
 from api.visit import Visit
 from extract import ExtractPlan, Job, JobState, Progress
@@ -111,8 +112,13 @@ async def _told(visit: Visit, grant: Grant, state: JobState) -> dict[str, Any]:
         "expires": _iso(job.expires),
     }
     if extract is not None and extract.manifest.covered_by(grant):
-        await in_thread(lambda: visit.doors.shelf.put(grant.agreement, extract))
-        told |= {"file": file_path(plan), "manifest": manifest_path(plan), "sha256": extract.manifest.sha256}
+        refusal = await shelved(visit, grant, extract)
+        told["sha256"] = extract.manifest.sha256
+        # Looked at again when there is room, it is on the shelf; the download itself needs none.
+        told |= (
+            {"file": file_path(plan), "manifest": manifest_path(plan)} if refusal is None
+            else {"not_on_shelf_because": refusal.code}
+        )  # fmt: skip
     return told
 
 

@@ -14,16 +14,18 @@ from api.rest.outflow import Outflow
 from api.rest.ranges import matches, wanted_range
 from api.threads import in_thread
 from api.visit import Visit
-from extract import Extract, ExtractBroken, Manifest
-from kernel import Grant, PlatformError, SnapshotId
+from extract import Extract, ExtractBroken, Manifest, ShelfFull
+from kernel import DiskFull, Grant, PlatformError, SnapshotId
 
 _log = structlog.get_logger(__name__)
 
 
 async def finished(visit: Visit, grant: Grant, file: Extract, headers: Headers) -> Answer:
-    """A file that is there: with ETag, length and ranges; it stands on the agreement's shelf from now on."""
-    shelf, known = visit.doors.shelf, file.manifest
-    await in_thread(lambda: shelf.put(grant.agreement, file))
+    """A file that is there: with ETag, length and ranges; it stands on the agreement's shelf from now on, when that has
+    room.
+    """
+    known = file.manifest
+    await shelved(visit, grant, file)
     return await finished_path(visit, grant, known, file.path, headers)
 
 
@@ -68,6 +70,16 @@ async def finished_path(visit: Visit, grant: Grant, known: Manifest, path: Path,
     return Answer(status, headers, transfer.send)
 
 
+async def shelved(visit: Visit, grant: Grant, file: Extract) -> ShelfFull | DiskFull | None:
+    """Put a file on the agreement's shelf; why not, when there is no room. A download goes on all the same."""
+    try:
+        await in_thread(lambda: visit.doors.shelf.put(grant.agreement, file))
+    except (ShelfFull, DiskFull) as refusal:
+        _log.warning("not_on_shelf", trace=visit.request.trace, agreement=grant.agreement, code=refusal.code)
+        return refusal
+    return None
+
+
 async def nothing(send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
@@ -101,7 +113,7 @@ class Transfer:
             if last is None:
                 return
             if self.file is not None:
-                await self._to_shelf(self.file)
+                await shelved(self.visit, self.grant, self.file)
             self._on_record(self.flow.sent_bytes + len(last), whole=True)
             whole = True
             await send({"type": "http.response.body", "body": last})
@@ -112,9 +124,6 @@ class Transfer:
             if not whole:
                 with contextlib.suppress(PlatformError):
                     self._on_record(self.flow.sent_bytes, whole=False)
-
-    async def _to_shelf(self, file: Extract) -> None:
-        await in_thread(lambda: self.visit.doors.shelf.put(self.grant.agreement, file))
 
     def _on_record(self, size_bytes: int, *, whole: bool) -> None:
         known = self.known

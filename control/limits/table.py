@@ -26,6 +26,7 @@ from typing import Final
 
 from control.errors import LimitsBroken, LimitsUnavailable
 from control.limits.words import DAY, MONTH, PAST, WORDS, in_span, number_of
+from kernel import full_disk_told
 
 SLOTS: Final = 65_536
 _SLOT_BYTES: Final = WORDS * 8
@@ -64,7 +65,7 @@ class Table:
 
     slots   of a file that is made; one that is there has what it has
 
-    Raises LimitsBroken for a file that is none of ours.
+    Raises LimitsBroken for a file that is none of ours, DiskFull when there is no room for all of it.
     """
 
     def __init__(self, path: Path, slots: int = SLOTS) -> None:
@@ -193,13 +194,14 @@ class Table:
 
     def _mapped(self, path: Path, slots: int) -> tuple[mmap.mmap, int]:
         with self._locked(_GROWTH):
-            size = os.fstat(self._handle).st_size
-            if size == 0:
-                size = (slots + 1) * _SLOT_BYTES
-                # Made of holes: a slot takes room when it is used.
-                os.ftruncate(self._handle, size)
+            found = os.fstat(self._handle)
+            size = found.st_size or (slots + 1) * _SLOT_BYTES
             if size % _SLOT_BYTES or size < 2 * _SLOT_BYTES:
                 raise _broken(path)
+            if found.st_blocks * 512 < size:
+                # No holes: whoever writes into one on a full disk is killed by the operating system (SIGBUS).
+                with full_disk_told():
+                    os.posix_fallocate(self._handle, 0, size)
             return mmap.mmap(self._handle, size), size // _SLOT_BYTES - 1
 
     def _begin(self, path: Path) -> None:

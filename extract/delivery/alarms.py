@@ -1,4 +1,4 @@
-"""Deliveries that nobody fetched or confirmed within their time, and those that a quota holds back: found once each,
+"""Deliveries that nobody fetched or confirmed within their time, and those that there is no room for: found once each,
 and said aloud.
 """
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, ScalarSelect, Select, and_, func, or_, select, update
 
-from extract.delivery.faults import QuotaUsedUp
+from extract.delivery.faults import HELD_CODES
 from extract.delivery.outbox_rows import Delivery, delivery_of
 from extract.delivery.outbox_states import HOLDING, State, Step
 from extract.delivery.outbox_tables import DELIVERIES, DELIVERY_STEPS, SUBSCRIPTIONS, Database, text_of
@@ -25,7 +25,7 @@ class AlarmKind(StrEnum):
     """UNFETCHED     nobody has fetched it from the shelf or IN within its time
     UNCONFIRMED   it is at the receiver, who has not said so within the time
     UNDELIVERED   it has not arrived within its time, and is still tried
-    HELD          a quota of the agreement has no room for it: it leaves when there is
+    HELD          a quota of the agreement, the shelf, IN or the disk has no room for it: it leaves when there is
     DEAD          it has failed too often: nothing happens until somebody looks
     """
 
@@ -62,7 +62,7 @@ def find_alarms(
     tell   called with each in the transaction that says that it is found
     """
     now = clock.now()
-    timed = or_(SUBSCRIPTIONS.c.confirm_within_s.is_not(None), DELIVERIES.c.fault_code == QuotaUsedUp.code)
+    timed = or_(SUBSCRIPTIONS.c.confirm_within_s.is_not(None), DELIVERIES.c.fault_code.in_(HELD_CODES))
     unsaid = waiting().where(timed, DELIVERIES.c.alarmed.is_(None))
     found = []
     with database.writing() as db:
@@ -127,7 +127,7 @@ def kind_of(row: RowMapping) -> AlarmKind:
 
 
 def _held(row: RowMapping) -> bool:
-    return bool(row["state"] == State.WITHHELD and row["fault_code"] == QuotaUsedUp.code)
+    return bool(row["state"] == State.WITHHELD and row["fault_code"] in HELD_CODES)
 
 
 def _first_untaken() -> ScalarSelect[Any]:

@@ -30,8 +30,9 @@ from extract.delivery.subscription import Contents, Subscription
 from extract.form import Format
 from extract.formats.cpr_records import RecordForm, end_line, lines_of, start_line
 from extract.formats.fixed_width import ENCODING
+from extract.place import drafted
 from extract.production import Scan
-from kernel import COPENHAGEN, Grant
+from kernel import COPENHAGEN, NO_FLOOR, Floor, Grant, full_disk_told
 
 MEDIA_TYPE: Final = f"text/plain; charset={ENCODING}"
 FORMAT: Final = "cpr"
@@ -50,6 +51,7 @@ class CircleMaker:
     forms    the register's record layout
     gone     the record that says that somebody is followed no more
     folder   where the files are kept
+    floor    what stays free on its disk
     """
 
     maker: Maker
@@ -58,9 +60,10 @@ class CircleMaker:
     forms: tuple[RecordForm, ...]
     gone: RecordForm
     folder: Path
+    floor: Floor = NO_FLOOR
 
     def __call__(self, subscription: Subscription, grant: Grant, delivery: Delivery, alive: Alive) -> Parcel:
-        """Raises what `plan_extract` raises, CircleKeyInvalid, and what `alive` raises."""
+        """Raises what `plan_extract` raises, CircleKeyInvalid, DiskFull, and what `alive` raises."""
         day = delivery.planned.astimezone(COPENHAGEN).date()
         since, known, because = _stood(delivery.since, day)
         # Its rows are read, not written: in which format an extract of them would be is all the same.
@@ -80,11 +83,12 @@ class CircleMaker:
         start = start_line(job, day, None if known is None else known.day)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Two of one subscription are never made at once; another's has another name.
-        draft = self.folder / f".{delivery.id}.part"
-        rows, size, digest = _write(draft, start, self._pieces(changes.told(alive), delivery.planned))
+        self.floor.ensure(self.folder)
+        with full_disk_told(), drafted(self.folder / f".{delivery.id}.part") as draft:
+            rows, size, digest = _write(draft, start, self._pieces(changes.told(alive), delivery.planned))
+            path = self.folder / f"{delivery.id}.{digest}"
+            draft.replace(path)
         made_by = hashlib.sha256(f"circle {plan.id} {digest}".encode()).hexdigest()
-        path = self.folder / f"{delivery.id}.{digest}"
-        draft.replace(path)
         made = Manifest.of(plan, rows=rows, size_bytes=size, sha256=digest, created=delivery.planned)
         made = replace(made, plan=made_by, file=name, format=FORMAT)
         text = self.maker.described(made, delivery, name, because)

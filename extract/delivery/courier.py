@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import Connection
 
 from extract.delivery.accounting import answered, delivered
-from extract.delivery.faults import DeliveriesStopped, LeaseLost
+from extract.delivery.faults import WAITS_FOR_ROOM, DeliveriesStopped, LeaseLost
 from extract.delivery.notices import Tell, of_given_up, of_withheld
 from extract.delivery.outbox import Outbox
 from extract.delivery.outbox_rows import PLACED, Delivery
@@ -26,7 +26,7 @@ from extract.delivery.quota import Quota
 from extract.delivery.subscription import Subscription
 from extract.delivery.subscriptions import Subscriptions
 from extract.errors import told
-from kernel import CallerMistake, Clock, Grant, Observe, PlatformError
+from kernel import CallerMistake, Clock, Grant, Observe, PlatformError, no_room, says_full
 
 LOOK_AGAIN_S: Final = 300.0
 """How soon a delivery that no agreement carries is looked at again."""
@@ -95,8 +95,7 @@ class Courier:
         delivery = self.outbox.produced(delivery, parcel)
         sender = self.sender_of(subscription, grant)
         if sender is None:
-            parcel.on_shelf()
-            return self.outbox.arrived(delivery, "on the shelf")
+            return self._shelved(subscription, delivery, parcel)
         began = time.monotonic()
         try:
             delivery = self.outbox.sending(delivery)
@@ -116,6 +115,13 @@ class Courier:
             return self._failed(subscription, delivery, error)
         done = self.outbox.arrived(delivery)
         return self.outbox.confirmed(done.id, "the receiver said so") if confirmed else done
+
+    def _shelved(self, subscription: Subscription, delivery: Delivery, parcel: Parcel) -> Delivery:
+        try:
+            parcel.on_shelf()
+        except Exception as error:
+            return self._failed(subscription, delivery, error, blame_endpoint=False)
+        return self.outbox.arrived(delivery, "on the shelf")
 
     def _counted(
         self, subscription: Subscription, grant: Grant, delivery: Delivery
@@ -148,6 +154,10 @@ class Courier:
     def _failed(
         self, subscription: Subscription, delivery: Delivery, error: Exception, *, blame_endpoint: bool = True
     ) -> Delivery:
+        if says_full(error):
+            error = no_room()
+        if isinstance(error, WAITS_FOR_ROOM):
+            return self._withheld(subscription, delivery, error)
         if not isinstance(error, PlatformError):
             _log.error("delivery_broke", delivery=delivery.id, **told(error))
             error = Unexpected("something failed that should not", remedy="see the platform's log")

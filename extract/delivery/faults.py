@@ -1,6 +1,9 @@
 """What can go wrong with subscriptions and deliveries."""
 
-from kernel import CallerMistake, NotAllowed, NotFound, OperatorMistake, RequestInvalid, TryAgainLater
+from typing import Final
+
+from extract.errors import ExchangeBoxFull, ShelfFull
+from kernel import CallerMistake, DiskFull, NotAllowed, NotFound, OperatorMistake, RequestInvalid, TryAgainLater
 
 
 class DeliveryStepRefused(CallerMistake):
@@ -100,3 +103,8 @@ class CircleFull(CallerMistake):
 class CircleKeyInvalid(OperatorMistake):
     code = "circle_key_invalid"
     title = "The key of the circles is not the one they were kept under"
+
+
+WAITS_FOR_ROOM: Final = (QuotaUsedUp, ShelfFull, ExchangeBoxFull, DiskFull)
+"""What holds a delivery back without counting as an attempt: it leaves by itself when there is room."""
+HELD_CODES: Final = frozenset(each.code for each in WAITS_FOR_ROOM)

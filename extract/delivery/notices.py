@@ -12,6 +12,7 @@ from extract.delivery.alarms import Alarm, AlarmKind
 from extract.delivery.faults import QuotaUsedUp
 from extract.delivery.outbox_rows import Delivery
 from extract.delivery.subscription import Subscription
+from extract.errors import ExchangeBoxFull, ShelfFull
 from kernel import CallerMistake, PlatformError
 
 TOLD_BEFORE: Final = frozenset({AlarmKind.HELD, AlarmKind.DEAD})
@@ -31,8 +32,10 @@ Tell = Callable[[Connection, Subscription, Notice], None]
 
 
 def of_withheld(subscription: Subscription, delivery: Delivery, refusal: PlatformError) -> Notice | None:
-    """None for what waits a minute for its turn: it is worth no words."""
-    if not isinstance(refusal, CallerMistake | QuotaUsedUp):
+    """None for what waits a minute for its turn, which is worth no words, and for a full disk: it is the operator's own
+    trouble.
+    """
+    if not isinstance(refusal, CallerMistake | QuotaUsedUp | ShelfFull | ExchangeBoxFull):
         return None
     carries = "an agreement carries it again" if isinstance(refusal, CallerMistake) else "there is room again"
     return Notice(

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from extract.delivery.faults import LeaseLost, QuotaUsedUp
+from extract.delivery.faults import HELD_CODES, LeaseLost
 from extract.delivery.outbox_patience import CLOSED, Patience, waiting_s
 from extract.delivery.outbox_rows import (
     PLACED,
@@ -106,7 +106,7 @@ class Outbox:
             )
             done = self._step_in(
                 db, delivery, Step.ARRIVE, note,
-                sent=text_of(now), lease_until=None, attempts=0, fault=None, fault_code=None,
+                sent=text_of(now), lease_until=None, attempts=0, fault=None, fault_code=None, **_unsaid(delivery),
             )  # fmt: skip
             set_breaker(db, delivery.endpoint, breaker_of(db, delivery.endpoint), CLOSED)
             return done
@@ -135,12 +135,12 @@ class Outbox:
         """How many rounds of it are counted against the agreement's limits. What was said because it was held back is
         over then. Raises LeaseLost.
         """
-        over = {"alarmed": None} if delivery.fault_code == QuotaUsedUp.code and rounds > delivery.round else {}
+        over = _unsaid(delivery) if rounds > delivery.round else {}
         with self._database.writing() as db:
             return self._leased(db, delivery, counted=rounds, **over)
 
     def withheld(self, delivery: Delivery, why: PlatformError, *, again_s: float, tell: Also = _nothing) -> Delivery:
-        """No agreement carries it now, or its limits have no room; it is looked at again. No attempt is counted.
+        """No agreement carries it now, or there is no room for it; it is looked at again. No attempt is counted.
 
         Raises LeaseLost.
         """
@@ -212,14 +212,17 @@ class Outbox:
 
     def names(self, agreement: AgreementId, extract: str) -> bool:
         """Whether an open delivery of an agreement names an extract: it stays until it is taken, or given up."""
+        return bool(self.awaits(agreement, extract))
+
+    def awaits(self, agreement: AgreementId, extract: str) -> bool | None:
+        """As `names`; None when no delivery of the agreement ever named it."""
         of_agreement = select(SUBSCRIPTIONS.c.id).where(SUBSCRIPTIONS.c.agreement == agreement)
-        naming = select(DELIVERIES.c.id).where(
-            DELIVERIES.c.extract == extract,
-            DELIVERIES.c.state.in_(OPEN),
-            DELIVERIES.c.subscription.in_(of_agreement),
+        naming = select(DELIVERIES.c.state).where(
+            DELIVERIES.c.extract == extract, DELIVERIES.c.subscription.in_(of_agreement)
         )
         with self._database.reading() as db:
-            return db.execute(naming.limit(1)).first() is not None
+            states = {State(each) for each in db.execute(naming.distinct()).scalars()}
+        return bool(states & OPEN) if states else None
 
     def get(self, delivery: DeliveryId) -> tuple[Delivery, tuple[StepTaken, ...]]:
         """A delivery, and what became of it step by step. Raises DeliveryUnknown."""
@@ -306,3 +309,8 @@ class Outbox:
         )
         take_step(db, delivery, step, state, self._clock.now(), note)
         return delivery_of(row_of(db, delivery))
+
+
+def _unsaid(delivery: Delivery) -> dict[str, None]:
+    """There is room again: what was said because it was held back is over, and the next alarm is news."""
+    return {"alarmed": None} if delivery.fault_code in HELD_CODES else {}

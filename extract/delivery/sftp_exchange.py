@@ -147,9 +147,10 @@ class Writing(paramiko.SFTPHandle):
             return
         self._session.open_files -= 1
         self._session.touch()
-        if whole:
-            self._remember(self._upload.name, _attributes(os.fstat(self._upload.handle)))
+        attributes = _attributes(os.fstat(self._upload.handle))
         self._upload.close(whole=whole)
+        if whole and not self._upload.failed:
+            self._remember(self._upload.name, attributes)
 
 
 class Reading(paramiko.SFTPHandle):

@@ -11,7 +11,7 @@ from paramiko.sftp import SFTP_FAILURE, SFTP_NO_SUCH_FILE, SFTP_PERMISSION_DENIE
 
 from extract.delivery.sftp_tree import File, Folder, Node, Tree
 from extract.exchange.desk import Desk
-from kernel import Caller, Clock, Observe
+from kernel import Caller, Clock, DiskFull, Observe, no_room
 
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_EXCL
 
@@ -30,6 +30,7 @@ class Refusal(int):
 READ_ONLY: Final = Refusal(SFTP_PERMISSION_DENIED, "read_only: files are fetched here, never changed")
 ENDED: Final = Refusal(SFTP_PERMISSION_DENIED, "agreement_not_live: no agreement in force covers this file any more")
 ABSENT: Final = Refusal(SFTP_NO_SUCH_FILE, "no such file or folder for this system; `ls /` shows what there is")
+NO_ROOM: Final = Refusal(SFTP_FAILURE, f"{DiskFull.code}: {no_room().message}; try again later")
 FAILED: Final = Refusal(SFTP_FAILURE, "house_fault: a fault of ours; try again, and tell us if it stays")
 
 

@@ -25,11 +25,11 @@ from paramiko.sftp import (
     SFTPError,
 )
 
-from extract.delivery.sftp_session import ABSENT, FAILED, READ_ONLY, Refusal
+from extract.delivery.sftp_session import ABSENT, FAILED, NO_ROOM, READ_ONLY, Refusal
 from extract.delivery.sftp_transfer import READ_BYTES, Outcome
 from extract.delivery.sftp_wire import send_all
 from extract.errors import told
-from kernel import PlatformError
+from kernel import PlatformError, says_full
 
 _log = structlog.get_logger(__name__)
 
@@ -108,8 +108,9 @@ class Subsystem(paramiko.SFTPServer):
             if isinstance(error, OSError) and self.sock.closed:
                 # The client has hung up: there is nobody to answer, and nothing for an operator to look into.
                 return
-            _log.error("sftp_request_failed", kind=kind, **told(error))
-            self._send_status(request, FAILED)
+            full = says_full(error)
+            _log.error("sftp_request_failed", kind=kind, full=full, **told(error))
+            self._send_status(request, NO_ROOM if full else FAILED)
 
     def _read(self, request: int, message: Message) -> None:
         """The hot path of a download: from the file into the packets, without a copy of its own for each step."""

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from extract.delivery.manifest import MANIFEST, SIGNATURE, Manifest
-from extract.delivery.shelf import SUMS, Shelf
+from extract.delivery.shelf import Shelf
+from extract.delivery.shelf_files import SUMS
 from kernel import Grant, ServiceName
 
 FOLDER_MODE: Final = stat.S_IFDIR | 0o555

@@ -9,29 +9,40 @@ and nobody can take one out or put one in between. Each is signed.
 """
 
 import contextlib
-import functools
 import hashlib
-import json
 import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+import structlog
 
 from extract.delivery.manifest import MANIFEST, SIGNATURE, Manifest
+from extract.delivery.shelf_files import (
+    CHAIN,
+    SUMS,
+    Chain,
+    clear,
+    is_there,
+    manifests_in,
+    place_link,
+    read_now,
+    sums_of,
+    take_off,
+    written_draft,
+)
+from extract.delivery.shelf_room import UNLIMITED, Allowance, Waited, room_makers, standing_in
 from extract.errors import ExtractNotReady
-from extract.place import LOCK, alone
-from kernel import AgreementId, ServiceName
+from extract.place import alone, drafted
+from kernel import AgreementId, ServiceName, full_disk_told, says_full
 
 if TYPE_CHECKING:
     from extract.following import Extract
 
-SUMS: Final = "SHA256SUMS"
-_CHAIN: Final = ".chain"
-RENEWED_S: Final = 60.0
-"""How old what stands on a shelf may be before putting it there again writes that down, seconds."""
+_log = structlog.get_logger(__name__)
 
 Named = Callable[[AgreementId, str], bool]
 """Whether an agreement still waits for an extract, by its plan."""
@@ -41,12 +52,16 @@ Sign = Callable[[bytes], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """root   folder of all shelves
-    sign   None where nothing is signed
+    """root        folder of all shelves
+    sign        None where nothing is signed
+    allowance   what one agreement's shelf may hold
+    waited      what of it is still to be fetched
     """
 
     root: Path
     sign: Sign | None = None
+    allowance: Allowance = UNLIMITED
+    waited: Waited = lambda *_: None
 
     def folder(self, agreement: AgreementId, service: ServiceName) -> Path:
         return self.root / agreement / service
@@ -54,83 +69,105 @@ class Shelf:
     def put(self, agreement: AgreementId, extract: "Extract") -> None:
         """Put a finished extract on an agreement's shelf; putting it there again makes it young again.
 
-        Raises ExtractNotReady.
+        Raises ExtractNotReady, ShelfFull, DiskFull.
         """
         plan = extract.plan
         with self._opened(agreement, plan.service) as folder:
             # Looked for by who is alone: what is tidied away this moment is not there.
-            if not _there(folder, plan.file_name):
+            if not is_there(folder, plan.file_name):
                 self._add(folder, extract.path, extract.manifest, plan.full_because)
 
     def put_file(self, agreement: AgreementId, path: Path, manifest: Manifest, full_because: str | None) -> None:
         """As `put`, for a file that is no extract's; it takes the place of another one of its name.
 
-        Raises ExtractNotReady.
+        Raises ExtractNotReady, ShelfFull, DiskFull: then what stood there stands there still.
         """
         with self._opened(agreement, ServiceName(manifest.service)) as folder:
             described = folder / f"{manifest.file}{MANIFEST}"
-            if _there(folder, manifest.file):
+            if is_there(folder, manifest.file):
                 if Manifest.from_json(described.read_bytes()).sha256 == manifest.sha256:
                     return
-                _Chain.of(folder).keep(folder)
-                described.unlink()
+                Chain.of(folder).keep(folder)
+                self._add(folder, path, manifest, full_because, instead=True)
+                return
             self._add(folder, path, manifest, full_because)
 
     @contextlib.contextmanager
     def _opened(self, agreement: AgreementId, service: ServiceName) -> Iterator[Path]:
+        """The agreement's lock before the service's: who makes room reaches into the others."""
         folder = self.folder(agreement, service)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with alone(folder):
-            yield folder
+        with full_disk_told():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with alone(folder.parent), alone(folder):
+                yield folder
 
-    def _add(self, folder: Path, path: Path, manifest: Manifest, full_because: str | None) -> None:
+    def _add(
+        self, folder: Path, path: Path, manifest: Manifest, full_because: str | None, *, instead: bool = False
+    ) -> None:
+        """instead   a file of the name makes room
+
+        All that has to be written is written before anything changes: a full disk leaves the shelf as it was.
+        """
         target = folder / manifest.file
         described = folder / f"{target.name}{MANIFEST}"
-        link = folder / f".{target.name}.link"
-        link.unlink(missing_ok=True)
-        try:
-            link.hardlink_to(path)
-        except FileNotFoundError:
-            raise ExtractNotReady(
-                "the file's time was over before it came on the shelf", remedy="ask for it again: it is made anew"
-            ) from None
-        link.replace(target)
-        # Renaming one link of a file over another does nothing, not even take the first away.
-        link.unlink(missing_ok=True)
-        if described.exists():
-            return
-        last = _Chain.of(folder)
-        manifest = manifest.numbered(last.number + 1, last.sha256, full_because)
-        text = manifest.to_json()
-        _write(folder / SUMS, _sums([*_manifests(folder), manifest]))
-        if self.sign is not None:
-            _write(folder / f"{target.name}{SIGNATURE}", self.sign(text))
-        _write(described, text)
-        _Chain(last.number + 1, hashlib.sha256(text).hexdigest()).keep(folder)
+        if instead or not described.exists():
+            self._make_room(folder, manifest)
+        with contextlib.ExitStack() as stack:
+            link = stack.enter_context(drafted(folder / f".{target.name}.link"))
+            link.unlink(missing_ok=True)
+            try:
+                link.hardlink_to(path)
+            except FileNotFoundError:
+                raise ExtractNotReady(
+                    "the file's time was over before it came on the shelf", remedy="ask for it again: it is made anew"
+                ) from None
+            if described.exists() and not instead:
+                place_link(link, target)
+                return
+            last = Chain.of(folder)
+            manifest = manifest.numbered(last.number + 1, last.sha256, full_because)
+            text = manifest.to_json()
+            written = [written_draft(stack, folder / SUMS, sums_of([*manifests_in(folder), manifest]))]
+            if self.sign is not None:
+                written.append(written_draft(stack, folder / f"{target.name}{SIGNATURE}", self.sign(text)))
+            written.append(written_draft(stack, described, text))
+            chain = Chain(last.number + 1, hashlib.sha256(text).hexdigest())
+            written.append(written_draft(stack, folder / CHAIN, chain.to_json()))
+            described.unlink(missing_ok=True)
+            place_link(link, target)
+            for draft, name in written:
+                draft.replace(name)
         moment = manifest.published.timestamp()
         os.utime(described, (moment, moment))
 
+    def _make_room(self, folder: Path, coming: Manifest) -> None:
+        """For who is alone with the agreement's shelf. Raises ShelfFull."""
+        if self.allowance.size_bytes is None and self.allowance.files is None:
+            return
+        agreement, own = AgreementId(folder.parent.name), folder / f"{coming.file}{MANIFEST}"
+        there = [each for each in standing_in(folder.parent, read_now) if each.described != own]
+        going = room_makers(there, coming, self.allowance, lambda plan: self.waited(agreement, plan), time.time())
+        for place in sorted({each.described.parent for each in going}):
+            with contextlib.nullcontext() if place == folder else alone(place):
+                take_off(place, [each.described for each in going if each.described.parent == place])
+
     def tidy(self, before: datetime, named: Named = lambda *_: False) -> int:
         """Take files off all shelves that were put there before a time and are not waited for; how many. The chain of
-        manifests goes on. What a crash left goes too.
+        manifests goes on. What a crash left goes too. It needs no room on the disk.
         """
         gone = 0
         for folder in self.root.glob("*/*"):
-            _clear(folder)
-        for described in self.root.glob(f"*/*/[!.]*{MANIFEST}"):
-            folder, name = described.parent, described.name.removesuffix(MANIFEST)
-            with contextlib.suppress(FileNotFoundError), alone(folder):
-                # Not its time of change, which is that of the snapshot.
-                if datetime.fromtimestamp(described.stat().st_ctime, UTC) >= before:
-                    continue
-                if named(AgreementId(folder.parent.name), Manifest.from_json(described.read_bytes()).plan):
-                    continue
-                last = _Chain.of(folder)
-                last.keep(folder)
-                for path in (described, folder / f"{name}{SIGNATURE}", folder / name):
-                    path.unlink(missing_ok=True)
-                _write(folder / SUMS, _sums(_manifests(folder)))
-                gone += 1
+            if not folder.is_dir():
+                continue
+            try:
+                with alone(folder):
+                    clear(folder)
+                    gone += take_off(folder, _over(folder, before, named))
+            except OSError as error:
+                if not says_full(error):
+                    raise
+                # Others' shelves give room; this one's turn comes again.
+                _log.warning("shelf_not_tidied", agreement=folder.parent.name, service=folder.name)
         return gone
 
     def names(self, agreement: AgreementId, service: ServiceName) -> tuple[str, ...]:
@@ -149,12 +186,10 @@ class Shelf:
         """The manifest of a file on the shelf, None for what is not an extract on it."""
         if "/" in name or "\0" in name or name.startswith("."):
             return None
-        path = self.folder(agreement, service) / f"{name}{MANIFEST}"
         try:
-            found = path.stat()
+            return read_now(self.folder(agreement, service) / f"{name}{MANIFEST}")
         except OSError:
             return None
-        return _read(path, found.st_ino, found.st_mtime_ns)
 
     def document(self, agreement: AgreementId, service: ServiceName, name: str, ending: str) -> bytes | None:
         """The bytes of an extract's manifest or signature, by the extract's name; None when they are not there."""
@@ -166,81 +201,12 @@ class Shelf:
             return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Chain:
-    """The last manifest of a shelf: its number, and its hash; 0 and None before the first."""
-
-    number: int = 0
-    sha256: str | None = None
-
-    @classmethod
-    def of(cls, folder: Path) -> "_Chain":
-        """From what was kept, and from the manifests that lie there: a crash comes between the two."""
-        last = cls()
-        with contextlib.suppress(FileNotFoundError):
-            last = cls(**json.loads((folder / _CHAIN).read_bytes()))
-        for path in folder.glob(f"[!.]*{MANIFEST}"):
-            text = path.read_bytes()
-            number = Manifest.from_json(text).number or 0
-            if number > last.number:
-                last = cls(number, hashlib.sha256(text).hexdigest())
-        return last
-
-    def keep(self, folder: Path) -> None:
-        _write(folder / _CHAIN, json.dumps({"number": self.number, "sha256": self.sha256}).encode())
-
-
-@functools.lru_cache(maxsize=10_000)
-def _read(path: Path, _inode: int, _mtime_ns: int) -> Manifest:
-    """A manifest never changes; another one under the same name is another file."""
-    return Manifest.from_json(path.read_bytes())
-
-
-def _there(folder: Path, name: str) -> bool:
-    """Whether a file is on a shelf; from now on it is as young as one that was put there now. For who is alone."""
-    described = folder / f"{name}{MANIFEST}"
-    try:
-        found = described.stat()
-    except FileNotFoundError:
-        return False
-    if not (folder / name).exists():
-        return False
-    if time.time() - found.st_ctime > RENEWED_S:
-        # Setting its times, as they were, changes when it was changed.
-        os.utime(described, ns=(found.st_atime_ns, found.st_mtime_ns))
-    return True
-
-
-def _manifests(folder: Path) -> list[Manifest]:
-    return [Manifest.from_json(path.read_bytes()) for path in sorted(folder.glob(f"[!.]*{MANIFEST}"))]
-
-
-def _sums(manifests: list[Manifest]) -> bytes:
-    """In the form of coreutils' sha256sum."""
-    return "".join(
-        f"{sha256}  {file}\n" for file, sha256 in sorted({m.file: m.sha256 for m in manifests}.items())
-    ).encode()
-
-
-def _clear(folder: Path) -> None:
-    """Take away what somebody who died was putting on a shelf, or taking off it: drafts, and what has no manifest. It
-    would keep the room of a file for ever.
-    """
-    with alone(folder):
-        left = [path for path in folder.iterdir() if path.name not in {_CHAIN, LOCK, SUMS} and not _described(path)]
-        for path in left:
-            path.unlink()
-        if left:
-            _write(folder / SUMS, _sums(_manifests(folder)))
-
-
-def _described(path: Path) -> bool:
-    """Whether it is a manifest, or there is one that tells of it."""
-    name = path.name.removesuffix(SIGNATURE)
-    return not name.startswith(".") and (name.endswith(MANIFEST) or path.with_name(f"{name}{MANIFEST}").exists())
-
-
-def _write(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.part")
-    draft.write_bytes(content)
-    draft.replace(path)
+def _over(folder: Path, before: datetime, named: Named) -> list[Path]:
+    """Manifests of what was put there before a time and is waited for no more."""
+    agreement, over = AgreementId(folder.parent.name), list[Path]()
+    for described in folder.glob(f"[!.]*{MANIFEST}"):
+        # Not its time of change, which is that of the snapshot.
+        old = datetime.fromtimestamp(described.stat().st_ctime, UTC) < before
+        if old and not named(agreement, Manifest.from_json(described.read_bytes()).plan):
+            over.append(described)
+    return over

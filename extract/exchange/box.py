@@ -44,7 +44,7 @@ class NameTaken(Exception):
 
 
 class BoxFull(Exception):
-    """The receiver's IN holds as many parcels as it may."""
+    """The receiver's IN holds as many parcels, or bytes, as it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +117,14 @@ class Box:
         """Whether a transfer landed here, also when its files have been fetched and deleted since."""
         return (self.incoming / transfer / NOTE).exists()
 
-    def land(self, ready: Path, transfer: str, *, most: int | None, instead: bool = False) -> bool:
+    def land(
+        self, ready: Path, transfer: str, *, most: int | None, most_bytes: int | None = None, instead: bool = False
+    ) -> bool:
         """Give a parcel that was made ready its place: it is in IN whole from now on. False when it was there before.
 
-        most      parcels that IN may hold
-        instead   receipts of the same names make room. Raises NameTaken, BoxFull; then the parcel is where it was.
+        most         parcels that IN may hold
+        most_bytes   of their files; one that is linked elsewhere too counts in full
+        instead     receipts of the same names make room. Raises NameTaken, BoxFull; then the parcel is where it was.
         """
         names = {entry.name for entry in os.scandir(ready) if not entry.name.startswith(".")}
         with self.alone():
@@ -134,6 +137,10 @@ class Box:
                 raise NameTaken
             if most is not None and len({each.note.transfer for each in held.values()}) >= most:
                 raise BoxFull
+            if most_bytes is not None:
+                coming = sum(_size(ready / name) for name in names)
+                if coming + sum(_size(each.path) for each in held.values()) > most_bytes:
+                    raise BoxFull
             sync_folder(ready)
             ready.rename(self.incoming / transfer)
             sync_folder(self.incoming)
@@ -174,6 +181,14 @@ class Box:
             return list(folder.iterdir())
         except FileNotFoundError:
             return []
+
+
+def _size(path: Path) -> int:
+    """0 for what its receiver has deleted this moment."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def link_or_copy(source: Path, target: Path) -> None:

@@ -13,14 +13,13 @@ from typing import Final
 from extract.errors import ExchangeFileBusy, ExchangeNameInvalid, ExchangeNameTaken, ExchangeQuotaFull
 from extract.exchange.agreed import EXCHANGE_SERVICE
 from extract.exchange.box import Box, Held
-from extract.exchange.exchange import Exchange
+from extract.exchange.exchange import MB, Exchange
 from extract.exchange.names import TRIGGER, clean_name, is_companion, stem_of
 from extract.exchange.sending import Sending
 from extract.exchange.xml import MOST_BYTES
-from kernel import Caller, Grant
+from kernel import Caller, Grant, full_disk_told
 
-_MB: Final = 1_000_000
-_STEP_BYTES: Final = 32 * _MB
+_STEP_BYTES: Final = 32 * MB
 """What else lies in OUT is counted anew after so much was written."""
 
 
@@ -111,7 +110,7 @@ class Desk:
     def upload(self, name: str, flags: int) -> "Upload":
         """Open a name in OUT for writing. What goes with a file gets its name when it is closed, so it is whole.
 
-        Raises ExchangeNameInvalid, ExchangeNameTaken, ExchangeQuotaFull, ExchangeFileBusy, FileNotFoundError.
+        Raises ExchangeNameInvalid, ExchangeNameTaken, ExchangeQuotaFull, ExchangeFileBusy, FileNotFoundError, DiskFull.
         """
         name = _name(name)
         with self.box.alone():
@@ -126,6 +125,7 @@ class Desk:
                         f"OUT holds {len(there)} files, as many as it may", remedy="send or delete some",
                         rule="exchange.files",
                     )  # fmt: skip
+                self.exchange.floor.ensure(self.box.out)
             path, kept = self.box.out / name, flags & os.O_TRUNC
             if is_companion(name):
                 path, kept = self.box.out / f".up-{uuid.uuid4()}", 0
@@ -140,7 +140,7 @@ class Desk:
             if entry.name != but.name:
                 with contextlib.suppress(FileNotFoundError):
                     others += entry.stat(follow_symlinks=False).st_size
-        return max(0, min(settings.file_mb * _MB, settings.out_mb * _MB - others))
+        return max(0, min(settings.file_mb * MB, settings.out_mb * MB - others))
 
     def _closed(self, name: str) -> None:
         if name.endswith(TRIGGER):
@@ -157,12 +157,22 @@ class Upload:
     handle: int
     counted: int = 0
     allowed: int = -1
+    failed: bool = False
 
     def write(self, offset: int, data: bytes) -> None:
-        """Raises ExchangeQuotaFull."""
+        """Raises ExchangeQuotaFull, DiskFull. What a write has failed of is never whole."""
+        try:
+            with full_disk_told():
+                self._write(offset, data)
+        except BaseException:
+            self.failed = True
+            raise
+
+    def _write(self, offset: int, data: bytes) -> None:
         end = offset + len(data)
         if end > self.allowed or end > self.counted + _STEP_BYTES:
             most = MOST_BYTES + 1 if is_companion(self.name) else self.desk.allowance(self.path)
+            self.desk.exchange.floor.ensure(self.desk.box.out)
             self.allowed, self.counted = most, end
         if end > self.allowed:
             raise ExchangeQuotaFull(
@@ -183,18 +193,25 @@ class Upload:
             os.ftruncate(self.handle, size)
 
     def close(self, *, whole: bool) -> None:
-        """whole   the client closed it; False when it was cut off. A closed trigger sends."""
+        """whole   the client closed it; False when it was cut off. A closed trigger sends.
+
+        Raises DiskFull when it could not be put on the disk.
+        """
         if self.handle < 0:
             return
+        whole = whole and not self.failed
         try:
-            os.fsync(self.handle)
-            if self.path.name != self.name:
-                if not whole:
-                    self.path.unlink(missing_ok=True)
-                    return
-                with self.desk.box.alone():
-                    self.path.rename(self.desk.box.out / self.name)
+            with full_disk_told():
+                os.fsync(self.handle)
+                if whole and self.path.name != self.name:
+                    with self.desk.box.alone():
+                        self.path.rename(self.desk.box.out / self.name)
+        except BaseException:
+            whole = False
+            raise
         finally:
+            if not whole and self.path.name != self.name:
+                self.path.unlink(missing_ok=True)
             os.close(self.handle)
             self.handle = -1
         if whole:

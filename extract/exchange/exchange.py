@@ -16,8 +16,9 @@ from extract.exchange.names import METADATA, TRIGGER, clean_name, is_companion
 from extract.exchange.parcel import NOTE, ParcelNote
 from extract.exchange.xml import Described, metadata_text, trigger_text
 from extract.settings import ExchangeSettings
-from kernel import AgreementId, Clock, ServiceName, SystemId
+from kernel import NO_FLOOR, AgreementId, Clock, Floor, ServiceName, SystemId
 
+MB: Final = 1_000_000
 HOUSE_USER: Final = "KNUDEPUNKT"
 """Who sends what the house itself delivers."""
 
@@ -45,12 +46,15 @@ class InMetadata:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """root   folder with a box for each system"""
+    """root    folder with a box for each system
+    floor   what stays free on its disk
+    """
 
     root: Path
     user_of: UserOf
     clock: Clock
     settings: ExchangeSettings
+    floor: Floor = NO_FLOOR
 
     @property
     def house_user(self) -> str:
@@ -102,7 +106,7 @@ def land(box: Box, ready: Path, note: ParcelNote, settings: ExchangeSettings) ->
     """Raises ExchangeNameTaken, ExchangeBoxFull."""
     box.make()
     try:
-        return box.land(ready, note.transfer, most=settings.files)
+        return box.land(ready, note.transfer, most=settings.files, most_bytes=settings.in_mb * MB)
     except NameTaken:
         raise ExchangeNameTaken(
             "the receiver's IN holds a file of that name", remedy="send it under a name of its own",
@@ -110,6 +114,7 @@ def land(box: Box, ready: Path, note: ParcelNote, settings: ExchangeSettings) ->
         ) from None  # fmt: skip
     except BoxFull:
         raise ExchangeBoxFull(
-            f"the receiver's IN holds {settings.files} files, as many as it may",
-            remedy="the receiver fetches and deletes them; then send it again", rule="exchange.files",
+            f"the receiver's IN has no room: it may hold {settings.files} files, and {settings.in_mb} megabytes",
+            remedy="the receiver fetches and deletes what lies there; then send it again", rule="exchange.files",
+            retry_after_s=300,
         ) from None  # fmt: skip

@@ -72,6 +72,13 @@ FAMILIES: Final = {
         Family("delivery_resting_endpoints", "... of which so many are left alone for now (open breakers)."),
         Family("subscriptions", "Subscriptions that have not ended.", ("service", "state")),
         Family("extracts_in_production", "Extracts that are being written, by all processes of this machine."),
+        Family("disk_size_bytes", "Size of the file system that a part of the instance lies on.", ("place",)),
+        Family("disk_free_bytes", "... how much of it is free.", ("place",)),
+        Family(
+            "disk_floor_bytes",
+            "... and how much stays free: below it no extract, delivery or upload is begun. Of those two places.",
+            ("place",),
+        ),
         Family("job_age_seconds", "How long ago a job of the worker last ended, whatever came of it.", ("job",)),
         Family("job_failing", "Whether a job of the worker failed the last time (1); the log says why.", ("job",)),
         Family("ledger_files", "Ledger files by place: open, sealed (wait for the intake), faulty.", ("place",)),

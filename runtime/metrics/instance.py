@@ -9,13 +9,14 @@ from prometheus_client import Metric
 
 from control import ListFolder, Trust
 from extract import Database, delivery_figures, made_now
-from kernel import Clock
+from kernel import Clock, Floor
 from runtime.attempts import Attempts
 from runtime.beats import Beats
 from runtime.instance import Instance
 from runtime.metrics import parts
 from runtime.metrics.page import MetricsPage
 from runtime.mirroring import DatasetStatus
+from runtime.room import volumes_of
 from usage import backlog_of
 
 
@@ -26,12 +27,14 @@ class Stores:
     attempts   what came of the last try of each source
     statuses   of every mirrored dataset, now
     trust      the authorities and lists in force
+    floor      what stays free on the disk
     """
 
     attempts: Callable[[], Attempts]
     statuses: Callable[[], Sequence[DatasetStatus]]
     database: Database
     trust: Callable[[], Trust]
+    floor: Floor
 
 
 def page_of(instance: Instance, environment: str, stores: Stores, clock: Clock) -> MetricsPage:
@@ -52,6 +55,7 @@ def page_of(instance: Instance, environment: str, stores: Stores, clock: Clock) 
             "mirror": mirror,
             "deliveries": lambda: parts.of_deliveries(delivery_figures(stores.database, clock.now())),
             "extracts": lambda: parts.of_extracts(made_now(instance.extracts / "files")),
+            "disks": lambda: parts.of_disks(dict(volumes_of(instance)), stores.floor),
             "jobs": lambda: parts.of_jobs(Beats(instance.beats).last(), clock.now()),
             "ledger": lambda: parts.of_ledger(backlog_of(instance.ledger, clock.now())),
             "certificates": certificates,

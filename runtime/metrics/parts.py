@@ -2,18 +2,22 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from cryptography import x509
 from prometheus_client import Metric
 
 from control import Trust
 from extract import AlarmKind, DeliveryFigures
+from kernel import Floor, Volume
 from runtime.attempts import Attempt
 from runtime.beats import Beat
 from runtime.metrics.page import gauge
 from runtime.mirroring import DatasetStatus
 from usage import Backlog
+
+FLOORED: Final = ("extracts", "exchange")
+"""Places below whose floor nothing new is begun."""
 
 
 def of_datasets(statuses: Sequence[DatasetStatus]) -> Iterator[Metric]:
@@ -68,6 +72,13 @@ def of_jobs(beats: Mapping[str, Beat], now: datetime) -> Iterator[Metric]:
 
 def of_extracts(made_now: int) -> Iterator[Metric]:
     yield gauge("extracts_in_production", made_now)
+
+
+def of_disks(volumes: Mapping[str, Volume], floor: Floor) -> Iterator[Metric]:
+    """floor   of the places that hold it"""
+    yield gauge("disk_size_bytes", {(place,): each.size_bytes for place, each in volumes.items()})
+    yield gauge("disk_free_bytes", {(place,): each.free_bytes for place, each in volumes.items()})
+    yield gauge("disk_floor_bytes", {(place,): floor.of(volumes[place]) for place in FLOORED if place in volumes})
 
 
 def of_certificates(server: x509.Certificate, trust: Trust, list_files: int, now: datetime) -> Iterator[Metric]:

@@ -1,18 +1,21 @@
 """A shelf is tidied, and what somebody is still to fetch stays on it."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from control import Agreements
+from control import Agreements, OrganisationKind
+from control.notices import Notice
+from control.notices.store import load_notices
 from extract.delivery.desk import wish_of
 from extract.delivery.outbox_states import OPEN, State
 from kernel import AgreementId, ServiceName
 from runtime.delivering import Delivering
+from runtime.delivery_jobs import raise_alarms
+from runtime.demo import Stage
 from runtime.environment import settings_of
 from runtime.tidying import tidy_extracts
-from runtime.wiring import open_house
+from runtime.wiring import House, open_house
 from tests.delivery.builders import Desk, wish
 from tests.journeys.platform import make_stage
 
@@ -42,9 +45,13 @@ def test_an_open_delivery_is_one_that_somebody_may_still_want() -> None:
     assert set(State) - OPEN == {State.RECEIVED, State.SUPERSEDED, State.CANCELLED}
 
 
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
+    return make_stage(tmp_path_factory.mktemp("stage") / "instance", persons=20)
+
+
 @pytest.mark.slow
-def test_its_time_on_the_shelf_is_over_when_it_was_fetched_and_not_before(tmp_path: Path) -> None:
-    stage = make_stage(tmp_path / "instance", persons=20)
+def test_its_time_on_the_shelf_is_over_when_it_was_fetched_and_not_before(stage: Stage) -> None:
     settings = settings_of(stage.instance)
     with open_house(stage.instance, settings, "worker") as house:
         delivering = Delivering(house)
@@ -69,3 +76,45 @@ def test_its_time_on_the_shelf_is_over_when_it_was_fetched_and_not_before(tmp_pa
         tidy_extracts(stage.instance, ended)
         assert house.shelf.names(stage.agreement, SERVICE) == ()
         assert not list((stage.instance.extracts / "files").glob("[!.]*.csv"))
+
+
+@pytest.mark.slow
+def test_a_full_shelf_holds_the_next_delivery_tells_both_once_and_takes_it_when_one_was_fetched(stage: Stage) -> None:
+    settings = settings_of(stage.instance)
+    narrow = settings.model_copy(update={"extracts": replace(settings.extracts, shelf_files=1)})
+    with open_house(stage.instance, narrow, "worker") as house:
+        delivering = Delivering(house)
+        system = Agreements(house.control, house.registers).find(stage.agreement).system
+        mine = []
+        for columns in (["code", "name"], ["code"]):
+            told = {"kind": "full", "target": {"kind": "shelf"}, "columns": columns}
+            wish = wish_of(told, agreement=stage.agreement, system=system, service=SERVICE)
+            mine.append(delivering.desk.subscribe(wish, delivering.grant_for(wish), by="a test").id)
+        before = {each.id for each in inboxes(house)}
+        delivering.plan()
+        delivering.send()
+        states = {each.state: each for each in delivering.outbox.listed(subscriptions=tuple(mine))}
+        assert set(states) == {State.SENT, State.WITHHELD}
+        held, sent = states[State.WITHHELD], states[State.SENT]
+        assert (held.fault_code, held.attempts) == ("shelf_full", 0)
+        for _ in range(2):
+            raise_alarms(delivering)
+        heard = {each.subject: each for each in inboxes(house) if each.id not in before}
+        assert len(heard) == len([each for each in inboxes(house) if each.id not in before]) == 2
+        kinds = {each.id: each.kind for each in house.control.organisations()}
+        assert kinds[heard["A delivery is held back"].organisation] is OrganisationKind.OPERATOR
+        assert kinds[heard["A delivery is withheld"].organisation] is OrganisationKind.SUPPLIER
+        assert "fetch what waits there" in heard["A delivery is withheld"].text
+        assert sent.extract is not None
+        delivering.outbox.fetched(stage.agreement, sent.extract)
+        # It is looked at again within five minutes.
+        again = delivering.outbox.redelivered(held.id, "a test does not wait")
+        delivering.send()
+        assert delivering.outbox.get(again.id)[0].state is State.SENT
+        (kept,) = [name for name in house.shelf.names(stage.agreement, SERVICE) if name.endswith(".csv")]
+        assert kept != sent.file
+
+
+def inboxes(house: House) -> tuple[Notice, ...]:
+    with house.control.reading() as db:
+        return load_notices(db)

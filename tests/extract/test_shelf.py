@@ -64,7 +64,7 @@ class TestTime:
     def test_putting_it_there_again_makes_it_young_again(
         self, shelf: Shelf, store: ExtractStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("extract.delivery.shelf.RENEWED_S", -1.0)
+        monkeypatch.setattr("extract.delivery.shelf_files.RENEWED_S", -1.0)
         extract = made(store)
         shelf.put(OURS, extract)
         described = shelf.folder(OURS, SERVICE) / f"{plan().file_name}.manifest.json"

@@ -20,7 +20,7 @@ from control import TestAuthority, Trust, read_lists
 from extract import AlarmKind, DeliveryFigures, State, Waiting, made_now
 from extract.delivery.subscription import Standing
 from extract.place import Place
-from kernel import DatasetId, ServiceName
+from kernel import DatasetId, Floor, ServiceName, Volume
 from runtime.attempts import Attempt
 from runtime.beats import Beats
 from runtime.cli import app
@@ -105,6 +105,13 @@ class TestTheParts:
         assert set(told["authority_left_seconds"]) == {(each.subject.rfc4514_string(),) for each in cas}
         assert told["revocation_list_left_seconds"] == {("a.crl", lists[0].issuer): 86_400}
         assert told["revocation_lists_ignored"] == {(): 1}
+
+    def test_tell_how_full_disks_are_and_where_the_floor_lies(self) -> None:
+        volumes = {place: Volume(size_bytes=1_000, free_bytes=300) for place in ("extracts", "exchange", "ledger")}
+        told = values(parts.of_disks(volumes, Floor(free_bytes=50, share=0.1)))
+        assert told["disk_free_bytes"]["ledger",] == 300
+        assert told["disk_size_bytes"]["extracts",] == 1_000
+        assert told["disk_floor_bytes"] == {("extracts",): 100, ("exchange",): 100}
 
     def test_tell_when_jobs_last_ended_and_which_fail(self, tmp_path: Path) -> None:
         beats, stop, turns = Beats(tmp_path / "jobs"), threading.Event(), []

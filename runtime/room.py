@@ -1,0 +1,39 @@
+"""What the settings say of room: on the disk, and on an agreement's shelf."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from extract import Allowance, Shelf
+from extract.delivery.outbox import Outbox
+from kernel import Floor, Volume
+from runtime.instance import Instance
+from runtime.settings import Settings
+from runtime.signing import Signer
+
+MB: Final = 1_000_000
+
+
+def floor_of(settings: Settings) -> Floor:
+    """What stays free where extracts and exchanged files are written."""
+    given = settings.extracts
+    return Floor(free_bytes=given.free_mb * MB, share=given.free_percent / 100)
+
+
+def shelf_of(instance: Instance, settings: Settings, outbox: Outbox) -> Shelf:
+    given = settings.extracts
+    allowance = Allowance(size_bytes=given.shelf_mb * MB, files=given.shelf_files, keep_s=given.keep_hours * 3_600)
+    return Shelf(instance.extracts / "agreements", Signer.open(instance.signing_key).sign, allowance, outbox.awaits)
+
+
+def volumes_of(instance: Instance) -> Iterator[tuple[str, Volume]]:
+    """The file systems that are written to, by the room that writes; several can be one. What is not made yet is left
+    out.
+    """
+    places: dict[str, Path] = {
+        "extracts": instance.extracts, "exchange": instance.exchange, "ledger": instance.ledger,
+        "control": instance.control, "lake": instance.lake,
+    }  # fmt: skip
+    for place, folder in places.items():
+        if folder.exists():
+            yield place, Volume.of(folder)
