@@ -1,16 +1,17 @@
 """Several threads for one file: the next rows are read, and others become text, while the last are written."""
 
-import contextlib
-import ctypes
 import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from ctypes import c_size_t
 from typing import Final, TypeVar
 
 import pyarrow as pa
+
+from kernel.libc import of_libc
 
 _AHEAD: Final = 4
 """Batches that wait at most; of whole persons, one has some tens of MB."""
@@ -25,8 +26,7 @@ Made = TypeVar("Made")
 def give_back() -> None:
     """Let the system have the memory that a production took: the process may serve slow readers for hours."""
     pa.default_memory_pool().release_unused()
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    of_libc("malloc_trim", c_size_t)(0)
 
 
 @contextmanager

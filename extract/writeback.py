@@ -4,11 +4,10 @@ Left to itself, the system keeps gigabytes of a file in memory and writes them w
 that is being made then wait for all of it at its very end.
 """
 
-import contextlib
-import ctypes
-import functools
-from collections.abc import Callable
+from ctypes import c_int, c_int64, c_uint
 from typing import Final
+
+from kernel.libc import of_libc
 
 _AT_ONCE: Final = 8 * 1024 * 1024
 _WRITE: Final = 2
@@ -28,14 +27,6 @@ class Writeback:
         """So much more was appended."""
         self._written += size_bytes
         if (length := self._written - self._begun) >= _AT_ONCE:
-            _sync_file_range()(self._handle, self._begun, length, _WRITE)
+            begin = of_libc("sync_file_range", c_int, c_int64, c_int64, c_uint)
+            begin(self._handle, self._begun, length, _WRITE)
             self._begun = self._written
-
-
-@functools.cache
-def _sync_file_range() -> Callable[[int, int, int, int], int]:
-    with contextlib.suppress(OSError, AttributeError):
-        begin = ctypes.CDLL("libc.so.6").sync_file_range
-        begin.argtypes = [ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint]
-        return begin
-    return lambda *_: 0

@@ -1,8 +1,9 @@
 """How the C library keeps memory in a process that lives for months."""
 
-import contextlib
-import ctypes
+from ctypes import c_int
 from typing import Final
+
+from kernel.libc import of_libc
 
 # malloc.h
 _TRIM_THRESHOLD: Final = -1
@@ -21,7 +22,6 @@ def steady_heap() -> None:
 
     Elsewhere than with the GNU C library, nothing changes.
     """
-    with contextlib.suppress(OSError, AttributeError):
-        library = ctypes.CDLL("libc.so.6")
-        library.mallopt(_MMAP_THRESHOLD, LARGE_BYTES)
-        library.mallopt(_TRIM_THRESHOLD, SPARE_BYTES)
+    mallopt = of_libc("mallopt", c_int, c_int)
+    mallopt(_MMAP_THRESHOLD, LARGE_BYTES)
+    mallopt(_TRIM_THRESHOLD, SPARE_BYTES)

@@ -41,7 +41,7 @@ def work(jobs: tuple[Job, ...], stop: threading.Event, beats: Beats) -> None:
     scheduler = BackgroundScheduler(timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1})
     for job in jobs:
         scheduler.add_job(
-            _guarded(job, beats), IntervalTrigger(seconds=job.every_s, timezone=UTC), id=job.name,
+            _guarded(job, beats), IntervalTrigger(seconds=job.every_s, timezone=UTC), id=job.name, name=job.name,
             next_run_time=datetime.now(UTC) + timedelta(seconds=job.first_s), misfire_grace_time=None,
         )  # fmt: skip
     scheduler.start()

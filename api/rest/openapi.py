@@ -200,6 +200,8 @@ def _public_paths() -> dict[str, Any]:
     for each in (status, metrics):
         del each["get"]["security"]
         each["get"]["responses"] |= {code: reference("responses", f"Refused{code}") for code in ("401", "403", "503")}
+    key = public("signing_key", "The key that manifests and agreements are signed with", {"200": "A public key, PEM."})
+    key["get"]["responses"]["200"]["content"] = {"application/x-pem-file": {"schema": TEXT}}
     one = public("service", "One service", {"200": "The service."})
     one["get"]["parameters"] = [{"name": "service", "in": "path", "required": True, "schema": TEXT}]
     one["get"]["responses"]["404"] = reference("responses", "Refused404")
@@ -208,6 +210,23 @@ def _public_paths() -> dict[str, Any]:
         "/v1/catalogue/{service}": one,
         "/v1/operations/status": status,
         "/metrics": metrics,
+        "/v1/decisions/{trace}": _decision(),
+        "/.well-known/knudepunkt-signing-key.pem": key,
         "/health/live": public("live", "Whether the process answers", {"200": "It does."}),
         "/health/ready": public("ready", "Whether it can work", {"200": "It can.", "503": "It cannot; see `checks`."}),
     }
+
+
+def _decision() -> dict[str, Any]:
+    trace: Schema = {"type": "string", "pattern": "^[0-9a-f]{32}$"}
+    lines: Schema = {"type": "array", "items": {"type": "object"}, "minItems": 1}
+    told = {"type": "object", "properties": {"decisions": lines, "trace": trace}, "required": ["decisions", "trace"]}
+    answer = {"description": "Its lines of the ledger.", "content": {"application/json": {"schema": told}}}
+    refusals = {code: reference("responses", f"Refused{code}") for code in ("400", "401", "403", "404", "503")}
+    made: dict[str, Any] = {
+        "operationId": "decision",
+        "summary": "What was decided about a call, by which rule, for those whom it concerns",
+        "parameters": [{"name": "trace", "in": "path", "required": True, "schema": trace}],
+        "responses": {"200": answer, **refusals},
+    }
+    return {"get": made}

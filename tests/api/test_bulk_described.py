@@ -77,6 +77,13 @@ def test_refusals_of_bulk_paths_are_as_described(client: Client, described: Desc
         assert '"key"' not in refused.json["remedy"]  # an extract is not asked for by keys
 
 
+def test_the_signing_key_and_decisions_are_described(client: Client, described: Described) -> None:
+    assert hold(described, client, "GET", "/.well-known/knudepunkt-signing-key.pem").status == 200
+    trace = hold(described, client, "GET", f"{BASE}/extract?format=cvs").json["instance"].rpartition(":")[2]
+    assert hold(described, client, "GET", f"/v1/decisions/{trace}").json["decisions"][0]["code"] == "parameter_invalid"
+    assert hold(described, client, "GET", "/v1/decisions/none").code == "decision_not_found"
+
+
 def test_nobody_is_refused_as_described(connect: Any, described: Described) -> None:
     stranger = connect(None)
     for path in ("extract", "extract/plan", "extract.xsd", "files", "extracts", f"extracts/{NOBODY}", "files/x.csv"):
