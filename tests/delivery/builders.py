@@ -245,4 +245,4 @@ class FakeSender:
 def run_courier(folder: Path, how: str) -> int:
     """A courier in a process of its own, see `killed_courier`; how it ended."""
     command = [sys.executable, "-m", "tests.delivery.killed_courier", str(folder), how]
-    return subprocess.run(command, check=False, timeout=60).returncode
+    return subprocess.run(command, check=False, timeout=300).returncode

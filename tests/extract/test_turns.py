@@ -134,7 +134,7 @@ class TestSeveralProcesses:
         # Another agreement's files are made while all of the first one's stand still, one after the other.
         free = begin(FREE, 3)
         assert begun(free) == 3
-        assert free.wait(30) == 0
+        assert free.wait(120) == 0
         assert working() == {"ours": 2}
 
         # A place is nobody's when its process was killed, and so is what it had waiting.
@@ -147,7 +147,7 @@ class TestSeveralProcesses:
         assert begun(again) == MOST_AT_ONCE
         eventually(lambda: working() == {"ours": 2})
         (tmp_path / "go").touch()
-        assert again.wait(30) == 0
+        assert again.wait(120) == 0
         assert not working()
         assert len(list((tmp_path / "files").glob("*.manifest.json"))) == MOST_AT_ONCE + 3
         assert [path.name for path in (tmp_path / ".files-turns").iterdir()] == [".lock"]
