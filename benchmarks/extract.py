@@ -4,14 +4,15 @@ the finished file, beside nginx with the same certificates. In turns, in one run
 Cold means that nothing of the extract is there: its file is taken away before each round. The ratio to COPY is one of
 rows a second, since our CSV puts texts in quotation marks and so has more bytes; ours goes through TLS to a client that
 shares the machine, COPY writes to a file. Ours reads the rows where lookups find them, sorted already (see the decision
-on extracts and segments); what an extract costs that only the mirror can give stands beside it (`csv_mirror_...`).
+on extracts and segments); what an extract costs that only the mirror can give stands beside it (`csv_mirror_...`), and
+what one costs that withholds five columns of every fiftieth row (`csv_withheld_...`), of a dataset of its own, beside a
+COPY that withholds nothing.
 """
 
 import contextlib
 import http.client
 import os
 import shutil
-import socket
 import ssl
 import statistics
 import subprocess
@@ -24,15 +25,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks import guarded
 from benchmarks.lookup import FLAT, flat_rows
 from benchmarks.mixed import deliver, register, sync
+from benchmarks.nginx_peer import serving_nginx
 from benchmarks.rest import serving
 from benchmarks.result import result
+from kernel import DatasetId
 
 ROUNDS: Final = 3
 READY_ROUNDS: Final = 7
 READ_BYTES: Final = 256 * 1024
 PATH: Final = "/v1/services/bench-flat-extract/extract?format=csv"
+WITHHELD_PATH: Final = f"/v1/services/{guarded.SERVICE}/extract?format=csv&columns={','.join(FLAT.names)}"
+MOST_WITHHELD_ROWS: Final = 1_000_000
+"""Rows of the dataset that is withheld from: it is loaded beside the other one, and its figures are ratios."""
 TARGETS: Final = {
     "csv_first_byte_ms": ("at_most", 300.0),
     "csv_mb_per_s": ("at_least", 100.0),
@@ -93,6 +100,7 @@ def measure(rows: int, *, progress: Tell = lambda _: None) -> dict[str, Any]:
         ),
     ):
         figures = cold_figures(stand, port, rows, progress)
+        figures |= withheld_figures(stand, port, min(rows, MOST_WITHHELD_ROWS), progress)
         figures |= ready_figures(stand, port, Path(folder), progress)
     return result("extract", rows, figures, TARGETS)
 
@@ -105,7 +113,9 @@ def standing(folder: Path, rows: int, progress: Tell) -> Iterator[tuple[Stand, i
     root = folder / "instance"
     register(root / "registers" / "bench")
     (root / "registers" / "bench" / "bench-flat-extract.service.yaml").write_text(SERVICE, encoding="utf-8")
-    stage = set_the_stage(root, persons=100, seed=20310101, tell=progress, services=("bench-flat-extract",))
+    guarded.register(root / "registers" / "guarded")
+    services = ("bench-flat-extract", guarded.SERVICE)
+    stage = set_the_stage(root, persons=100, seed=20310101, tell=progress, services=services)
     progress(f"Mirroring {rows:,} rows")
     deliver(root, "0", flat_rows(rows))
     sync(root)
@@ -151,6 +161,31 @@ def cold_figures(stand: Stand, port: int, rows: int, progress: Tell) -> dict[str
     }
 
 
+def withheld_figures(stand: Stand, port: int, rows: int, progress: Tell) -> dict[str, float]:
+    """What an extract costs that withholds: from the segments, from the mirror and by COPY, in turns."""
+    progress(f"Mirroring {rows:,} rows, some of them protected")
+    deliver(stand.root, "0", guarded.guarded_rows(rows), register="guarded")
+    sync(stand.root, guarded.SOURCE)
+    ours: list[float] = []
+    mirror: list[float] = []
+    copied: list[float] = []
+    for number in range(ROUNDS):
+        progress(f"Round {number + 1} of {ROUNDS}: one that withholds, from segments, the mirror, COPY")
+        forget(stand.root)
+        ours.append(fetch(stand, port, WITHHELD_PATH).whole_s)
+        forget(stand.root)
+        with without_segments(stand.root, guarded.DATASET):
+            mirror.append(fetch(stand, port, WITHHELD_PATH).whole_s)
+        copied.append(copy(stand.root, ordered=False, register="guarded"))
+    ours_s, mirror_s, copied_s = map(statistics.median, (ours, mirror, copied))
+    return {
+        "csv_withheld_rows_per_s": rows / ours_s,
+        "csv_withheld_ratio_duckdb_copy": copied_s / ours_s,
+        "csv_withheld_mirror_rows_per_s": rows / mirror_s,
+        "csv_withheld_mirror_ratio_duckdb_copy": copied_s / mirror_s,
+    }
+
+
 def forget(root: Path) -> None:
     """Take away every extract that was made."""
     for place in ("files", "agreements"):
@@ -159,13 +194,13 @@ def forget(root: Path) -> None:
 
 
 @contextmanager
-def without_segments(root: Path) -> Iterator[None]:
+def without_segments(root: Path, dataset: DatasetId = FLAT.id) -> Iterator[None]:
     """The dataset's segments laid aside, so that it is read from the mirror, as of an earlier snapshot it would be."""
-    aside = (root / "segments" / FLAT.id).rename(root / "segments" / ".aside")
+    aside = (root / "segments" / dataset).rename(root / "segments" / ".aside")
     try:
         yield
     finally:
-        aside.rename(root / "segments" / FLAT.id)
+        aside.rename(root / "segments" / dataset)
 
 
 def fetch(stand: Stand, port: int, path: str = PATH) -> Cold:
@@ -193,7 +228,7 @@ def fetch(stand: Stand, port: int, path: str = PATH) -> Cold:
         return Cold(first_byte_s, first_row_s, time.perf_counter() - began, size)
 
 
-def copy(root: Path, *, ordered: bool) -> float:
+def copy(root: Path, *, ordered: bool, register: str = "bench") -> float:
     """Seconds that DuckDB takes to write the same rows as CSV, in a process of its own; opening is not counted."""
     command = [
         sys.executable,
@@ -202,6 +237,7 @@ def copy(root: Path, *, ordered: bool) -> float:
         str(root),
         str(root.parent / "peer.csv"),
         str(int(ordered)),
+        register,
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(done.stdout)
@@ -212,10 +248,12 @@ def ready_figures(stand: Stand, port: int, folder: Path, progress: Tell) -> dict
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if nginx is None or shutil.which("curl") is None:
         raise RuntimeError("the benchmark needs nginx and curl; see tests/system-packages")
+    forget(stand.root)
+    fetch(stand, port)
     file = next(path for path in (stand.root / "extracts" / "files").iterdir() if path.suffix == ".csv")
     ours: list[float] = []
     theirs: list[float] = []
-    with serving_nginx(nginx, stand, file, folder) as peer:
+    with serving_nginx(nginx, stand.root / "secrets", stand.authority, file, folder) as peer:
         for number in range(READY_ROUNDS):
             progress(f"Round {number + 1} of {READY_ROUNDS}: the finished file, by us and by nginx")
             ours.append(downloaded(stand, f"https://localhost:{port}{PATH}"))
@@ -237,38 +275,3 @@ def downloaded(stand: Stand, url: str) -> float:
         float, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     )
     return size / (ended - started) / 1e6
-
-
-@contextmanager
-def serving_nginx(nginx: str, stand: Stand, file: Path, folder: Path) -> Iterator[int]:
-    """nginx with one worker, sendfile and the instance's own certificates; the port."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = int(probe.getsockname()[1])
-    home = folder / "nginx"
-    (home / "files").mkdir(parents=True)
-    # A link beside it, since the worker may run as another user than the instance's.
-    (home / "files" / file.name).hardlink_to(file)
-    certificate, key = (stand.root / "secrets" / name for name in ("server.pem", "server.key"))
-    (home / "nginx.conf").write_text(
-        f"pid {home}/pid; error_log {home}/error.log; worker_processes 1; events {{ worker_connections 64; }}\n"
-        f"http {{ access_log off; sendfile on; tcp_nopush on; client_body_temp_path {home}; proxy_temp_path {home};\n"
-        f"fastcgi_temp_path {home}; uwsgi_temp_path {home}; scgi_temp_path {home};\n"
-        f"server {{ listen 127.0.0.1:{port} ssl; server_name localhost; root {home}/files;\n"
-        f"ssl_certificate {certificate}; ssl_certificate_key {key}; ssl_protocols TLSv1.3;\n"
-        f"ssl_client_certificate {stand.authority}; ssl_verify_client on; }} }}\n"
-    )
-    command = [nginx, "-p", f"{home}/", "-c", "nginx.conf", "-g", "daemon off; master_process off;"]
-    with (home / "out.log").open("wb") as log:
-        process = subprocess.Popen(command, stderr=log)
-    try:
-        deadline = time.monotonic() + 20
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
-                break
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"nginx did not start: {(home / 'out.log').read_text()[-500:]}")
-            time.sleep(0.05)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(timeout=20)

@@ -117,17 +117,17 @@ def changed(table: pa.Table, number: int) -> pa.Table:
     return rows.set_column(at, rows.schema.field(at), pa.array([f"ændret {number}"] * rows.num_rows))
 
 
-def deliver(root: Path, name: str, rows: pa.Table) -> None:
-    inbox = root / "inbox" / "bench"
+def deliver(root: Path, name: str, rows: pa.Table, *, register: str = "bench") -> None:
+    inbox = root / "inbox" / register
     inbox.mkdir(parents=True, exist_ok=True)
     pq.write_table(rows, inbox / f".{name}.part")
     (inbox / f".{name}.part").rename(inbox / f"{name}.parquet")
 
 
-def sync(root: Path) -> float:
+def sync(root: Path, source: str = "bench-flat") -> float:
     """Run the source as an operator does; gives the seconds that it took."""
     began = time.perf_counter()
-    command = [sys.executable, "-P", "-m", "runtime.cli", "sync", "bench-flat", "--json", "--instance", str(root)]
+    command = [sys.executable, "-P", "-m", "runtime.cli", "sync", source, "--json", "--instance", str(root)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"the sync failed: {done.stdout}{done.stderr}")
