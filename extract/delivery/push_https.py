@@ -250,7 +250,8 @@ def _told() -> Iterator[None]:
         if _mistrusted(error):
             raise TargetUntrusted(
                 "the endpoint's certificate does not vouch for it",
-                remedy="have its owner renew it, or have the operator trust the authority that issued it",
+                remedy="have its owner renew it, or have the operator trust the authority that issued it "
+                "(`peers/*.pem`)",
                 rule="target.certificate",
             ) from None
         if isinstance(error, httpx2.TimeoutException):

@@ -76,7 +76,7 @@ def show(delivery: IdArgument, instance: InstanceOption = DEFAULT_INSTANCE, as_j
 
 @app.command()
 def retry(delivery: IdArgument, instance: InstanceOption = DEFAULT_INSTANCE, as_json: JsonOption = False) -> None:
-    """Send a delivery once more: one that was given up, or one that the receiver has lost.
+    """Send a delivery once more (`redelivery` over REST): one that is dead, or one that the receiver has lost.
 
     Example: `knudepunkt delivery retry 0190b0f4-...`
     """

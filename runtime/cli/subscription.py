@@ -44,7 +44,10 @@ def add(
     ] = None,
     compression: Annotated[str, typer.Option(help="none, gzip or zstd.")] = "none",
     columns: Annotated[str | None, typer.Option(help="Columns, separated by commas.")] = None,
-    where: Annotated[list[str] | None, typer.Option(help="Filter: column=value,value. May be repeated.")] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(help="Of all rows only those with column=value,value (`rows` over REST). May be repeated."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Template of file names, for instance D{yymmdd}.L{number}.")] = None,
     confirm_within_s: Annotated[
         int | None, typer.Option(help="An alarm when nobody took a delivery within this time, seconds.")
