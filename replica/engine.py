@@ -45,6 +45,8 @@ def connect(scratch: Path, *, memory_limit: str = "2GB", threads: int | None = N
     for name in EXTENSIONS:
         con.execute(f"LOAD '{_quoted(extension_path(name))}'")
     con.execute("SET TimeZone = 'UTC'")
+    # Of itself the engine draws one on standard output, after two seconds, for whoever started Python with `-c`.
+    con.execute("SET enable_progress_bar_print = false; SET enable_progress_bar = false")
     return con
 
 

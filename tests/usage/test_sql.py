@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -312,6 +314,20 @@ class TestEngine:
         "reset lock_configuration",
         "select * from house",
     )
+
+    def test_draws_no_progress_into_the_pipe_that_the_answer_comes_by(self, tmp_path: Path) -> None:
+        """Which it would of itself, of a question of two seconds or more, in a process that was begun as these are."""
+        program = (
+            "import sys; from pathlib import Path; from replica.engine import connect\n"
+            "with connect(Path(sys.argv[1])) as con:\n"
+            "    con.execute('SET progress_bar_time = 0')\n"
+            "    con.execute('SELECT sum(hash(i)) FROM range(3000000) t(i)').fetchall()\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", program, str(tmp_path)], capture_output=True, text=True, check=True,
+            env={"PYTHONPATH": str(Path(__file__).parents[2])},
+        )  # fmt: skip
+        assert done.stdout == ""
 
     @pytest.mark.parametrize("cvr", [None, "11111111"], ids=["operator", "organisation"])
     def test_opens_nothing_and_lets_nothing_be_set(self, full: House, tmp_path: Path, cvr: str | None) -> None:
