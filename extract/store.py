@@ -112,6 +112,7 @@ class ExtractStore:
 
         How many went. What a crash left goes too, when it is as old.
         """
+        self._turns.tidy()
         return tidy(self._folder, before)
 
     @contextlib.contextmanager

@@ -153,6 +153,12 @@ class Turns:
             self._looked = 0.0
             self._news.notify_all()
 
+    def tidy(self) -> None:
+        """Take away the tickets of processes that died."""
+        with alone(self._folder):
+            for _ in self._live():
+                pass
+
     def _look(self) -> None:
         # Without the folder's lock first: most of the time all places are taken.
         if sum(1 for each in self._named() if each.works and self._alive(each)) >= self._places:

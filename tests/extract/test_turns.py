@@ -143,6 +143,10 @@ class TestSeveralProcesses:
             each.wait()
         for path in at_work.iterdir():
             path.unlink()
+        tickets = tmp_path / ".files-turns"
+        assert len(list(tickets.iterdir())) == MOST_AT_ONCE + 1
+        Turns(tickets, 3).tidy()
+        assert [path.name for path in tickets.iterdir()] == [".lock"]
         again = begin("ours", MOST_AT_ONCE + 1)
         assert begun(again) == MOST_AT_ONCE
         eventually(lambda: working() == {"ours": 2})
@@ -150,7 +154,7 @@ class TestSeveralProcesses:
         assert again.wait(120) == 0
         assert not working()
         assert len(list((tmp_path / "files").glob("*.manifest.json"))) == MOST_AT_ONCE + 3
-        assert [path.name for path in (tmp_path / ".files-turns").iterdir()] == [".lock"]
+        assert [path.name for path in tickets.iterdir()] == [".lock"]
 
 
 def begun(process: "subprocess.Popen[str]") -> int:
