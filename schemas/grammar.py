@@ -14,7 +14,7 @@ import sqlglot
 from sqlglot import exp
 
 from schemas.column import Column, Kind
-from schemas.expression import Expression
+from schemas.expression import Expression, ExpressionRefused
 
 _LONGEST: Final = 5_000
 _LOGIC: Final = (
@@ -31,15 +31,6 @@ _FUNCTIONS: Final = (
 )  # fmt: skip
 _CASTS: Final = frozenset({"VARCHAR", "TEXT", "BIGINT", "INT", "DOUBLE", "DATE"})
 _PARTS_OF_A_DATE: Final = frozenset({"YEAR", "MONTH", "DAY"})
-NAMES: Final = (
-    "=, <>, <, <=, >, >=, AND, OR, NOT, IS NULL, IN (...), BETWEEN, LIKE, CASE, +, -, *, /, %, ||, CAST, "
-    "ABS, ROUND, GREATEST, LEAST, COALESCE, NULLIF, LOWER, UPPER, LENGTH, TRIM, SUBSTRING, LEFT, RIGHT, REPLACE, "
-    "CONCAT, LPAD, RPAD, STARTS_WITH, EXTRACT(YEAR | MONTH | DAY FROM ...)"
-)
-
-
-class ExpressionRefused(ValueError):
-    """The text is not an expression that may be evaluated here; the message says why."""
 
 
 def read_expression(text: str, columns: Iterable[Column]) -> tuple[Expression, Kind]:

@@ -20,14 +20,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import sqlglot
 from open_data_contract_standard.model import DataQuality, SchemaObject, SchemaProperty
-from sqlglot import exp
 
 from schemas.column import Column, Kind
+from schemas.comparison import counted_comparison
 from schemas.document import Review
+from schemas.expression import NAMES, ExpressionRefused
 from schemas.finding import Severity
-from schemas.grammar import NAMES, ExpressionRefused, checked
 from schemas.properties import is_list_of_allowed_values, read_pattern
 from schemas.relationships import read_keys
 from schemas.rule import OPERATORS, CheckDigit, Condition, Duplicated, Invalid, Limit, Missing, RowCount, Rule, Test
@@ -208,17 +207,17 @@ def _condition(quality: DataQuality, place: _Place) -> tuple[str, Test, str] | N
     if len(place.path) > 1:
         place.review.warning(place.where, "is not checked within a column", "put it on the dataset")
         return None
+    plain = counted_comparison(text, place.columns)
+    if plain is not None:
+        return "condition", Condition(broken=plain), "a condition between columns does not hold"
+    # Late: few rules need the grammar of all SQL, which takes long to load.
+    from schemas.counted import NoCount, counted_condition
+
     try:
-        select = sqlglot.parse_one(text[:5_000], dialect="duckdb")
-    except (sqlglot.errors.SqlglotError, RecursionError):
-        place.review.error(where, "is not SQL", form)
+        expression, kind = counted_condition(text, place.columns.values())
+    except NoCount as refused:
+        place.review.error(where, str(refused), form)
         return None
-    condition = _counted(select)
-    if condition is None:
-        place.review.error(where, "does not count rows that break a rule", form)
-        return None
-    try:
-        expression, kind = checked(condition, place.columns.values())
     except ExpressionRefused as refused:
         place.review.error(where, str(refused), f"use the dataset's columns and {NAMES}")
         return None
@@ -226,20 +225,6 @@ def _condition(quality: DataQuality, place: _Place) -> tuple[str, Test, str] | N
         place.review.error(where, f"has a condition that gives {kind}", "compare it with something")
         return None
     return "condition", Condition(broken=expression), "a condition between columns does not hold"
-
-
-def _counted(select: exp.Expr) -> exp.Expr | None:
-    """The condition of a plain count over the dataset; None for any other query."""
-    parts = {name for name, value in select.args.items() if value}
-    if type(select) is not exp.Select or not parts <= {"expressions", "from_", "from", "where", "kind"}:
-        return None
-    source = select.find(exp.From)
-    counted = [type(each) is exp.Count and type(each.this) is exp.Star for each in select.expressions]
-    table = source.this if source is not None else None
-    if counted != [True] or type(table) is not exp.Table or table.sql(dialect="duckdb") != "rows":
-        return None
-    where = select.args.get("where")
-    return where.this if where is not None else None
 
 
 def _check_digit(quality: DataQuality, place: _Place) -> tuple[str, Test, str] | None:

@@ -23,7 +23,7 @@ from kernel import DatasetId
 from schemas.column import Classification, Column, Kind
 from schemas.derivation import Computed, Derivation, FromDataset, FromList
 from schemas.document import Review, read_document
-from schemas.grammar import NAMES, ExpressionRefused, read_expression
+from schemas.expression import NAMES, ExpressionRefused
 
 CODE_LIST: Final = "codeList"
 _FILE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\.(csv|yaml)")
@@ -79,6 +79,9 @@ def _derivation(
 
 
 def _computed(review: Review, text: str, column: Column, readable: Mapping[str, Column], where: str) -> Computed | None:
+    # Late, as for rules: few contracts have SQL.
+    from schemas.grammar import read_expression
+
     try:
         expression, kind = read_expression(text, readable.values())
     except ExpressionRefused as refused:

@@ -4,7 +4,8 @@ import polars as pl
 import pytest
 
 from schemas import Column, Kind
-from schemas.grammar import ExpressionRefused, read_expression
+from schemas.expression import ExpressionRefused
+from schemas.grammar import read_expression
 
 COLUMNS = (
     Column(name="text", kind=Kind.TEXT),
