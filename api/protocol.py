@@ -113,6 +113,12 @@ class TlsProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._on_time()
         super().connection_lost(exc)
+        # A request that is still being answered holds its connection. Held by it in turn, both would stay, with all
+        # that TLS keeps, until the collector comes round to what has lived as long.
+        self._extensions, self.scope = {}, None  # type: ignore[assignment]
+        self.cycle = None  # type: ignore[assignment]
+        self.pipeline.clear()
+        self._unset_keepalive_if_required()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

@@ -29,6 +29,9 @@ PEER: Final = "knudepunkt.peer"
 _NO_CHECK_TIME: Final = 0x200000
 _PARTIAL_CHAIN: Final = 0x80000
 
+KNOWN_CHAINS: Final = 256
+"""Of so many systems' certificates what they say is kept: a system has many connections, and each shows the same."""
+
 OnRefused = Callable[[str], None]
 
 
@@ -93,24 +96,38 @@ def refusals_to_ledger(observe: Observe, clock: Clock) -> OnRefused:
 def extensions_of(connection: ssl.SSLObject) -> dict[str, Any]:
     """The ASGI TLS extension (`tls`), and the Peer when the client showed a certificate. Once for each connection."""
     cipher = connection.cipher()
-    chain = _verified_chain(connection)
+    shown = _verified_chain(connection)
+    name, peer = _told_by(shown) if shown else (None, None)
     tls = {
         "server_cert": None,
-        "client_cert_chain": tuple(certificate.public_bytes(Encoding.PEM).decode() for certificate in chain),
-        "client_cert_name": chain[0].subject.rfc4514_string() if chain else None,
+        "client_cert_chain": shown,
+        "client_cert_name": name,
         "client_cert_error": None,
         "tls_version": {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}.get(connection.version() or ""),
         "cipher_suite": _cipher_suites().get(cipher[0]) if cipher else None,
     }
-    if not chain:
-        return {"tls": tls}
-    return {"tls": tls, PEER: chain_of(chain)}
+    return {"tls": tls} if peer is None else {"tls": tls, PEER: peer}
 
 
-def _verified_chain(connection: ssl.SSLObject) -> list[x509.Certificate]:
+def _verified_chain(connection: ssl.SSLObject) -> tuple[str, ...]:
+    """In PEM, the client's own certificate first. One text for all connections that show the same chain."""
     # Public from Python 3.13 on; until then only the wrapped object has it.
     found = connection._sslobj.get_verified_chain()  # type: ignore[attr-defined]
-    return [x509.load_pem_x509_certificate(certificate.public_bytes().encode()) for certificate in found or ()]
+    return _one_and_the_same(tuple(certificate.public_bytes() for certificate in found or ()))
+
+
+@functools.lru_cache(maxsize=KNOWN_CHAINS)
+def _one_and_the_same(chain: tuple[str, ...]) -> tuple[str, ...]:
+    return chain
+
+
+@functools.lru_cache(maxsize=KNOWN_CHAINS)
+def _told_by(chain: tuple[str, ...]) -> tuple[str, Chain]:
+    """The name in a client's certificate, and its chain as it is judged. Pure: whether it is valid now, and still
+    trusted, is asked at each call.
+    """
+    read = [x509.load_pem_x509_certificate(certificate.encode()) for certificate in chain]
+    return read[0].subject.rfc4514_string(), chain_of(read)
 
 
 def open_authorities(folder: Path, at: datetime) -> tuple[x509.Certificate, ...]:

@@ -6,11 +6,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from ipaddress import ip_network
+from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy import Connection
 
-from api import Doors
 from control import Role
 from control.notices.store import tell
 from extract import Circles, Database, DeliverySettings, Seal
@@ -22,14 +22,11 @@ from extract.delivery.notices import Notice
 from extract.delivery.outbox import Outbox
 from extract.delivery.outbox_patience import Patience
 from extract.delivery.outbox_rows import Delivery
-from extract.delivery.parcel import Parcel, Sender
-from extract.delivery.push_https import HttpsSender, Poster, secret_of, shown_secret
-from extract.delivery.push_sftp import SftpSender
-from extract.delivery.ssh_keys import private_key
+from extract.delivery.parcel import Parcel
+from extract.delivery.push_https import Poster, secret_of, shown_secret
 from extract.delivery.subscription import Kind, Subscription, SubscriptionId, Wish
 from extract.delivery.subscriptions import Subscriptions
-from extract.delivery.targets import HttpsTarget, Inbox, Reach, SftpTarget
-from extract.delivery.to_inbox import InboxSender
+from extract.delivery.targets import Reach
 from kernel import (
     Call,
     Caller,
@@ -45,7 +42,7 @@ from kernel import (
 )
 from replica import DatasetNotReady, Lookups, SnapshotInfo
 from runtime.clock import CLOCK
-from runtime.delivery_keys import circle_key, delivery_key, delivery_ssh_key, platform_tls
+from runtime.delivery_keys import circle_key, delivery_key, platform_tls
 from runtime.delivery_limits import Limits, served_purpose
 from runtime.instance import Instance
 from runtime.record_forms import gone_form, record_forms
@@ -53,6 +50,9 @@ from runtime.room import floor_of
 from runtime.wiring import House
 from schemas import Dataset
 from sync import is_working_day
+
+if TYPE_CHECKING:
+    from api import Doors
 
 _log = structlog.get_logger(__name__)
 
@@ -130,13 +130,16 @@ class Delivering:
 
     @property
     def courier(self) -> Courier:
+        # Late: who has the desk alone sends nothing, and does without the libraries for it.
+        from runtime.senders import sender_of
+
         return Courier(
             outbox=self.outbox,
             subscriptions=self.subscriptions,
             grant_of=self.grant_of,
             make=self._make,
             quota=Limits(self.house.counters, CLOCK),
-            sender_of=self._sender_of,
+            sender_of=partial(sender_of, self.house),
             tell=partial(tell_owner, self.house),
             observe=self.house.observe,
             clock=CLOCK,
@@ -216,25 +219,8 @@ class Delivering:
             key for key, row in found.items() if all(row[name] in values for name, values in grant.rows.items())
         )
 
-    def _sender_of(self, subscription: Subscription, grant: Grant) -> Sender | None:
-        instance, given = self.house.instance, self.settings
-        match subscription.wish.target:
-            case SftpTarget() as target:
-                key = private_key(delivery_ssh_key(instance))
-                return SftpSender(target=target, key=key, reach=reach_of(given), timeout_s=given.timeout_s)
-            case HttpsTarget() as target:
-                poster = poster_of(instance, given, target.url, subscription.id)
-                return HttpsSender(
-                    target=target, poster=poster, source=given.public_url,
-                    pull=lambda parcel: address_of(given, subscription, parcel),
-                )  # fmt: skip
-            case Inbox():
-                return InboxSender(self.house.exchange, grant)
-            case _:
-                return None
 
-
-def with_deliveries(doors: Doors, house: House) -> Doors:
+def with_deliveries(doors: "Doors", house: House) -> "Doors":
     """What the API needs, subscriptions and circles included."""
     delivering = Delivering(house)
     return replace(doors, delivery=delivering.desk, circles=delivering.circles)
@@ -266,11 +252,6 @@ def tell_owner(house: House, db: Connection, subscription: Subscription, notice:
             db, to=owner.organisation, roles=frozenset({Role.ADMINISTRATOR, Role.USER}), subject=notice.subject,
             text=notice.text, about=f"subscription {subscription.id}", at=CLOCK.now(),
         )  # fmt: skip
-
-
-def address_of(settings: DeliverySettings, subscription: Subscription, parcel: Parcel) -> str:
-    """Where a receiver fetches a file that it was told of: the agreement's file by its snapshot and columns."""
-    return f"{settings.public_url}/v1/services/{subscription.wish.service}/files/{parcel.name}"
 
 
 def reach_of(settings: DeliverySettings) -> Reach:

@@ -1,6 +1,7 @@
 """The role that answers calls."""
 
 from api import LiveTls, TlsFiles, make_app, refusals_to_ledger, serve
+from runtime.answering import doors_of
 from runtime.clock import CLOCK
 from runtime.delivering import with_deliveries
 from runtime.heap import steady_heap
@@ -8,7 +9,7 @@ from runtime.instance import Instance
 from runtime.processes import listening_on
 from runtime.settings import Settings
 from runtime.watching import with_watching
-from runtime.wiring import doors_of, open_house
+from runtime.wiring import open_house
 
 
 def run_api(instance: Instance, settings: Settings, handle: int | None) -> None:

@@ -64,6 +64,16 @@ def test_a_server_has_all_that_it_uses_and_no_library_that_only_others_use() -> 
     modules = started("api")
     loaded = packages(modules)
 
-    assert loaded >= ROOMS | ENGINES
+    assert loaded >= ROOMS | ENGINES - {"paramiko", "sqlglot"}
+    assert not loaded & {"paramiko", "sqlglot"}
     assert not modules & UNWANTED
     assert not loaded & {"alembic", "botocore", "invoke", "pandas", "rich", "typer"}
+
+
+def test_the_worker_does_what_is_due_without_the_web_server() -> None:
+    modules = started("worker")
+    loaded = packages(modules)
+
+    assert loaded >= {"control", "duckdb", "polars", "pyarrow", "sync", "usage"}
+    assert not loaded & {"jinja2", "joserfc", "signxml", "sqlglot", "uvicorn", "uvloop"}
+    assert not modules & UNWANTED
