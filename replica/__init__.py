@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from replica.segments import fold_segments, refresh_segments
     from replica.settings import ReplicaSettings
     from replica.sorted_rows import sorted_rows
+    from replica.standing import Standing, standing_of
 
 __all__ = [
     "MOST_ROWS",
@@ -78,6 +79,7 @@ __all__ = [
     "SearchTooSlow",
     "SnapshotInfo",
     "SnapshotUnknown",
+    "Standing",
     "Upkeep",
     "View",
     "columns_in",
@@ -85,6 +87,7 @@ __all__ = [
     "read_past",
     "refresh_segments",
     "sorted_rows",
+    "standing_of",
 ]
 
 hang_door(__name__)

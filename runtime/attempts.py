@@ -7,10 +7,13 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kernel import PlatformError
 from runtime.files import write_whole
-from sync import RunReport
+
+if TYPE_CHECKING:
+    from sync import RunReport
 
 PATIENCE_S = 60
 LONGEST_S = 900
@@ -48,7 +51,7 @@ class Attempts:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def went(self, source: str, at: datetime, report: RunReport) -> None:
+    def went(self, source: str, at: datetime, report: "RunReport") -> None:
         refused = next((file for file in report.files if file.code is not None), None)
         if refused is None:
             self._write(source, Attempt(at=at, failures=0))

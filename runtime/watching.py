@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from api import Doors
 from control import ListFolder, Trust, load_trust
 from extract import Database
-from replica import DatasetNotReady
+from replica import DatasetNotReady, Standing
 from runtime.clock import CLOCK
 from runtime.instance import Instance
 from runtime.migrated import open_control
-from runtime.mirroring import DatasetStatus, Mirroring, status_now, status_of
 from runtime.room import floor_of
 from runtime.settings import Settings
+from runtime.status import DatasetStatus, Watched, status_now, status_of
 from runtime.wiring import House
 from schemas import SHIPPED
 from sync import load_sources
@@ -34,9 +34,10 @@ class Watching:
         """Of every mirrored dataset, now. Blocks."""
         try:
             lake = self._house.scanner.lake()
+            standing = Standing(lake.infos(), lake.last_runs())
         except DatasetNotReady:
-            lake = None
-        return status_of(self._mirroring, lake, CLOCK.now())
+            standing = Standing({}, {})
+        return status_of(self._watched, standing, CLOCK.now())
 
     def told(self) -> list[Mapping[str, Any]]:
         """As `statuses`, as plain values for JSON."""
@@ -47,10 +48,10 @@ class Watching:
         return self._page.write(open_metrics=open_metrics)
 
     @cached_property
-    def _mirroring(self) -> Mirroring:
+    def _watched(self) -> Watched:
         house, root = self._house, self._house.instance
         sources = load_sources(SHIPPED, root.registers, root=root.root)
-        return Mirroring(root, house.settings, house.registers, sources, CLOCK)
+        return Watched(root, house.settings, house.registers, sources, CLOCK)
 
     @cached_property
     def _page(self) -> "MetricsPage":
@@ -58,7 +59,7 @@ class Watching:
 
         house = self._house
         stores = Stores(
-            attempts=lambda: self._mirroring.attempts,
+            attempts=lambda: self._watched.attempts,
             statuses=self.statuses,
             database=Database(house.control.reading, house.control.noting),
             trust=self._trust,
@@ -72,15 +73,15 @@ def standalone_page(instance: Instance, settings: Settings) -> Iterator["Metrics
     """The page of an instance that this process is no part of. Raises as `open_control`."""
     from runtime.metrics.instance import Stores, page_of
 
-    mirroring = Mirroring.of(instance, settings, CLOCK)
+    watched = Watched.of(instance, settings, CLOCK)
 
     def trust() -> Trust:
         return Trust.read(instance.trust, ListFolder(instance.crl).read(load_trust(instance.trust)))
 
     with open_control(instance, settings) as control:
         stores = Stores(
-            attempts=lambda: mirroring.attempts,
-            statuses=lambda: status_now(mirroring),
+            attempts=lambda: watched.attempts,
+            statuses=lambda: status_now(watched),
             database=Database(control.reading, control.noting),
             trust=trust,
             floor=floor_of(settings),

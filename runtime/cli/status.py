@@ -20,12 +20,12 @@ def status(instance: InstanceOption = DEFAULT_INSTANCE, as_json: JsonOption = Fa
     from runtime.clock import CLOCK
     from runtime.environment import settings_of
     from runtime.instance import Instance
-    from runtime.mirroring import Mirroring, status_now
     from runtime.processes import Addresses
+    from runtime.status import Watched, status_now
 
     found = Instance.find(instance)
     settings = settings_of(found)
-    datasets = status_now(Mirroring.of(found, settings, CLOCK))
+    datasets = status_now(Watched.of(found, settings, CLOCK))
     addresses = Addresses.of(found)
     if as_json:
         running = None if addresses is None else asdict(addresses)

@@ -15,8 +15,8 @@ from runtime.beats import Beats
 from runtime.instance import Instance
 from runtime.metrics import parts
 from runtime.metrics.page import MetricsPage
-from runtime.mirroring import DatasetStatus
 from runtime.room import volumes_of
+from runtime.status import DatasetStatus
 from usage import backlog_of
 
 

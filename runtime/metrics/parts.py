@@ -13,7 +13,7 @@ from kernel import Floor, Volume
 from runtime.attempts import Attempt
 from runtime.beats import Beat
 from runtime.metrics.page import gauge
-from runtime.mirroring import DatasetStatus
+from runtime.status import DatasetStatus
 from usage import Backlog
 
 FLOORED: Final = ("extracts", "exchange")

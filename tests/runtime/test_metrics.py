@@ -30,8 +30,8 @@ from runtime.metrics import page, parts
 from runtime.metrics.families import FAMILIES
 from runtime.metrics.page import MetricsBusy, MetricsPage, gauge
 from runtime.migrations import upgrade
-from runtime.mirroring import DatasetStatus
 from runtime.scheduler import Job, work
+from runtime.status import DatasetStatus
 from tests.extract.builders import plan
 from tests.prometheus import families
 from usage import Backlog

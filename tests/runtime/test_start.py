@@ -34,6 +34,12 @@ def test_a_question_about_usage_loads_the_accounts_alone() -> None:
     assert not loaded & {"cryptography", "lxml", "paramiko", "polars", "schemas", "sqlalchemy", "sync"}
 
 
+def test_the_status_is_told_without_the_engine_where_nothing_is_to_be_asked() -> None:
+    loaded = packages(loaded_by("import runtime.environment, runtime.status"))
+
+    assert not loaded & {"duckdb", "paramiko", "sqlalchemy", "sqlglot", "uvicorn"}
+
+
 def test_the_status_and_a_run_of_a_source_do_without_the_control_database() -> None:
     loaded = packages(loaded_by("import runtime.environment, runtime.mirroring"))
 
