@@ -1,6 +1,6 @@
-"""Another process that writes an extract of a lake: python -m tests.extract.other_process <lake> <format>
+"""Another process that writes extracts of a lake: python -m tests.extract.other_process <lake> <format> ...
 
-Prints the SHA-256 of the bytes.
+Prints each format and the SHA-256 of the bytes.
 """
 
 import hashlib
@@ -25,4 +25,5 @@ def main(folder: Path, kind: Format) -> str:
 
 
 if __name__ == "__main__":
-    print(main(Path(sys.argv[1]), Format(sys.argv[2])))  # noqa: T201
+    for each in map(Format, sys.argv[2:]):
+        print(each, main(Path(sys.argv[1]), each))  # noqa: T201
