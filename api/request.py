@@ -156,7 +156,7 @@ class Request:
             pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, max_num_fields=50, errors="strict")
         except ValueError:
             raise ParameterInvalid("the query cannot be read", remedy="percent-encode it as UTF-8") from None
-        offered = f"it takes {' and '.join(allowed)}" if allowed else "it takes none"
+        offered = f"it takes {', '.join(allowed)}" if allowed else "it takes none"
         for name, value in pairs:
             if name not in allowed:
                 raise ParameterInvalid(f"there is no query parameter {nameable(name)}", remedy=offered)
