@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from control import Counters
-from control.errors import RateLimited
+from control.errors import LimitsUnavailable, RateLimited
 from control.limits.table import Slot
 from tests.control.test_limits import NOON, grant_of
 
@@ -31,7 +31,8 @@ def main(path: str, what: str, many: str = "0") -> None:
             try:
                 counters.admit(grant_of(calls_per_minute=200), None, NOON)
                 done += 1
-            except RateLimited:
+            except (RateLimited, LimitsUnavailable):
+                # Who holds the counter may have to wait for a processor, longer than others wait for the counter.
                 pass
         sys.stdout.write(f"{done}\n")
 
@@ -48,7 +49,7 @@ def race(path: str, many: int) -> None:
             before = fast_s()
             try:
                 counters.admit(grant, None, NOON)
-            except RateLimited:
+            except (RateLimited, LimitsUnavailable):
                 continue
             sys.stdout.write(f"{before} {fast_s()}\n")
             sys.stdout.flush()
