@@ -19,7 +19,6 @@ from extract.cursor import Cursor
 from extract.delivery.circle import JUDGED_BY, KEY, Circle, FilterKind, birthdays
 from extract.delivery.circle_book import CircleBook
 from extract.plan import ExtractPlan
-from extract.production import Scan
 from replica import OPERATION
 
 AT_ONCE: Final = 20_000
@@ -28,6 +27,12 @@ AT_ONCE: Final = 20_000
 _BORN: Final = JUDGED_BY[FilterKind.AGE]
 _PLACE: Final = JUDGED_BY[FilterKind.MUNICIPALITY]
 _NOBODY: Final = Circle()
+_BEHIND: Final = "0"
+"""What makes a key one that comes behind it."""
+
+Keys = tuple[str | None, str | None]
+Scan = Callable[[ExtractPlan, Keys | None], pa.RecordBatchReader]
+"""The rows of a plan, sorted by key; of one that holds everything only those from a key on and before another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +202,10 @@ class CircleChanges:
             yield from batch[KEY].to_pylist()
 
     def _batches(self, plan: ExtractPlan, alive: Callable[[], None]) -> Iterator[pa.RecordBatch]:
-        for batch in self.scan(plan):
+        wanted = plan.rows.get(KEY) if plan.since is None else None
+        # Keys come sorted, many at a time: each time a part of the register is read, and not all of it.
+        keys = (min(wanted), max(wanted) + _BEHIND) if wanted else None
+        for batch in self.scan(plan, keys):
             alive()
             yield batch
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from extract.cursor import Cursor
 from extract.delivery.circle import KEY
-from extract.delivery.circle_changes import CircleChanges, Known, Told
+from extract.delivery.circle_changes import CircleChanges, Known, Scan, Told
 from extract.delivery.circles import KEPT_DAYS, Circles
 from extract.delivery.faults import SubscriptionInvalid
 from extract.delivery.making import WHY_FULL, Alive, Maker
@@ -31,7 +31,6 @@ from extract.form import Format
 from extract.formats.cpr_records import RecordForm, end_line, lines_of, start_line
 from extract.formats.fixed_width import ENCODING
 from extract.place import drafted
-from extract.production import Scan
 from kernel import COPENHAGEN, NO_FLOOR, Floor, Grant, full_disk_told
 
 MEDIA_TYPE: Final = f"text/plain; charset={ENCODING}"

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from extract import Cursor, ExtractPlan, ExtractRequest, plan_extract, rows_of
 from extract.delivery.circle import Filter, FilterKind, Outcome, age_on, birthdays
-from extract.delivery.circle_changes import CircleChanges, Known
+from extract.delivery.circle_changes import CircleChanges, Keys, Known
 from extract.delivery.circle_numbers import Seal
 from extract.delivery.circles import KEPT_DAYS, Circles, circle_of
 from extract.delivery.outbox_tables import CIRCLE_FILTERS, Database
@@ -145,8 +145,8 @@ class Subscriber:
         )
         return plan_extract(request, self.grant, FOLK, info, self.day, self.lake.corrections)
 
-    def _scan(self, plan: ExtractPlan) -> pa.RecordBatchReader:
-        return rows_of(self.lake, FOLK, plan)
+    def _scan(self, plan: ExtractPlan, keys: Keys | None) -> pa.RecordBatchReader:
+        return rows_of(self.lake, FOLK, plan, keys)
 
 
 @dataclass(frozen=True)
