@@ -114,7 +114,7 @@ class Delivering:
             info_of=self._info_of,
             corrections=house.scanner.corrections,
             clock=CLOCK,
-            before=self.outbox.manifest_before,
+            before=self.outbox.book.manifest_before,
         )
 
     @property
@@ -161,7 +161,7 @@ class Delivering:
                 continue
             newest[service] = info
             subscriptions.plan(each.id, info.snapshot)
-        self.circle_maker.clear(self.outbox.waits)
+        self.circle_maker.clear(self.outbox.book.waits)
 
     def send(self) -> None:
         """Bring what is due, several at once, until nothing is."""

@@ -54,13 +54,15 @@ def open_hall(instance: Instance, settings: Settings, role: Role) -> Iterator[Ha
         _trials_of(control, watcher) as trials,
     ):
         users = AddressBook(control, lambda: watcher.current().version)
+        # For hearing of what was fetched; who sends has one with the patience of the settings.
+        outbox = Outbox(Database(control.reading, control.noting), CLOCK, Patience())
         yield Hall(
             instance=instance,
             settings=settings,
             control=control,
             watcher=watcher,
-            observe=partial(_observe, ledger, _outbox_of(control), trials),
-            shelf=shelf_of(instance, settings, _outbox_of(control)),
+            observe=partial(_observe, ledger, outbox, trials),
+            shelf=shelf_of(instance, settings, outbox.book),
             exchange=Exchange(instance.exchange, users.user_of, CLOCK, settings.exchange, floor_of(settings)),
             users=users,
         )
@@ -78,8 +80,3 @@ def _observe(ledger: Ledger, outbox: Outbox, trials: TrialRecorder | None, fact:
     noticed(outbox, fact)
     if trials is not None:
         trials.notice(fact)
-
-
-def _outbox_of(control: ControlStore) -> Outbox:
-    """For hearing of what was fetched; who sends has one with the patience of the settings."""
-    return Outbox(Database(control.reading, control.noting), CLOCK, Patience())

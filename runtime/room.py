@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from extract import Allowance, Shelf
-from extract.delivery.outbox import Outbox
+from extract.delivery.outbox_book import OutboxBook
 from kernel import Floor, Volume
 from runtime.instance import Instance
 from runtime.settings import Settings
@@ -20,10 +20,10 @@ def floor_of(settings: Settings) -> Floor:
     return Floor(free_bytes=given.free_mb * MB, share=given.free_percent / 100)
 
 
-def shelf_of(instance: Instance, settings: Settings, outbox: Outbox) -> Shelf:
+def shelf_of(instance: Instance, settings: Settings, book: OutboxBook) -> Shelf:
     given = settings.extracts
     allowance = Allowance(size_bytes=given.shelf_mb * MB, files=given.shelf_files, keep_s=given.keep_hours * 3_600)
-    return Shelf(instance.extracts / "agreements", Signer.open(instance.signing_key).sign, allowance, outbox.awaits)
+    return Shelf(instance.extracts / "agreements", Signer.open(instance.signing_key).sign, allowance, book.awaits)
 
 
 def volumes_of(instance: Instance) -> Iterator[tuple[str, Volume]]:

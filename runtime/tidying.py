@@ -6,8 +6,7 @@ import structlog
 
 from api.sharing import tidy_changes
 from extract import Database, ExtractStore, Jobs, Shelf
-from extract.delivery.outbox import Outbox
-from extract.delivery.outbox_patience import Patience
+from extract.delivery.outbox_book import OutboxBook
 from runtime.clock import CLOCK
 from runtime.instance import Instance
 from runtime.migrated import open_control
@@ -28,9 +27,9 @@ def tidy_extracts(instance: Instance, settings: Settings) -> None:
         ExtractStore(instance.extracts / "files", unread, clock=CLOCK) as store,
         open_control(instance, settings) as control,
     ):
-        outbox = Outbox(Database(control.reading, control.noting), CLOCK, Patience())
+        book = OutboxBook(Database(control.reading, control.noting))
         jobs = Jobs(instance.extracts / "jobs", store, CLOCK, keep).tidy()
-        shelved = Shelf(instance.extracts / "agreements").tidy(now - timedelta(days=rules.shelf_days), outbox.names)
+        shelved = Shelf(instance.extracts / "agreements").tidy(now - timedelta(days=rules.shelf_days), book.names)
         files = store.tidy(now - keep)
     feeds = tidy_changes(changes_of(instance), instance.extracts / "files", now - keep)
     if jobs or shelved or files or feeds:

@@ -7,6 +7,8 @@ from hypothesis import HealthCheck, settings
 # Tests share their processors with each other: syncs that wait for idle time would wait for all the other tests.
 os.environ.setdefault("KNUDEPUNKT_WORKER__IDLE_TIME", "false")
 
-# For the same reason no example is wrong because it took long.
-settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# For the same reason no example is wrong because it took long. Each run looks at the same examples, so that a change is
+# judged by what it changes; new ones are looked for with --hypothesis-profile=search.
+settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("house", settings.get_profile("search"), derandomize=True)
 settings.load_profile("house")

@@ -90,11 +90,11 @@ class DeliveryDesk:
         else:
             wanted = None
         states = None if state is None else frozenset({state})
-        return self.outbox.listed(subscriptions=wanted, states=states, limit=limit)
+        return self.outbox.book.listed(subscriptions=wanted, states=states, limit=limit)
 
     def delivery(self, viewer: Viewer, delivery: str) -> tuple[Delivery, tuple[StepTaken, ...]]:
         """Raises DeliveryUnknown."""
-        found, steps = self.outbox.get(DeliveryId(delivery))
+        found, steps = self.outbox.book.get(DeliveryId(delivery))
         if viewer is not None and self.subscriptions.get(found.subscription).wish.system != viewer:
             raise DeliveryUnknown("the system has no delivery with this id", remedy="list its deliveries")
         return found, steps

@@ -81,7 +81,7 @@ class ReceiptDesk:
         }
         if not writing:
             return {}
-        sent = self.outbox.listed(subscriptions=tuple(writing), states=frozenset({State.SENT}), limit=AT_ONCE)
+        sent = self.outbox.book.listed(subscriptions=tuple(writing), states=frozenset({State.SENT}), limit=AT_ONCE)
         found: dict[SftpTarget, list[Waiting]] = {}
         for delivery in sent:
             subscription = writing[SubscriptionId(delivery.subscription)]

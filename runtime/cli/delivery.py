@@ -118,11 +118,11 @@ def send(instance: InstanceOption = DEFAULT_INSTANCE, as_json: JsonOption = Fals
 
     configure_logs(role="cli", level="warning")
     with opened(instance) as delivering, console(stderr=True).status("Sending ..."):
-        before = {each.id: each.state for each in delivering.outbox.listed(limit=10_000)}
+        before = {each.id: each.state for each in delivering.outbox.book.listed(limit=10_000)}
         delivering.plan()
         delivering.send()
         receipts_of(delivering).fetch()
-        listed = delivering.outbox.listed(limit=10_000)
+        listed = delivering.outbox.book.listed(limit=10_000)
         found = [told_delivery(each) for each in listed if before.get(each.id) != each.state]
     if as_json:
         print_json(found)

@@ -99,7 +99,7 @@ class Deliveries:
     def check(self) -> None:
         outbox = Outbox(self.database, SystemClock(), PATIENCE)
         made = {each.id: [] for each in self.subscriptions.listed()}  # type: dict[str, list[str]]
-        for each in reversed(outbox.listed(limit=100_000)):
+        for each in reversed(outbox.book.listed(limit=100_000)):
             made[each.subscription].append(str(each.sha256))
         by_sftp, by_web = made.values()
         told = f"seed {self.seed}, {self.kills} kills"
@@ -124,7 +124,7 @@ class Deliveries:
 
     def _all_sent(self) -> bool:
         outbox = Outbox(self.database, SystemClock(), PATIENCE)
-        done = outbox.listed(states=frozenset({State.SENT, State.RECEIVED}), limit=100_000)
+        done = outbox.book.listed(states=frozenset({State.SENT, State.RECEIVED}), limit=100_000)
         return len(done) == 2 * self.deliveries
 
     @contextmanager

@@ -36,9 +36,9 @@ def test_publications_do_not_make_it_young_again(desk: Desk) -> None:
     desk.courier.turn()
     desk.clock.pass_s(4000)
     assert alarms(desk) == [], "of what took its place they were told already"
-    newest = desk.outbox.listed()[0]
+    newest = desk.outbox.book.listed()[0]
     desk.outbox.fetched(AgreementId("agreement-1"), newest.extract or "")
-    assert desk.outbox.listed()[0].state is State.RECEIVED
+    assert desk.outbox.book.listed()[0].state is State.RECEIVED
     desk.subscriptions.plan(made.id, 21)
     desk.courier.turn()
     desk.clock.pass_s(4000)
@@ -63,7 +63,7 @@ def test_no_alarm_for_what_is_taken_paused_or_waits_for_nobody(desk: Desk) -> No
     for each in (taken, patient, paused):
         desk.subscriptions.plan(each.id, 5)
         desk.courier.turn()
-    (mine,) = desk.outbox.listed(subscriptions=(taken.id,))
+    (mine,) = desk.outbox.book.listed(subscriptions=(taken.id,))
     desk.outbox.confirmed(mine.id)
     desk.subscriptions.turn(paused.id, Standing.PAUSED, "a holiday")
     desk.clock.pass_s(10_000)
@@ -81,6 +81,6 @@ def test_one_that_a_quota_holds_back_at_once_and_then_as_any_other(desk: Desk) -
     desk.quota = Calls(1)
     desk.clock.pass_s(301)
     desk.courier.turn()
-    assert desk.outbox.listed()[0].state is State.SENT
+    assert desk.outbox.book.listed()[0].state is State.SENT
     desk.clock.pass_s(3601)
     assert alarms(desk) == [1], "that nobody fetched it is another matter"

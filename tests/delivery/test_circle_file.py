@@ -127,7 +127,7 @@ def test_who_is_in_the_circle_comes_first_whole_and_then_when_something_changes(
     changed = {line[3:13] for line in _delivered(office) if line[:3] == "001"}
     assert people(lines) == {later} | ({first, second} & changed)
     assert name.split(".")[1] == "L000002"
-    (delivery, _) = office.delivering.outbox.listed(subscriptions=(subscription.id,))
+    (delivery, _) = office.delivering.outbox.book.listed(subscriptions=(subscription.id,))
     assert (delivery.state, delivery.why_full, delivery.rows) == ("sent", "", len(people(lines)))
     assert first not in str(delivery)
 
@@ -145,7 +145,7 @@ def _on_the_shelf_too(office: Office, shelved: Subscription, name: str, lines: l
     assert shown.path.exists(), "it stays when what it was made from is tidied away"
     assert shown.manifest is not None
     office.delivering.outbox.fetched(agreement, shown.manifest.plan)
-    (delivery,) = office.delivering.outbox.listed(subscriptions=(shelved.id,))
+    (delivery,) = office.delivering.outbox.book.listed(subscriptions=(shelved.id,))
     assert delivery.state == "received"
 
 
@@ -165,7 +165,7 @@ def test_who_is_followed_no_more_is_told_by_the_registers_receipt_and_nothing_el
     _, second = office.deliver(subscription)
     assert [line[:13] for line in second[1:-1]] == [f"997{each}" for each in sorted((mover, dropped))]
     assert all(re.fullmatch(r"997\d{10}\d{12}A45", line) for line in second[1:-1]), "no other word about anybody"
-    delivery = office.delivering.outbox.listed()[0]
+    delivery = office.delivering.outbox.book.listed()[0]
     assert (delivery.rows, delivery.why_full) == (2, "")
     layout, told = load_layout("a"), io.BytesIO("\n".join([*second, ""]).encode("iso-8859-1"))
     persons = next(each for each in office.delivering.house.registers.datasets if each.id == "cpr.persons")

@@ -25,7 +25,7 @@ def test_a_line_that_stands_twice_in_the_ledger_is_one_event_in_every_answer(des
     taken = take_in(ledger, usage)
     assert (taken.events, taken.repeated) == (2, 0), "the call and its rows"
     assert run_courier(tmp_path, "whole") == 0
-    assert desk.outbox.listed()[0].state == "sent"
+    assert desk.outbox.book.listed()[0].state == "sent"
     # Before the second line is taken in, and after.
     assert ask(ledger, usage, QUESTION).table.to_pylist() == [{"lines": 1, "events": 1, "rows": 1}]
     taken = take_in(ledger, usage)

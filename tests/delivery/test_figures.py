@@ -46,7 +46,7 @@ def test_what_nobody_fetches_is_an_alarm_until_somebody_does(desk: Desk, target:
     desk.clock.pass_s(2)
     assert alarms(desk) == {AlarmKind.UNFETCHED: 1}
     assert figures(desk).oldest_s == {(SERVICE, Waiting.RECEIPT): 3601}
-    (delivery,) = desk.outbox.listed()
+    (delivery,) = desk.outbox.book.listed()
     desk.outbox.fetched(AgreementId("agreement-1"), delivery.extract or "")
     assert alarms(desk) == {}
     assert not figures(desk).oldest_s
@@ -59,7 +59,7 @@ def test_what_nobody_confirms_is_an_alarm_until_somebody_does(desk: Desk) -> Non
     desk.courier.turn()
     desk.clock.pass_s(61)
     assert alarms(desk) == {AlarmKind.UNCONFIRMED: 1}
-    desk.outbox.confirmed(desk.outbox.listed()[0].id)
+    desk.outbox.confirmed(desk.outbox.book.listed()[0].id)
     assert alarms(desk) == {}
 
 
@@ -77,12 +77,12 @@ def test_what_does_not_arrive_is_an_alarm_and_a_dead_one_is_another(desk: Desk) 
     assert alarms(desk) == {AlarmKind.DEAD: 1}
     assert figures(desk).oldest_s == {}
     # Asked for once more, it has its time anew.
-    desk.outbox.redelivered(desk.outbox.listed()[0].id, "the endpoint is mended")
+    desk.outbox.redelivered(desk.outbox.book.listed()[0].id, "the endpoint is mended")
     assert alarms(desk) == {}
     desk.clock.pass_s(61)
     assert alarms(desk) == {AlarmKind.UNDELIVERED: 1}
     desk.courier.turn()
-    desk.outbox.confirmed(desk.outbox.listed()[0].id)
+    desk.outbox.confirmed(desk.outbox.book.listed()[0].id)
     assert (alarms(desk), figures(desk).failing) == ({}, 0)
 
 
@@ -93,11 +93,11 @@ def test_an_alarm_does_not_end_because_something_new_is_on_its_way(desk: Desk) -
     desk.clock.pass_s(3601)
     assert alarms(desk) == {AlarmKind.UNFETCHED: 1}
     desk.subscriptions.plan(made.id, 6)
-    assert desk.outbox.listed()[0].state is State.PLANNED
+    assert desk.outbox.book.listed()[0].state is State.PLANNED
     assert alarms(desk) == {AlarmKind.UNFETCHED: 1}
     desk.courier.turn()
     assert alarms(desk) == {AlarmKind.UNFETCHED: 1}
-    desk.outbox.confirmed(desk.outbox.listed()[0].id)
+    desk.outbox.confirmed(desk.outbox.book.listed()[0].id)
     assert alarms(desk) == {}
 
 
@@ -143,7 +143,7 @@ def test_whatever_happened_what_is_told_is_what_the_worker_says(
     # A dead one is an alarm at once for whoever watches; the worker says it when its time is over.
     assert (said.pop(AlarmKind.DEAD, 0)) <= told.pop(AlarmKind.DEAD, 0)
     assert told == said
-    for each in desk.outbox.listed():
+    for each in desk.outbox.book.listed():
         for end in (desk.outbox.confirmed, desk.outbox.cancelled):
             with suppress(DeliveryStepRefused):
                 end(each.id, "nobody waits any more")
@@ -152,7 +152,7 @@ def test_whatever_happened_what_is_told_is_what_the_worker_says(
 
 
 def _take(desk: Desk, subscription: SubscriptionId, number: int, step: str) -> None:
-    newest = next(iter(desk.outbox.listed()), None)
+    newest = next(iter(desk.outbox.book.listed()), None)
     if step == "plan":
         desk.subscriptions.plan(subscription, number)
     elif step in ("turn", "fail"):

@@ -69,7 +69,7 @@ class TestOnce:
                 desk.courier.turn()
                 desk.clock.pass_s(1000)
                 told(desk)
-            (dead,) = desk.outbox.listed()
+            (dead,) = desk.outbox.book.listed()
             assert dead.state is State.DEAD
             assert told(desk) == ["A delivery has been given up"] * known
             desk.outbox.redelivered(dead.id, "the receiver is well again")
@@ -103,11 +103,11 @@ def test_a_courier_killed_as_it_tells_has_neither_told_nor_done_and_the_next_one
     planned(desk, SystemClock())
     for _ in range(2):
         assert run_courier(tmp_path, "telling") == -signal.SIGKILL
-        assert (desk.outbox.listed()[0].state, desk.notices) == (State.PLANNED, [])
+        assert (desk.outbox.book.listed()[0].state, desk.notices) == (State.PLANNED, [])
     desk.quota = Calls(0)
     desk.clock = Moved(max(NOW, SystemClock().now()))
     for _ in range(3):
         desk.clock.pass_s(400)
         desk.courier.turn()
-    assert desk.outbox.listed()[0].state is State.WITHHELD
+    assert desk.outbox.book.listed()[0].state is State.WITHHELD
     assert told(desk) == ["A delivery is withheld"]

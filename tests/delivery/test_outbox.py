@@ -89,7 +89,7 @@ class TestOrder:
         desk.subscriptions.plan(made.id, 9)
         desk.courier.turn()
         assert [parcel.name for parcel in desk.sent] == ["1.csv", "2.csv"]
-        second = desk.outbox.listed()[0]
+        second = desk.outbox.book.listed()[0]
         assert (second.since, second.until, second.why_full) == ("5", 9, "")
 
     def test_subscriptions_do_not_wait_for_each_other(self, desk: Desk) -> None:
@@ -106,7 +106,7 @@ class TestOrder:
         for snapshot in (5, 6):
             desk.subscriptions.plan(made.id, snapshot)
             desk.courier.turn()
-        first = desk.outbox.listed()[1]
+        first = desk.outbox.book.listed()[1]
         desk.outbox.redelivered(first.id, "asked for")
         desk.courier.turn()
         assert [parcel.name for parcel in desk.sent] == ["1.csv", "2.csv", "1.csv"]
@@ -174,13 +174,13 @@ class TestGivingUp:
         for _ in range(10):
             desk.courier.turn()
             desk.clock.pass_s(4000)
-        (dead,) = desk.outbox.listed()
+        (dead,) = desk.outbox.book.listed()
         assert (dead.state, dead.attempts, dead.fault_code) == (State.DEAD, 3, "target_unreachable")
         assert [subject for subject, _ in desk.notices] == ["A delivery has been given up"]
         assert desk.subscriptions.plan(made.id, 6) is None, "the later ones wait"
         desk.outbox.redelivered(dead.id, "the receiver is well again")
         desk.courier.turn()
-        assert desk.outbox.listed()[0].state is State.SENT
+        assert desk.outbox.book.listed()[0].state is State.SENT
 
     def test_after_one_that_was_cancelled_comes_a_full_one_that_says_why(self, desk: Desk) -> None:
         made = desk.subscriptions.add(wish(PUSHED), by="a test")
@@ -204,11 +204,11 @@ class TestAgreement:
             desk.clock.pass_s(400)
         assert (desk.sent, desk.shelved, desk.facts) == ([], [], [])
         assert len(desk.notices) == 1, "once is enough"
-        (held,) = desk.outbox.listed()
+        (held,) = desk.outbox.book.listed()
         assert (held.state, held.attempts) == (State.WITHHELD, 0)
         desk.refusal = None
         desk.courier.turn()
-        assert desk.outbox.listed()[0].state is State.SENT
+        assert desk.outbox.book.listed()[0].state is State.SENT
         assert [type(fact).__name__ for fact in desk.facts] == ["CallAnswered", "RowsDelivered"]
 
     def test_what_left_is_on_record_once_however_often_it_was_tried(self, desk: Desk) -> None:
@@ -228,13 +228,13 @@ class TestShelf:
         made = desk.subscriptions.add(wish(), by="a test")
         desk.subscriptions.plan(made.id, 5)
         desk.courier.turn()
-        first = desk.outbox.listed()[0]
+        first = desk.outbox.book.listed()[0]
         assert first.extract is not None
         desk.outbox.fetched(AgreementId("agreement-1"), first.extract)
         for snapshot in (6, 7, 8):
             desk.subscriptions.plan(made.id, snapshot)
             desk.courier.turn()
-        newest, *others = desk.outbox.listed()
+        newest, *others = desk.outbox.book.listed()
         assert (newest.state, newest.since, newest.until) == (State.SENT, "5", 8)
         assert [each.state for each in others] == [State.SUPERSEDED, State.SUPERSEDED, State.RECEIVED]
 
@@ -242,22 +242,22 @@ class TestShelf:
         made = desk.subscriptions.add(wish(), by="a test")
         desk.subscriptions.plan(made.id, 5)
         desk.courier.turn()
-        ready = desk.outbox.listed()[0]
+        ready = desk.outbox.book.listed()[0]
         desk.outbox.fetched(AgreementId("agreement-2"), ready.extract or "")
-        assert desk.outbox.listed()[0].state is State.SENT
+        assert desk.outbox.book.listed()[0].state is State.SENT
 
     def test_a_damaged_one_is_delivered_again(self, desk: Desk) -> None:
         made = desk.subscriptions.add(wish(), by="a test")
         desk.subscriptions.plan(made.id, 5)
         desk.courier.turn()
-        ready = desk.outbox.listed()[0]
+        ready = desk.outbox.book.listed()[0]
         desk.outbox.rejected(ready.id, "the sum is another")
         desk.courier.turn()
-        again = desk.outbox.listed()[0]
+        again = desk.outbox.book.listed()[0]
         assert (again.state, again.round) == (State.SENT, 1)
         assert desk.outbox.confirmed(ready.id).state is State.RECEIVED
         assert desk.outbox.confirmed(ready.id).state is State.RECEIVED
-        steps = [each.step for each in desk.outbox.get(ready.id)[1]]
+        steps = [each.step for each in desk.outbox.book.get(ready.id)[1]]
         assert steps == ["plan", "produce", "arrive", "reject", "produce", "arrive", "confirm"]
 
 
@@ -283,7 +283,7 @@ class TestSubscriptions:
         assert desk.courier.turn() is None
         desk.subscriptions.turn(made.id, Standing.ACTIVE, "back")
         desk.subscriptions.turn(made.id, Standing.ENDED, "no more")
-        assert desk.outbox.listed()[0].state is State.CANCELLED
+        assert desk.outbox.book.listed()[0].state is State.CANCELLED
         assert desk.courier.turn() is None
         with pytest.raises(SubscriptionStepRefused):
             desk.subscriptions.turn(made.id, Standing.ACTIVE, "back")

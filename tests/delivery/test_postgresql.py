@@ -72,7 +72,7 @@ def test_each_delivery_is_claimed_by_one_and_sent_once(desk: Desk) -> None:
     desk.clock.pass_s(3000)
     while desk.courier.turn() is not None:
         pass
-    assert [each.state for each in desk.outbox.listed()] == [State.SENT] * 12
+    assert [each.state for each in desk.outbox.book.listed()] == [State.SENT] * 12
     assert len({parcel.delivery for parcel in desk.sent}) == len(desk.sent) == 12
     desk.clock.pass_s(4000)
     told = delivery_figures(desk.database, desk.clock.now())

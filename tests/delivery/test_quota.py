@@ -19,7 +19,7 @@ TARGET = SftpTarget(host="192.0.2.1", user="town", host_key="ssh-ed25519 " + "A"
 
 
 def newest(desk: Desk) -> Delivery:
-    return desk.outbox.listed()[0]
+    return desk.outbox.book.listed()[0]
 
 
 class TestCounting:

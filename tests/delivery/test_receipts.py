@@ -83,7 +83,7 @@ class Office:
 
     @property
     def newest(self) -> Delivery:
-        return self.desk.outbox.listed()[0]
+        return self.desk.outbox.book.listed()[0]
 
 
 @pytest.fixture

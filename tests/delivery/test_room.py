@@ -20,7 +20,7 @@ TARGET = SftpTarget(host="192.0.2.1", user="town", host_key="ssh-ed25519 " + "A"
 
 
 def newest(desk: Desk) -> Delivery:
-    return desk.outbox.listed()[0]
+    return desk.outbox.book.listed()[0]
 
 
 class Refusing(list[Delivery]):
@@ -90,11 +90,11 @@ def test_an_outbox_on_a_full_disk_forgets_nothing_and_goes_on_when_there_is_room
         desk.courier.turn()
         with found.reading() as db:
             assert db.execute(text("PRAGMA integrity_check")).scalar() == "ok"
-        last = desk.outbox.listed()[0]
+        last = desk.outbox.book.listed()[0]
         assert (last.state, last.until) == ("sent", 50)
-        numbers = [each.number for each in desk.outbox.listed()]
+        numbers = [each.number for each in desk.outbox.book.listed()]
         assert numbers == list(range(len(numbers), 0, -1)), "none is left out"
-        states = {each.state for each in desk.outbox.listed()[1:]}
+        states = {each.state for each in desk.outbox.book.listed()[1:]}
         assert states <= {"superseded", "received", "sent"}
 
 

@@ -28,17 +28,17 @@ def test_an_extract_is_waited_for_until_its_delivery_is_taken_or_given_up(desk: 
     desk.subscriptions.plan(made.id, 5)
     sent = desk.courier.turn()
     assert sent is not None
-    extract = desk.outbox.listed()[0].extract
+    extract = desk.outbox.book.listed()[0].extract
     assert extract is not None
-    assert desk.outbox.names(OURS, extract)
-    assert not desk.outbox.names(THEIRS, extract)
-    assert not desk.outbox.names(OURS, "0" * 64)
+    assert desk.outbox.book.names(OURS, extract)
+    assert not desk.outbox.book.names(THEIRS, extract)
+    assert not desk.outbox.book.names(OURS, "0" * 64)
     desk.outbox.fetched(OURS, extract)
-    assert not desk.outbox.names(OURS, extract)
+    assert not desk.outbox.book.names(OURS, extract)
     desk.outbox.redelivered(sent.id, "asked for")
-    assert desk.outbox.names(OURS, extract)
+    assert desk.outbox.book.names(OURS, extract)
     desk.outbox.cancelled(sent.id, "not wanted")
-    assert not desk.outbox.names(OURS, extract)
+    assert not desk.outbox.book.names(OURS, extract)
 
 
 def test_an_open_delivery_is_one_that_somebody_may_still_want() -> None:
@@ -61,7 +61,7 @@ def test_its_time_on_the_shelf_is_over_when_it_was_fetched_and_not_before(stage:
         delivering.desk.subscribe(subscribed, delivering.grant_for(subscribed), by="a test")
         delivering.plan()
         delivering.send()
-        (delivery,) = delivering.outbox.listed()
+        (delivery,) = delivering.outbox.book.listed()
         assert delivery.state is State.SENT
         on_shelf = house.shelf.names(stage.agreement, SERVICE)
         assert len(on_shelf) == 4
@@ -93,7 +93,7 @@ def test_a_full_shelf_holds_the_next_delivery_tells_both_once_and_takes_it_when_
         before = {each.id for each in inboxes(house)}
         delivering.plan()
         delivering.send()
-        states = {each.state: each for each in delivering.outbox.listed(subscriptions=tuple(mine))}
+        states = {each.state: each for each in delivering.outbox.book.listed(subscriptions=tuple(mine))}
         assert set(states) == {State.SENT, State.WITHHELD}
         held, sent = states[State.WITHHELD], states[State.SENT]
         assert (held.fault_code, held.attempts) == ("shelf_full", 0)
@@ -110,7 +110,7 @@ def test_a_full_shelf_holds_the_next_delivery_tells_both_once_and_takes_it_when_
         # It is looked at again within five minutes.
         again = delivering.outbox.redelivered(held.id, "a test does not wait")
         delivering.send()
-        assert delivering.outbox.get(again.id)[0].state is State.SENT
+        assert delivering.outbox.book.get(again.id)[0].state is State.SENT
         (kept,) = [name for name in house.shelf.names(stage.agreement, SERVICE) if name.endswith(".csv")]
         assert kept != sent.file
 

@@ -65,13 +65,13 @@ def test_a_delivery_lands_with_its_receiver_and_the_receipt_confirms_it(hall: Ha
     made = desk.subscriptions.add(wish(target_in(hall)), by="a test")
     desk.subscriptions.plan(made.id, 5)
     push(hall, desk)
-    delivery = desk.outbox.listed()[0]
+    delivery = desk.outbox.book.listed()[0]
     assert delivery.file is not None
     landed = in_of(hall, RECEIVER)
     assert set(landed) == {delivery.file, f"{delivery.file}.metadata", f"{delivery.file}.trigger"}
     assert landed[delivery.file] == desk.content + b"5\r\n"
     assert receipts(hall, desk) == 1
-    assert desk.outbox.listed()[0].state == "received"
+    assert desk.outbox.book.listed()[0].state == "received"
     assert in_of(hall, SENDER) == {}, "the receipt is taken away"
 
 
@@ -81,7 +81,7 @@ def test_one_that_is_refused_there_is_told_here(hall: Hall, desk: Desk) -> None:
     desk.subscriptions.plan(made.id, 5)
     push(hall, desk)
     assert receipts(hall, desk) == 1
-    refused = desk.outbox.listed()[0]
+    refused = desk.outbox.book.listed()[0]
     assert (refused.state, refused.fault) == ("dead", "the receiver's server refused it: error 20")
     assert [subject for subject, _ in desk.notices] == ["A delivery was refused"]
 
