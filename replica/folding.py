@@ -58,10 +58,11 @@ def fold(folder: Path, dataset: Dataset, parts: tuple[Part, ...], count: int) ->
 def frames_of(folder: Path, part: Part, *, without: str = "") -> list[pl.DataFrame]:
     """The rows of a part, batch by batch, mapped; `without` a column, if it has that."""
     with pa.memory_map(str(folder / part.name / "rows.arrow")) as source:
-        names = pa.ipc.open_file(source).schema.names
-        chosen = pa.ipc.IpcReadOptions(included_fields=[at for at, name in enumerate(names) if name != without])
-        file = pa.ipc.open_file(source, options=chosen)
-        return [pl.DataFrame(pl.from_arrow(file.get_batch(number))) for number in range(file.num_record_batches)]
+        # Left out after they were read: a file of which only some fields are asked for is copied and not mapped.
+        file = pa.ipc.open_file(source)
+        chosen = [name for name in file.schema.names if name != without]
+        batches = [file.get_batch(number).select(chosen) for number in range(file.num_record_batches)]
+        return [pl.DataFrame(pl.from_arrow(batch)) for batch in batches]
 
 
 def _gone(folder: Path, key: str, part: Part) -> pl.DataFrame:

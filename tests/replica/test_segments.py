@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from replica import DatasetNotReady, Lake, LookupReader, Lookups, Mode, refresh_segments
@@ -36,6 +37,15 @@ def published(
 
 
 class TestLookup:
+    def test_maps_its_rows_and_copies_none(self, tmp_path: Path) -> None:
+        """Of a dataset whose segments hold a column that no lookup reads, too."""
+        published(tmp_path, [a_row(f"{number:010}", name="et langt navn " * 20) for number in range(3_000)])
+        (rows,) = (tmp_path / "segments").rglob("rows.arrow")
+        before = pa.total_allocated_bytes()
+        reader = reader_of(tmp_path)
+        assert reader.get("0000000007") is not None
+        assert pa.total_allocated_bytes() - before < rows.stat().st_size / 10
+
     def test_gives_the_whole_row(self, tmp_path: Path) -> None:
         # With line ends that only Unicode knows, quotes, and dates that must come back as dates.
         odd = 'a\u2028b\u0085c\n"d"\\ æøå'
