@@ -138,20 +138,23 @@ def our_server(folder: Path, megabytes: int, workers: int, progress: Tell) -> It
         port, handle = int(listening.getsockname()[1]), listening.fileno()
         command = [sys.executable, "-P", "-m", "runtime.cli", "sftp", "--instance", str(stage.instance.root)]
         log = (folder / "ours.log").open("wb")
-        running = [
-            subprocess.Popen([*command, "--fd", str(handle)], pass_fds=[handle], stderr=log) for _ in range(workers)
-        ]
+        given = os.environ | {"KNUDEPUNKT_SFTP__WORKERS": str(workers)}
+        role = subprocess.Popen([*command, "--fd", str(handle)], pass_fds=[handle], stderr=log, env=given)
     try:
         for _ in range(8 * workers):
             # Once each: whoever answers last has started.
             _greeted(port)
-        yield file, Peer(port, "anyone", stage.profile.ssh_key, place, lambda: [each.pid for each in running])
+        yield file, Peer(port, "anyone", stage.profile.ssh_key, place, lambda: family(role.pid))
     finally:
-        for each in running:
-            each.terminate()
-        for each in running:
-            each.wait(timeout=60)
+        role.terminate()
+        role.wait(timeout=60)
         log.close()
+
+
+def family(pid: int) -> list[int]:
+    """A process and those that it began."""
+    begun = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *map(int, begun)]
 
 
 def put_on_shelf(stage: Any, megabytes: int) -> tuple[str, Path]:

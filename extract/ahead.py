@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from kernel.libc import of_libc
 
-_AHEAD: Final = 4
+_AHEAD: Final = 2
 """Batches that wait at most; of whole persons, one has some tens of MB."""
 _LOOK_EVERY_S: Final = 0.05
 _MOST_MAKERS: Final = 4
