@@ -6,6 +6,9 @@ from hypothesis import HealthCheck, settings
 
 # Tests share their processors with each other: syncs that wait for idle time would wait for all the other tests.
 os.environ.setdefault("KNUDEPUNKT_WORKER__IDLE_TIME", "false")
+# Nor is the disk theirs alone: where little is free, only the tests of that look at it.
+os.environ.setdefault("KNUDEPUNKT_EXTRACTS__FREE_MB", "0")
+os.environ.setdefault("KNUDEPUNKT_EXTRACTS__FREE_PERCENT", "0")
 
 # For the same reason no example is wrong because it took long. Each run looks at the same examples, so that a change is
 # judged by what it changes; new ones are looked for with --hypothesis-profile=search.
