@@ -12,6 +12,7 @@ from kernel import CallAnswered, CallRefused, RowsDelivered
 from tests.extract.builders import CVR, FORMATS, SERVICE, grant, plan
 from tests.extract.conftest import Source
 from tests.extract.hall import Hall, fingerprint, new_key, open_hall
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(shutil.which("sftp") is None, reason="OpenSSH's sftp is not installed")
 
@@ -171,6 +172,7 @@ def test_a_key_that_nobody_bound_is_refused_and_in_the_ledger(hall: Hall) -> Non
     outcome = sftp(hall, "ls", key=hall.folder / "other_key")
     assert outcome.returncode != 0
     assert "Permission denied (publickey)" in outcome.stderr
+    eventually(lambda: hall.of(CallRefused))
     (refused,) = hall.of(CallRefused)
     assert (refused.code, refused.status, refused.peer) == ("ssh_key_unknown", 401, "127.0.0.1")
     assert refused.credential == fingerprint(other)

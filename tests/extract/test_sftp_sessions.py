@@ -214,7 +214,7 @@ class TestTime:
         transport._send_message(service)  # type: ignore[attr-defined]
         transport._send_message(ask)  # type: ignore[attr-defined]
         eventually(lambda: not transport.is_active())
-        assert "ssh_key_not_proved" in {fact.code for fact in impatient.of(CallRefused)}
+        eventually(lambda: "ssh_key_not_proved" in {fact.code for fact in impatient.of(CallRefused)})
         transport.close()
 
     @pytest.mark.parametrize("impatient", [{"idle_s": 0.8}], indirect=True)
@@ -269,6 +269,7 @@ class TestStop:
             eventually(lambda: not transport.is_active(), patience_s=20)
             transport.close()
             assert file.readable()
+        eventually(lambda: hall.of(RowsDelivered))
         (delivered,) = hall.of(RowsDelivered)
         assert not delivered.whole
 
