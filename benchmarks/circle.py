@@ -112,7 +112,7 @@ def standing(folder: Path, key: bytes) -> Iterator[Stand]:
         desk = Desk(folder, found, clock)
 
         def scan(plan: ExtractPlan, keys: Keys | None = None) -> pa.RecordBatchReader:
-            return rows_of(lake, FLAT, plan, keys)
+            return rows_of(lambda: lake, FLAT, plan, keys)
 
         with ExtractStore(folder / "files", scan, clock=clock) as store:
             circles = Circles(Database(found.reading, found.writing), Seal(key), lambda _, asked: asked, clock)

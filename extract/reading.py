@@ -1,5 +1,6 @@
 """The rows of a plan, from the mirror, and what XML of them looks like."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +15,7 @@ _BATCH_ROWS: Final = 16_384
 
 
 def rows_of(
-    lake: Lake,
+    mirror: Callable[[], Lake],
     dataset: Dataset,
     plan: ExtractPlan,
     keys: tuple[str | None, str | None] | None = None,
@@ -22,12 +23,13 @@ def rows_of(
 ) -> pa.RecordBatchReader:
     """Sorted by key; of a delta with `replica.OPERATION` before its columns. Raises HistoryExpired.
 
+    mirror     opens it, for what the segments do not tell
     keys       of a full extract, those from the first on and before the second alone
     segments   where rows may be read faster, see `replica.sorted_rows`
     """
     if plan.since is None:
         return sorted_rows(
-            lake,
+            mirror,
             segments,
             dataset,
             snapshot=plan.snapshot,
@@ -40,7 +42,7 @@ def rows_of(
     view = View(columns=plan.columns, rows=plan.rows)
     since = AsOf(snapshot=plan.since.snapshot, day=plan.since.day)
     until = AsOf(snapshot=plan.snapshot, day=plan.hide_protected_on)
-    return lake.scan_delta(dataset, view, since, until, batch_rows=_BATCH_ROWS)
+    return mirror().scan_delta(dataset, view, since, until, batch_rows=_BATCH_ROWS)
 
 
 def estimate(lake: Lake, dataset: Dataset, plan: ExtractPlan) -> int | None:

@@ -7,7 +7,7 @@ merged in. What only the mirror can tell is read from the mirror: other snapshot
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
@@ -31,8 +31,12 @@ _TRIES: Final = 20
 _WITHHELD: Final = "_withheld"
 
 
+Mirror = Callable[[], Lake]
+"""Opens the mirror when it is asked for first: it costs a third of a second, and much memory."""
+
+
 def sorted_rows(
-    lake: Lake,
+    mirror: Mirror,
     segments: Path | None,
     dataset: Dataset,
     *,
@@ -45,14 +49,15 @@ def sorted_rows(
 ) -> pa.RecordBatchReader:
     """`Lake.scan`, of which every word holds here: the same rows in the same order, however they are read.
 
+    mirror     not opened for what the segments tell by themselves
     segments   where the segments of datasets lie; None to read the mirror alone
     """
     asked = _Asked(dataset, snapshot, tuple(columns), rows, hide_protected_on)
     if segments is not None and keys is None and asked.told_by_segments:
         stack = _opened(segments / dataset.id, asked)
         if stack is not None:
-            return pa.RecordBatchReader.from_batches(asked.schema, _read(lake, stack, asked, batch_rows))
-    return lake.scan(
+            return pa.RecordBatchReader.from_batches(asked.schema, _read(mirror, stack, asked, batch_rows))
+    return mirror().scan(
         dataset,
         snapshot=snapshot,
         columns=columns,
@@ -153,11 +158,11 @@ def _stack(folder: Path, pointer: Pointer, asked: _Asked, stack: ExitStack) -> _
     return _Stack(pa.ipc.open_file(file, options=chosen), newer, pointer.rows, stack.pop_all())
 
 
-def _read(lake: Lake, stack: _Stack, asked: _Asked, batch_rows: int) -> Iterator[pa.RecordBatch]:
-    for frame in _within(lake, asked, _whole(stack, asked)):
+def _read(mirror: Mirror, stack: _Stack, asked: _Asked, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    for frame in _within(mirror, asked, _whole(stack, asked)):
         table = frame.select(asked.columns).to_arrow(compat_level=pl.CompatLevel.newest())
         if asked.day is not None and asked.hidden:
-            table = table.append_column(_WITHHELD, _withheld(lake, asked.dataset, asked.day, frame))
+            table = table.append_column(_WITHHELD, _withheld(mirror(), asked.dataset, asked.day, frame))
         for batch in table.to_batches(max_chunksize=batch_rows):
             yield _shown(batch, asked)
 
@@ -203,11 +208,11 @@ def _whole(stack: _Stack, asked: _Asked) -> Iterator[pl.DataFrame]:
         )
 
 
-def _within(lake: Lake, asked: _Asked, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+def _within(mirror: Mirror, asked: _Asked, frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     """The rows within the scope, chosen by the mirror's engine in its own words: a scope has one meaning."""
     for frame in frames:
         if asked.rows:
             held = frame.select(sorted(asked.rows)).to_arrow(compat_level=pl.CompatLevel.newest())
-            yield frame.filter(pl.Series(pl.from_arrow(lake.within(asked.rows, held))))
+            yield frame.filter(pl.Series(pl.from_arrow(mirror().within(asked.rows, held))))
         else:
             yield frame

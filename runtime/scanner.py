@@ -51,7 +51,7 @@ class Scanner:
             return self._lake
 
     def scan(self, plan: ExtractPlan, keys: tuple[str | None, str | None] | None = None) -> pa.RecordBatchReader:
-        return rows_of(self.lake(), self._registers.dataset(plan.dataset), plan, keys, segments=self._instance.segments)
+        return rows_of(self.lake, self._registers.dataset(plan.dataset), plan, keys, segments=self._instance.segments)
 
     def info(self, dataset: Dataset, snapshot: SnapshotId | None) -> SnapshotInfo:
         """As of a snapshot, or as it is now (None). Raises HistoryExpired, DatasetNotReady."""

@@ -216,7 +216,7 @@ class House:
             find=partial(self.lake.search, timeout_s=300.0),
             corrections=self.lake.corrections,
             rows=lambda plan, keys: rows_of(
-                self.lake, self.dataset(plan.dataset), plan, keys, segments=self.root / "segments"
+                lambda: self.lake, self.dataset(plan.dataset), plan, keys, segments=self.root / "segments"
             ),
             estimate=lambda plan: estimate(self.lake, self.dataset(plan.dataset), plan),
             jobs=Jobs(self.root / f"{extracts}-jobs", store, CLOCK, timedelta(hours=1)),
@@ -244,7 +244,7 @@ class House:
             raise OSError("the lake is gone")
         if self.many:
             return _repeated(self.dataset(plan.dataset), plan, self.many)
-        return rows_of(self.lake, self.dataset(plan.dataset), plan, segments=self.root / "segments")
+        return rows_of(lambda: self.lake, self.dataset(plan.dataset), plan, segments=self.root / "segments")
 
     def documents(self, store: ControlStore) -> Documents:
         signer = Signer.open(self.root / "documents.key")

@@ -146,7 +146,7 @@ class Subscriber:
         return plan_extract(request, self.grant, FOLK, info, self.day, self.lake.corrections)
 
     def _scan(self, plan: ExtractPlan, keys: Keys | None) -> pa.RecordBatchReader:
-        return rows_of(self.lake, FOLK, plan, keys)
+        return rows_of(lambda: self.lake, FOLK, plan, keys)
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def planned(
 
 
 def rows(lake: Lake, plan: ExtractPlan) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = rows_of(lake, RESIDENTS, plan).read_all().to_pylist()
+    found: list[dict[str, Any]] = rows_of(lambda: lake, RESIDENTS, plan).read_all().to_pylist()
     return found
 
 
@@ -146,7 +146,7 @@ class TestDelta:
         publish(lake, person("1"))
         plan = planned(lake, grant("number name born"))
         delta = planned(lake, grant("number name born"), cursor_of(plan))
-        assert rows_of(lake, RESIDENTS, delta).schema.names == ["_operation", "number", "name", "born"]
+        assert rows_of(lambda: lake, RESIDENTS, delta).schema.names == ["_operation", "number", "name", "born"]
 
     def test_who_moves_out_of_the_agreement_is_gone_and_who_moves_in_has_come(self, lake: Lake) -> None:
         publish(lake, person("1"), person("2", municipality=ODENSE), person("3", municipality=ODENSE))

@@ -38,7 +38,7 @@ def lake(folder: Path) -> Iterator[Lake]:
 
 @pytest.fixture
 def store(lake: Lake, tmp_path: Path) -> Iterator[ExtractStore]:
-    with ExtractStore(tmp_path / "files", partial(rows_of, lake, RESIDENTS)) as store:
+    with ExtractStore(tmp_path / "files", partial(rows_of, lambda: lake, RESIDENTS)) as store:
         yield store
 
 
@@ -115,7 +115,7 @@ def test_is_the_same_bytes_from_the_segments_and_from_the_mirror(
 ) -> None:
     for kind in FORMATS:
         made = plan(grant(rows=scope, protected=protected), kind, PLAIN, info=now(lake))
-        here = partial(rows_of, lake, RESIDENTS, segments=segments)
+        here = partial(rows_of, lambda: lake, RESIDENTS, segments=segments)
         with ExtractStore(tmp_path / "other", here) as other, patch.object(Lake, "scan", side_effect=AssertionError):
             found = written(other, made)
         assert found == written(store, made)
@@ -123,7 +123,7 @@ def test_is_the_same_bytes_from_the_segments_and_from_the_mirror(
 
 def test_withholds_what_is_protected_also_where_there_are_segments(lake: Lake, segments: Path) -> None:
     made = plan(grant(), columns=PLAIN, info=now(lake))
-    names = rows_of(lake, RESIDENTS, made, segments=segments).read_all()["name"].to_pylist()
+    names = rows_of(lambda: lake, RESIDENTS, made, segments=segments).read_all()["name"].to_pylist()
     assert [at for at, name in enumerate(names) if name is None] == list(range(0, len(names), 10))
 
 

@@ -2,7 +2,7 @@
 
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -92,8 +92,8 @@ class Unread:
         raise AssertionError("the mirror was read")
 
 
-def unread(lake: Lake) -> Lake:
-    return cast(Lake, Unread(lake))
+def unread(lake: Lake) -> Callable[[], Lake]:
+    return lambda: cast(Lake, Unread(lake))
 
 
 def info_of(lake: Lake) -> SnapshotInfo:
@@ -154,7 +154,7 @@ def test_the_same_rows_come_from_segments_and_from_the_mirror(
         # What is nested only the mirror can tell.
         for more in ({"columns": THINGS.names}, {"keys": ("02", "1")}):
             asked = {"snapshot": now, "columns": FLAT, "rows": rows, "hide_protected_on": HIDDEN_ON} | more
-            assert sorted_rows(lake, root, THINGS, **asked).read_all() == lake.scan(THINGS, **asked).read_all()
+            assert sorted_rows(lambda: lake, root, THINGS, **asked).read_all() == lake.scan(THINGS, **asked).read_all()
 
 
 @settings(max_examples=6, deadline=None)
@@ -207,34 +207,47 @@ def counts(table: pa.Table) -> dict[str, int]:
 
 
 class TestWhichRoad:
+    def test_is_the_segments_alone_for_all_rows_with_nothing_withheld(self, lake: Lake, tmp_path: Path) -> None:
+        now = published(lake, tmp_path, [a_thing("1", 1)])
+
+        def opened() -> Lake:
+            raise AssertionError("the mirror was opened")
+
+        found = sorted_rows(opened, tmp_path, THINGS, snapshot=now, columns=FLAT, rows={})
+        assert counts(found.read_all()) == {"1": 1}
+
     def test_is_the_mirror_for_another_snapshot_than_the_segments_stand_at(self, lake: Lake, tmp_path: Path) -> None:
         old = published(lake, tmp_path, [a_thing("1", 1)])
         lake.publish(THINGS, a_delivery([a_thing("1", 2)], dataset=THINGS))
-        behind = sorted_rows(lake, tmp_path, THINGS, snapshot=info_of(lake).snapshot, columns=FLAT, rows={})
+        behind = sorted_rows(lambda: lake, tmp_path, THINGS, snapshot=info_of(lake).snapshot, columns=FLAT, rows={})
         assert counts(behind.read_all()) == {"1": 2}
         refresh_segments(lake, THINGS, tmp_path, SETTINGS)
-        as_of = sorted_rows(lake, tmp_path, THINGS, snapshot=old, columns=FLAT, rows={})
+        as_of = sorted_rows(lambda: lake, tmp_path, THINGS, snapshot=old, columns=FLAT, rows={})
         assert counts(as_of.read_all()) == {"1": 1}
 
     def test_is_the_mirror_where_there_are_no_segments(self, lake: Lake, tmp_path: Path) -> None:
         now = published(lake, tmp_path, [a_thing("1", 1)])
         shutil.rmtree(tmp_path / THINGS.id)
         for folder in (tmp_path, None):
-            assert counts(sorted_rows(lake, folder, THINGS, snapshot=now, columns=FLAT, rows={}).read_all()) == {"1": 1}
+            assert counts(
+                sorted_rows(lambda: lake, folder, THINGS, snapshot=now, columns=FLAT, rows={}).read_all()
+            ) == {"1": 1}
 
     @pytest.mark.parametrize("harm", ["gone", "cut"])
     def test_is_the_mirror_where_a_part_cannot_be_read(self, lake: Lake, tmp_path: Path, harm: str) -> None:
         now = published(lake, tmp_path, [a_thing("1", 1)])
         (rows,) = (tmp_path / THINGS.id).glob("base-*/rows.arrow")
         rows.unlink() if harm == "gone" else rows.write_bytes(rows.read_bytes()[:100])
-        assert counts(sorted_rows(lake, tmp_path, THINGS, snapshot=now, columns=FLAT, rows={}).read_all()) == {"1": 1}
+        assert counts(sorted_rows(lambda: lake, tmp_path, THINGS, snapshot=now, columns=FLAT, rows={}).read_all()) == {
+            "1": 1
+        }
 
     def test_is_the_mirror_while_the_segments_are_of_an_older_contract(self, lake: Lake, tmp_path: Path) -> None:
         now = published(lake, tmp_path, [a_thing("1", 1)])
         wider = Dataset(
             register="r", name="things", key="id", columns=(*THINGS.columns, Column(name="late", kind=Kind.TEXT))
         )
-        found = sorted_rows(lake, tmp_path, wider, snapshot=now, columns=("id", "late"), rows={}).read_all()
+        found = sorted_rows(lambda: lake, tmp_path, wider, snapshot=now, columns=("id", "late"), rows={}).read_all()
         assert found.to_pylist() == [{"id": "1", "late": None}]
 
     def test_is_the_mirror_where_the_key_is_withheld_and_with_it_the_order(self, lake: Lake, tmp_path: Path) -> None:
@@ -246,7 +259,7 @@ class TestWhichRoad:
         asked: dict[str, Any] = {"snapshot": now, "columns": ("id",), "rows": {}, "hide_protected_on": HIDDEN_ON}
         with pytest.raises(AssertionError, match="the mirror was read"):
             sorted_rows(unread(lake), tmp_path, hidden, **asked)
-        assert set(sorted_rows(lake, tmp_path, hidden, **asked).read_all()["id"].to_pylist()) == {"1", None}
+        assert set(sorted_rows(lambda: lake, tmp_path, hidden, **asked).read_all()["id"].to_pylist()) == {"1", None}
 
     def test_is_the_mirror_while_the_segments_cannot_tell_who_is_protected(self, lake: Lake, tmp_path: Path) -> None:
         lake.publish(THINGS, a_delivery([a_thing("1", 1)], dataset=THINGS))
@@ -270,7 +283,9 @@ class TestWhichRoad:
             with pytest.raises(KeyError):
                 from_segments(lake, tmp_path, now, **more)
         with pytest.raises(HistoryExpired):
-            sorted_rows(lake, tmp_path, THINGS, snapshot=SnapshotId(now + 1_000), columns=FLAT, rows={}).read_all()
+            sorted_rows(
+                lambda: lake, tmp_path, THINGS, snapshot=SnapshotId(now + 1_000), columns=FLAT, rows={}
+            ).read_all()
 
 
 class TestReading:
