@@ -6,7 +6,7 @@ ROOMS := kernel schemas replica sync extract integrations control usage api runt
 CODE := $(ROOMS) tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo down smoke test check fix docs bench lock clean
+.PHONY: help install install-dev demo down smoke test search check fix docs bench lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,10 @@ smoke: install  ## The demo in a temporary folder: its own commands run over the
 test: install-dev  ## All tests
 	@./tests/system-packages
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+search: install-dev  ## The properties again, with examples that no run has tried yet
+	@./tests/system-packages
+	$(BIN)/python -m pytest -n auto --dist loadfile -m hypothesis --hypothesis-profile=search
 
 check: install-dev  ## Style, types and the floor plan
 	$(BIN)/ruff check $(CODE)
