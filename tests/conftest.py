@@ -10,8 +10,9 @@ os.environ.setdefault("KNUDEPUNKT_WORKER__IDLE_TIME", "false")
 os.environ.setdefault("KNUDEPUNKT_EXTRACTS__FREE_MB", "0")
 os.environ.setdefault("KNUDEPUNKT_EXTRACTS__FREE_PERCENT", "0")
 
-# For the same reason no example is wrong because it took long. Each run looks at the same examples, so that a change is
-# judged by what it changes; new ones are looked for with --hypothesis-profile=search.
+# Since processors are shared, no example is wrong because it took long. Each run looks at the same examples, so that a
+# change is judged by what it changes; new ones are looked for with --hypothesis-profile=search. What a test says of its
+# own takes the place of what is said here: one that suppresses another check names this one too.
 settings.register_profile("search", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("house", settings.get_profile("search"), derandomize=True)
 settings.load_profile("house")

@@ -185,7 +185,9 @@ def test_an_agreement_without_the_key_tells_nothing(connected: Any) -> None:
     assert connected("keyless").post(f"{BASE}/subscriptions", {}).code == "columns_not_covered"
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(history=st.lists(st.dictionaries(st.sampled_from([ANNA, BENT, CARL, DORTE]), st.sampled_from(["0461", "0851"])),
                         min_size=1, max_size=3))  # fmt: skip
 def test_who_follows_the_events_ends_with_the_right_keys(

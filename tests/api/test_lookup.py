@@ -229,7 +229,11 @@ class TestBodies:
         assert (reply.status, reply.code) == (413, "body_too_large")
 
     @given(st.binary(max_size=300))
-    @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=80,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
     def test_no_bytes_make_a_fault_of_ours(self, house: House, client: Client, body: bytes) -> None:
         headers = {"Content-Type": "application/json"}
         reply = client.call("POST", "/v1/services/cpr-persons/lookup", body, headers)
@@ -246,7 +250,11 @@ class TestBodies:
             max_leaves=8,
         )
     )
-    @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=80,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
     def test_no_document_makes_a_fault_of_ours(self, client: Client, document: object) -> None:
         reply = client.lookup("cpr-persons", document)
         assert 400 <= reply.status < 500

@@ -103,7 +103,11 @@ class TestManyAtOnce:
             max_size=6,
         )
     )
-    @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=25,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
     def test_as_many_at_once_as_one_after_another(
         self, circles: Circles, changes: list[tuple[list[Filter], list[Filter]]]
     ) -> None:

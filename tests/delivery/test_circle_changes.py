@@ -407,7 +407,9 @@ steps: st.SearchStrategy[tuple[str, Any]] = st.one_of(
 
 @pytest.mark.slow
 @given(history=st.lists(steps, min_size=6, max_size=16))
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_who_takes_every_file_holds_whom_the_circle_holds(town: Town, history: list[tuple[str, Any]]) -> None:
     """No more and no less, of each what is shown now: whatever happens to persons, circle and agreement between two
     files, and whichever of them never arrive.

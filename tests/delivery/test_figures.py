@@ -123,7 +123,9 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(steps=STEPS, target=st.sampled_from([None, PUSHED]), kind=st.sampled_from([Kind.FULL, Kind.CHANGES]))
 def test_whatever_happened_what_is_told_is_what_the_worker_says(
     desk: Desk, steps: list[str], target: HttpsTarget | None, kind: Kind

@@ -299,7 +299,9 @@ VIEWS: dict[str, Callable[[], Grant]] = {
 
 @pytest.mark.slow
 @given(st.lists(steps, min_size=3, max_size=9))
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_a_full_extract_and_all_deltas_are_the_next_full_extract(
     tmp_path_factory: pytest.TempPathFactory, history: list[tuple[str, Any]]
 ) -> None:

@@ -72,7 +72,9 @@ def fingerprints(con: duckdb.DuckDBPyConnection, table: pa.Table) -> list[tuple[
     return found
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.lists(rows, min_size=2, max_size=12), st.data())
 def test_two_rows_share_one_only_when_they_are_the_same(
     con: duckdb.DuckDBPyConnection, drawn: list[dict[str, Any]], data: st.DataObject
@@ -88,7 +90,9 @@ def test_two_rows_share_one_only_when_they_are_the_same(
             assert (found[number] == found[other]) == (one == told[other])
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.lists(rows, min_size=1, max_size=5), st.permutations(SCHEMA.names))
 def test_neither_the_order_of_columns_nor_empty_new_ones_change_one(
     con: duckdb.DuckDBPyConnection, drawn: list[dict[str, Any]], order: list[str]

@@ -168,7 +168,9 @@ class TestMaintenance:
 some = st.dictionaries(st.integers(0, 9).map(str), st.sampled_from("abc"), min_size=2, max_size=10)
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(rows=st.lists(some, min_size=4, max_size=6), upkeep=st.sets(st.integers(0, 5), min_size=1))
 def test_the_feed_between_any_two_publications_is_their_difference_whatever_was_compacted(
     lake: Lake, rows: list[dict[str, str]], upkeep: set[int]
@@ -265,7 +267,11 @@ states = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["01", "90",
 
 
 class TestGoingBack:
-    @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=12,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
     @given(old=states, bad=states)
     def test_gives_the_old_rows_and_consumers_a_correcting_delta(
         self, lake: Lake, old: dict[str, str], bad: dict[str, str]

@@ -176,7 +176,9 @@ protections = st.none() | st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.lists(protections, min_size=1, max_size=12))
 def test_sql_and_python_agree_on_who_is_protected(
     tmp_path_factory: pytest.TempPathFactory, drawn: list[object]

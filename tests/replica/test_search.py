@@ -133,7 +133,9 @@ def holds(row: dict[str, Any], joined: Joined) -> bool:
     raise AssertionError
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(rows=rows_of, joined=joined_of, skip=st.integers(0, 3))
 def test_joined_conditions_find_what_they_mean_and_count_it(
     lake: Lake, rows: list[dict[str, Any]], joined: Joined, skip: int
@@ -154,7 +156,9 @@ def test_what_is_hidden_is_not_found_out_by_what_it_is_not(lake: Lake, name: str
     assert lake.search(PERSONS, asked, snapshot, timeout_s=PATIENCE_S).keys == ("0000000001",)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(rows=rows_of, conditions=st.lists(conditions_of, max_size=3), limit=st.integers(1, 4), descending=st.booleans())
 def test_pages_together_are_exactly_the_rows_that_meet_all_conditions(
     lake: Lake, rows: list[dict[str, Any]], conditions: list[Condition], limit: int, descending: bool

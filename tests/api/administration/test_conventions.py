@@ -207,7 +207,11 @@ class TestAPage:
             reply = office.get(WHO, f"{path}?cursor={cursor}")
             assert (reply.status, reply.code) == (400, "cursor_unknown")
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=60,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
     @given(cursor=st.text(alphabet="abcXYZ0189-_=.~", max_size=40))
     def test_that_was_made_up_is_refused(self, office: Office, cursor: str) -> None:
         reply = office.get(WHO, f"{ADMIN}/audit?cursor={cursor}")
@@ -328,7 +332,11 @@ class TestEveryAnswer:
         reply = office.post(WHO, systems, wanted(**{field: value}))
         assert (reply.status, reply.code) == (400, "system_invalid")
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=40,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
     @given(text=st.text(min_size=1, max_size=60))
     def test_gives_back_a_name_as_it_was_sent_or_refuses_it(self, office: Office, text: str) -> None:
         name = text + uuid4().hex
