@@ -7,7 +7,7 @@ from importlib.metadata import version
 from api import Doors, Proxies
 from control import TestAuthority, Trust
 from integrations import EventSubscriptions
-from replica import DatasetNotReady, Lookups
+from replica import DatasetNotReady
 from runtime.asking import decisions_of
 from runtime.clock import CLOCK
 from runtime.documents import documents_of
@@ -20,13 +20,12 @@ from runtime.wiring import House, jobs_of
 
 def doors_of(house: House, trust: Callable[[], Trust]) -> Doors:
     """What the API needs from the rooms."""
-    lookups = Lookups(house.instance.segments, [dataset.id for dataset in house.registers.datasets])
     return Doors(
         registers=house.registers,
         policy=house.watcher.current,
         trust=trust,
         counters=house.counters,
-        lookups=lookups,
+        lookups=house.lookups,
         past=house.scanner.past,
         first_from=house.scanner.first_from,
         find=house.scanner.find,
@@ -41,7 +40,7 @@ def doors_of(house: House, trust: Callable[[], Trust]) -> Doors:
         observe=house.observe,
         clock=CLOCK,
         environment=house.settings.environment,
-        readiness=partial(readiness, house, lookups),
+        readiness=partial(readiness, house),
         decisions=partial(decisions_of, house.instance),
         sharing=sharing_of(house.instance, house.settings, house.control, lambda: house.watcher.current().version),
         tokens=tokens_of(house.instance, house.settings, house.registers),
@@ -59,7 +58,7 @@ def doors_of(house: House, trust: Callable[[], Trust]) -> Doors:
     )
 
 
-def readiness(house: House, lookups: Lookups) -> Mapping[str, bool]:
+def readiness(house: House) -> Mapping[str, bool]:
     """What must hold before calls are sent here: what was mirrored can be looked up, and the ledger can be written.
 
     A register that nothing was delivered for yet keeps nobody from the others.
@@ -69,7 +68,7 @@ def readiness(house: House, lookups: Lookups) -> Mapping[str, bool]:
         if not (house.instance.segments / dataset.id).exists():
             continue
         try:
-            checks[dataset.id] = lookups.reader(dataset.id).info.rows >= 0
+            checks[dataset.id] = house.lookups.reader(dataset.id).info.rows >= 0
         except DatasetNotReady:
             checks[dataset.id] = False
     checks["mirror"] = any((house.instance.segments / dataset.id).exists() for dataset in house.registers.datasets)

@@ -40,7 +40,7 @@ from kernel import (
     SnapshotId,
     new_trace_id,
 )
-from replica import DatasetNotReady, Lookups, SnapshotInfo
+from replica import DatasetNotReady, SnapshotInfo
 from runtime.clock import CLOCK
 from runtime.delivery_keys import circle_key, delivery_key, platform_tls
 from runtime.delivery_limits import Limits, served_purpose
@@ -69,13 +69,10 @@ class Delivering:
     house: House
     stopping: Callable[[], bool] = lambda: False
     database: Database = field(init=False)
-    lookups: Lookups = field(init=False)
 
     def __post_init__(self) -> None:
         control = self.house.control
         object.__setattr__(self, "database", Database(control.reading, control.noting))
-        segments, datasets = self.house.instance.segments, self.house.registers.datasets
-        object.__setattr__(self, "lookups", Lookups(segments, [each.id for each in datasets]))
 
     @property
     def settings(self) -> DeliverySettings:
@@ -213,7 +210,7 @@ class Delivering:
 
     def _exists(self, grant: Grant, numbers: frozenset[str]) -> frozenset[str]:
         # Where lookups find them: the lake takes a tenth of a second for a question.
-        reader = self.lookups.reader(self._dataset_of(grant.service).id)
+        reader = self.house.lookups.reader(self._dataset_of(grant.service).id)
         found, _ = reader.get_many(sorted(numbers), tuple(grant.rows))
         return frozenset(
             key for key, row in found.items() if all(row[name] in values for name, values in grant.rows.items())

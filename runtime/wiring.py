@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from control import Counters
 from extract import ExtractPlan, ExtractStore, Jobs
-from replica import Lake
+from replica import Lake, Lookups
 from runtime.clock import CLOCK
 from runtime.hall import Hall, Role, open_hall
 from runtime.instance import Instance
@@ -32,6 +32,7 @@ class House(Hall):
     registers: Registers
     counters: Counters
     extracts: ExtractStore
+    lookups: Lookups
     scanner: Scanner
     master: Master
 
@@ -60,6 +61,7 @@ def open_house(instance: Instance, settings: Settings, role: Role) -> Iterator[H
             registers=registers,
             counters=counters,
             extracts=extracts,
+            lookups=Lookups(instance.segments, [each.id for each in registers.datasets]),
             scanner=scanner,
             master=master,
         )
