@@ -13,11 +13,14 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from kernel import DatasetId, new_id
 from replica.delivery import Mode, RunSummary, SnapshotInfo
 from replica.settings import ReplicaSettings
+
+if TYPE_CHECKING:
+    from replica.lake import Lake
 
 _FILE: Final = "standing.json"
 _FORM: Final = 1
@@ -37,6 +40,10 @@ class Standing:
     infos: Mapping[DatasetId, SnapshotInfo]
     runs: Mapping[str, RunSummary]
 
+    @classmethod
+    def of(cls, lake: "Lake") -> Self:
+        return cls(lake.infos(), lake.last_runs())
+
 
 def standing_of(folder: Path, settings: ReplicaSettings) -> Standing:
     """As the mirror in `folder` stands now. Raises DatasetNotReady before the first publication.
@@ -51,7 +58,7 @@ def standing_of(folder: Path, settings: ReplicaSettings) -> Standing:
     from replica.lake import Lake
 
     with Lake.open(folder, settings, write=False) as lake:
-        found = Standing(lake.infos(), lake.last_runs())
+        found = Standing.of(lake)
     if mark is not None and mark == _mark(folder):
         _keep(folder, mark, found)
     return found

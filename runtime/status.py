@@ -99,14 +99,11 @@ def status_of(watched: Watched, standing: Standing, now: datetime) -> tuple[Data
 
 def status_now(watched: Watched) -> tuple[DatasetStatus, ...]:
     """As `status_of`, for a process that has not opened the mirror."""
-    return status_of(watched, standing_now(watched), watched.clock.now())
-
-
-def standing_now(watched: Watched) -> Standing:
     try:
-        return standing_of(watched.instance.lake, watched.settings.replica)
+        standing = standing_of(watched.instance.lake, watched.settings.replica)
     except DatasetNotReady:
-        return Standing({}, {})
+        standing = Standing({}, {})
+    return status_of(watched, standing, watched.clock.now())
 
 
 def _trouble(attempt: Attempt | None) -> str:

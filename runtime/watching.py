@@ -33,8 +33,7 @@ class Watching:
     def statuses(self) -> Sequence[DatasetStatus]:
         """Of every mirrored dataset, now. Blocks."""
         try:
-            lake = self._house.scanner.lake()
-            standing = Standing(lake.infos(), lake.last_runs())
+            standing = Standing.of(self._house.scanner.lake())
         except DatasetNotReady:
             standing = Standing({}, {})
         return status_of(self._watched, standing, CLOCK.now())
