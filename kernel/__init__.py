@@ -43,11 +43,12 @@ from kernel.observation import (
     Said,
     Timing,
 )
-from kernel.room import NO_FLOOR, DiskFull, Floor, Volume, full_disk_told, no_room, says_full
+from kernel.room import MB, NO_FLOOR, DiskFull, Floor, Volume, full_disk_told, no_room, says_full
 from kernel.window import Window
 
 __all__ = [
     "COPENHAGEN",
+    "MB",
     "NOTHING_SAID",
     "NO_FLOOR",
     "AgreementId",

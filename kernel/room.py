@@ -13,6 +13,8 @@ from typing import Final
 
 from kernel.errors import TryAgainLater
 
+MB: Final = 1_000_000
+"""As settings and limits count megabytes, bytes."""
 RETRY_S: Final = 60
 _ERRNOS: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _SQLITE_FULL: Final = frozenset({13, 4874})

@@ -2,16 +2,13 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 from extract import Allowance, Shelf
 from extract.delivery.outbox_book import OutboxBook
-from kernel import Floor, Volume
+from kernel import MB, Floor, Volume
 from runtime.instance import Instance
 from runtime.settings import Settings
 from runtime.signing import Signer
-
-MB: Final = 1_000_000
 
 
 def floor_of(settings: Settings) -> Floor:

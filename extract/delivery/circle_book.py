@@ -13,10 +13,13 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 from extract.delivery.circle import Circle, FilterKind
 from extract.delivery.outbox_tables import text_of
+
+AT_ONCE: Final = 20_000
+"""Persons looked at together: a set of keys that fits in any memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,10 @@ from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from extract.delivery.circle import FilterKind
 from extract.delivery.faults import CircleFull
-from extract.delivery.outbox_tables import CIRCLE_FILTERS, CIRCLES, text_of
+from extract.delivery.outbox_tables import ASKED_AT_ONCE, CIRCLE_FILTERS, CIRCLES, text_of
 
 MOST: Final = 2_000_000
 """Filters of one circle."""
-ASKED_AT_ONCE: Final = 2_000
-"""Values of one question to the database."""
 
 Kept = tuple[FilterKind, str]
 """A filter as the database knows it: of a number the keyed hash."""

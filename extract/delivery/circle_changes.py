@@ -17,12 +17,9 @@ import pyarrow.compute as pc
 
 from extract.cursor import Cursor
 from extract.delivery.circle import JUDGED_BY, KEY, Circle, FilterKind, birthdays
-from extract.delivery.circle_book import CircleBook
+from extract.delivery.circle_book import AT_ONCE, CircleBook
 from extract.plan import ExtractPlan
 from replica import OPERATION
-
-AT_ONCE: Final = 20_000
-"""Persons looked at together: a set of keys that fits in any memory."""
 
 _BORN: Final = JUDGED_BY[FilterKind.AGE]
 _PLACE: Final = JUDGED_BY[FilterKind.MUNICIPALITY]

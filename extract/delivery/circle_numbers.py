@@ -21,14 +21,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import ColumnElement, select
 
 from extract.delivery.circle import FilterKind
-from extract.delivery.circle_book import Stays
+from extract.delivery.circle_book import AT_ONCE, Stays
 from extract.delivery.faults import CircleKeyInvalid
-from extract.delivery.outbox_tables import CIRCLE_FILTERS, Database
+from extract.delivery.outbox_tables import ASKED_AT_ONCE, CIRCLE_FILTERS, Database
 
-AT_ONCE: Final = 20_000
-"""Numbers in clear at a time: a set of keys that fits in any memory."""
-ASKED_AT_ONCE: Final = 2_000
-"""Values of one question to the database."""
 READ_AT_ONCE: Final = 10_000
 _NONCE_BYTES: Final = 12
 

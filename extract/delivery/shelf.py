@@ -84,13 +84,12 @@ class Shelf:
         """
         with self._opened(agreement, ServiceName(manifest.service)) as folder:
             described = folder / f"{manifest.file}{MANIFEST}"
-            if is_there(folder, manifest.file):
+            there = is_there(folder, manifest.file)
+            if there:
                 if Manifest.from_json(described.read_bytes()).sha256 == manifest.sha256:
                     return
                 Chain.of(folder).keep(folder)
-                self._add(folder, path, manifest, full_because, instead=True)
-                return
-            self._add(folder, path, manifest, full_because)
+            self._add(folder, path, manifest, full_because, instead=there)
 
     @contextlib.contextmanager
     def _opened(self, agreement: AgreementId, service: ServiceName) -> Iterator[Path]:
@@ -145,7 +144,7 @@ class Shelf:
         if self.allowance.size_bytes is None and self.allowance.files is None:
             return
         agreement, own = AgreementId(folder.parent.name), folder / f"{coming.file}{MANIFEST}"
-        there = [each for each in standing_in(folder.parent, read_now) if each.described != own]
+        there = [each for each in standing_in(folder.parent) if each.described != own]
         going = room_makers(there, coming, self.allowance, lambda plan: self.waited(agreement, plan), time.time())
         for place in sorted({each.described.parent for each in going}):
             with contextlib.nullcontext() if place == folder else alone(place):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from extract.delivery.manifest import MANIFEST, Manifest
+from extract.delivery.shelf_files import read_now
 from extract.errors import ShelfFull
 from kernel import AgreementId
 
@@ -78,12 +79,12 @@ def room_makers(
     )
 
 
-def standing_in(agreement: Path, read: Callable[[Path], Manifest]) -> Iterator[Standing]:
+def standing_in(agreement: Path) -> Iterator[Standing]:
     """All that stands on a shelf, whatever service it is of."""
     for described in agreement.glob(f"*/[!.]*{MANIFEST}"):
         try:
             put = described.stat().st_ctime
-            yield Standing(described, read(described), put)
+            yield Standing(described, read_now(described), put)
         except FileNotFoundError:
             # Somebody tidied it away this moment.
             continue

@@ -124,7 +124,7 @@ class Box:
 
         most         parcels that IN may hold
         most_bytes   of their files; one that is linked elsewhere too counts in full
-        instead     receipts of the same names make room. Raises NameTaken, BoxFull; then the parcel is where it was.
+        instead      receipts of the same names make room. Raises NameTaken, BoxFull; then the parcel is where it was.
         """
         names = {entry.name for entry in os.scandir(ready) if not entry.name.startswith(".")}
         with self.alone():

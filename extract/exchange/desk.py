@@ -13,11 +13,11 @@ from typing import Final
 from extract.errors import ExchangeFileBusy, ExchangeNameInvalid, ExchangeNameTaken, ExchangeQuotaFull
 from extract.exchange.agreed import EXCHANGE_SERVICE
 from extract.exchange.box import Box, Held
-from extract.exchange.exchange import MB, Exchange
+from extract.exchange.exchange import Exchange
 from extract.exchange.names import TRIGGER, clean_name, is_companion, stem_of
 from extract.exchange.sending import Sending
 from extract.exchange.xml import MOST_BYTES
-from kernel import Caller, Grant, full_disk_told
+from kernel import MB, Caller, Grant, full_disk_told
 
 _STEP_BYTES: Final = 32 * MB
 """What else lies in OUT is counted anew after so much was written."""

@@ -16,9 +16,8 @@ from extract.exchange.names import METADATA, TRIGGER, clean_name, is_companion
 from extract.exchange.parcel import NOTE, ParcelNote
 from extract.exchange.xml import Described, metadata_text, trigger_text
 from extract.settings import ExchangeSettings
-from kernel import NO_FLOOR, AgreementId, Clock, Floor, ServiceName, SystemId
+from kernel import MB, NO_FLOOR, AgreementId, Clock, Floor, ServiceName, SystemId
 
-MB: Final = 1_000_000
 HOUSE_USER: Final = "KNUDEPUNKT"
 """Who sends what the house itself delivers."""
 
