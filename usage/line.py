@@ -27,15 +27,7 @@ def row_of(observation: Observation, hashed: Callable[[str], str]) -> dict[str, 
     match observation:
         case CallAnswered() as seen:
             return {
-                "event": seen.event,
-                "time": seen.at,
-                "kind": "answered",
-                "trace": seen.trace,
-                "channel": seen.channel,
-                "service": seen.service,
-                "operation": seen.operation,
-                "system": seen.system,
-                "agreement": seen.agreement,
+                **_call(seen, "answered"),
                 "terms_hash": seen.terms_hash,
                 "municipality_cvr": seen.municipality_cvr,
                 "status": seen.status,
@@ -49,15 +41,7 @@ def row_of(observation: Observation, hashed: Callable[[str], str]) -> dict[str, 
             }
         case CallRefused() as seen:
             return {
-                "event": seen.event,
-                "time": seen.at,
-                "kind": "refused",
-                "trace": seen.trace,
-                "channel": seen.channel,
-                "service": seen.service,
-                "operation": seen.operation,
-                "system": seen.system,
-                "agreement": seen.agreement,
+                **_call(seen, "refused"),
                 "municipality_cvr": seen.municipality_cvr,
                 "status": seen.status,
                 "code": seen.code,
@@ -73,15 +57,7 @@ def row_of(observation: Observation, hashed: Callable[[str], str]) -> dict[str, 
             }
         case RowsDelivered() as seen:
             return {
-                "event": seen.event,
-                "time": seen.at,
-                "kind": "delivered",
-                "trace": seen.trace,
-                "channel": seen.channel,
-                "service": seen.service,
-                "operation": seen.operation,
-                "system": seen.system,
-                "agreement": seen.agreement,
+                **_call(seen, "delivered"),
                 "terms_hash": seen.terms_hash,
                 "municipality_cvr": seen.municipality_cvr,
                 "snapshot": seen.snapshot,
@@ -92,6 +68,21 @@ def row_of(observation: Observation, hashed: Callable[[str], str]) -> dict[str, 
                 **_spent(seen.timing),
                 "subjects": [],
             }
+
+
+def _call(seen: Observation, kind: str) -> dict[str, Any]:
+    """What every line begins with."""
+    return {
+        "event": seen.event,
+        "time": seen.at,
+        "kind": kind,
+        "trace": seen.trace,
+        "channel": seen.channel,
+        "service": seen.service,
+        "operation": seen.operation,
+        "system": seen.system,
+        "agreement": seen.agreement,
+    }
 
 
 def _said(said: Said, hashed: Callable[[str], str]) -> dict[str, str]:
