@@ -7,6 +7,7 @@ worker's process holds of its own at its peak, libraries and all. Whether a numb
 
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -163,10 +164,10 @@ def _made(folder: Path, key: bytes, days: int) -> tuple[int, float, float]:
     """Rows of the file, CPU seconds, and the most megabytes that the process had."""
     with standing(folder, key) as stand:
         stand.desk.clock.pass_s(timedelta(days=days).total_seconds())
-        began = _cpu_s()
+        began = time.process_time()
         with PeakMemory() as memory:
             made = stand.file()
-        return made.rows, _cpu_s() - began, memory.mb
+        return made.rows, time.process_time() - began, memory.mb
 
 
 def _in_batches(stand: Stand, followed: Sequence[str]) -> None:
@@ -175,14 +176,9 @@ def _in_batches(stand: Stand, followed: Sequence[str]) -> None:
 
 
 def _each_us(count: int, work: Callable[[], object]) -> float:
-    began = _cpu_s()
+    began = time.process_time()
     work()
-    return (_cpu_s() - began) * 1e6 / count
-
-
-def _cpu_s() -> float:
-    spent = os.times()
-    return spent.user + spent.system
+    return (time.process_time() - began) * 1e6 / count
 
 
 def _publish(lake: Lake, rows: pa.Table, mode: Mode) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from runtime.environment import settings_of
 from runtime.instance import Instance
 from runtime.logs import configure_logs
-from runtime.roles import run_api
+from runtime.roles.api import run_api
 
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _STEPS = {"open", "os.rename", "os.link", "os.remove", "os.utime"}
