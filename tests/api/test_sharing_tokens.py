@@ -1,20 +1,17 @@
 """A system's own tokens of the open bulk face, over REST with its certificate."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from api import make_app
 from api.rest.openapi import document
-from api.sharing import SharingDesk
 from control import ServiceTerms, Sharing
 from control.sharing.door import MOST
-from runtime.sharing import TokenBook
 from tests.api.house import AALBORG, Client, House, Reply, serving
+from tests.api.shared import sharing
 
 BASE = "/v1/sharing/tokens"
 
@@ -27,9 +24,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 @pytest.fixture(scope="module")
 def port(house: House) -> Iterator[int]:
-    book = TokenBook(house.control, lambda: house._watcher[0].current().version)
-    desk = SharingDesk(book.find, b"k" * 32, house.root / "extracts", house.root / "changes")
-    with serving(house, make_app(replace(house.doors(), sharing=desk))) as (_, port):
+    with sharing(house) as port:
         yield port
 
 

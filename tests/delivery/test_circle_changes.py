@@ -23,6 +23,7 @@ from schemas import Classification, Column, Dataset, Kind, ProtectionRule
 from tests.delivery.builders import TestClock as Clock
 from tests.delivery.builders import database
 from tests.extract.builders import PUBLISHED, grant
+from tests.replica.builders import ELEMENT
 
 SETTINGS = ReplicaSettings(memory_limit="500MB", threads=1)
 # Fictitious: 60 is added to the day.
@@ -45,19 +46,7 @@ FOLK = Dataset(
             kind=Kind.ARRAY,
             item=Column(name="item", kind=Kind.OBJECT, fields=(Column(name="code", kind=Kind.TEXT),)),
         ),
-        Column(
-            name="protections",
-            kind=Kind.ARRAY,
-            item=Column(
-                name="item",
-                kind=Kind.OBJECT,
-                fields=(
-                    Column(name="type", kind=Kind.TEXT),
-                    Column(name="from_date", kind=Kind.DATE),
-                    Column(name="to_date", kind=Kind.DATE),
-                ),
-            ),
-        ),
+        Column(name="protections", kind=Kind.ARRAY, item=ELEMENT),
     ),
     protection=ProtectionRule(),
 )

@@ -19,6 +19,7 @@ from kernel import (
 )
 from replica import SnapshotInfo
 from schemas import Classification, Column, Dataset, Kind, ProtectionRule
+from tests.replica.builders import ELEMENT
 
 TODAY = date(2031, 3, 10)
 PUBLISHED = datetime(2031, 3, 9, 4, 30, tzinfo=UTC)
@@ -39,19 +40,7 @@ RESIDENTS = Dataset(
         Column(name="born", kind=Kind.DATE),
         Column(name="seen", kind=Kind.TIMESTAMP),
         Column(name="alive", kind=Kind.BOOLEAN),
-        Column(
-            name="protections",
-            kind=Kind.ARRAY,
-            item=Column(
-                name="item",
-                kind=Kind.OBJECT,
-                fields=(
-                    Column(name="type", kind=Kind.TEXT),
-                    Column(name="from_date", kind=Kind.DATE),
-                    Column(name="to_date", kind=Kind.DATE),
-                ),
-            ),
-        ),
+        Column(name="protections", kind=Kind.ARRAY, item=ELEMENT),
     ),
     protection=ProtectionRule(),
 )
